@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The public API of libsealring: secrets sealed by the TPM 2.0 to the boot state. */
+#ifndef SEALRING_H
+#define SEALRING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Every fallible function returns 0 or one of these, negative:
+ *
+ *   EINVAL		the caller's mistake, or a text the user mistyped
+ *   EKEYREJECTED	the policy does not hold now (PCRs, time window, locality)
+ *   EACCES		wrong or missing PIN or recovery key
+ *   EBUSY		the TPM is in dictionary-attack lockout
+ *   ENODEV		no TPM, or it cannot be reached
+ *   EREMOTE		sealed by another TPM, or the TPM was cleared since
+ *   EBADMSG		a file is damaged or refused
+ *   ENOKEY		no such secret, ring or key
+ *   EEXIST		it is there already
+ *   ENOMEM, EIO and others: something failed; the text says what
+ *
+ * An error of the operating system whose number is in this list is returned as EIO, so
+ * that each number above has the one meaning given here.
+ */
+
+/**
+ * struct sr_err - why a call failed
+ * @code:	the negative errno that was returned
+ * @tss:	the TSS2_RC behind it, or 0
+ * @text:	one line: object, cause, remedy; no newline
+ *
+ * Zero-initialise it. Functions fill it on failure only; a NULL pointer is allowed
+ * wherever one is taken.
+ */
+struct sr_err {
+	int code;
+	uint32_t tss;
+	char text[512];
+};
+
+/**
+ * sr_fail() - describe a failure; for callbacks, and programs that do as the library does
+ * @err:	filled unless NULL
+ * @r:		the negative errno to return
+ * @fmt:	one line: object, cause, remedy
+ *
+ * Returns @r.
+ */
+int sr_fail(struct sr_err *err, int r, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/**
+ * sr_fail_sys() - describe a failure of the operating system
+ * @err:	filled unless NULL
+ * @number:	errno as the call left it
+ * @fmt:	what was tried; ": strerror" is added
+ *
+ * Returns -@number, or -EIO where that number has a meaning of its own (above).
+ */
+int sr_fail_sys(struct sr_err *err, int number, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/**
+ * struct sr_secret - the only holder of secret bytes
+ * @data:	the bytes; NULL when empty
+ * @size:	how many
+ * @mapped:	bytes of locked memory behind them
+ *
+ * The memory is locked (where the limit allows), left out of core dumps, and wiped when
+ * released. A zero-initialised one is empty and valid.
+ */
+struct sr_secret {
+	uint8_t *data;
+	size_t size;
+	size_t mapped;
+};
+
+#define SR_SECRET_MAX 1048575 /* bytes in a sealed secret */
+#define SR_NAME_MAX 64	      /* characters in the name of a ring, secret or key */
+#define SR_PIN_MAX 32	      /* bytes in a PIN */
+
+/**
+ * sr_secret_alloc() - room for secret bytes
+ * @size:	bytes; 0 makes an empty secret
+ * @ret:	the secret, zero-filled; release with sr_secret_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int sr_secret_alloc(size_t size, struct sr_secret *ret, struct sr_err *err);
+
+/**
+ * sr_secret_copy() - take a copy of secret bytes
+ * @data:	what to copy; the caller still has to wipe it
+ * @size:	bytes
+ * @ret:	the copy; release with sr_secret_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int sr_secret_copy(const void *data, size_t size, struct sr_secret *ret,
+		   struct sr_err *err);
+
+/**
+ * sr_secret_random() - bytes from OpenSSL's private random generator
+ * @size:	how many
+ * @ret:	the secret; release with sr_secret_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOMEM or -EIO.
+ */
+int sr_secret_random(size_t size, struct sr_secret *ret, struct sr_err *err);
+
+/**
+ * sr_secret_read() - read a secret until end of file
+ * @fd:		where from
+ * @name:	what to call it in an error
+ * @max:	bytes at most
+ * @ret:	the secret; release with sr_secret_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EINVAL (larger than @max), -ENOMEM or -EIO.
+ */
+int sr_secret_read(int fd, const char *name, size_t max, struct sr_secret *ret,
+		   struct sr_err *err);
+
+/**
+ * sr_secret_write() - write a secret to a file descriptor
+ * @secret:	what
+ * @fd:		where to
+ * @name:	what to call it in an error
+ * @err:	says why, on failure
+ *
+ * Returns 0 or -EIO.
+ */
+int sr_secret_write(const struct sr_secret *secret, int fd, const char *name,
+		    struct sr_err *err);
+
+/**
+ * sr_secret_equal() - compare two secrets in constant time
+ *
+ * Returns true if both have the same bytes; only the sizes may leak through time.
+ */
+bool sr_secret_equal(const struct sr_secret *a, const struct sr_secret *b);
+
+/** sr_secret_done() - wipe and release; the secret is empty afterwards */
+void sr_secret_done(struct sr_secret *secret);
+
+/** sr_secret_unlocked() - whether any secret of this process could not be locked */
+bool sr_secret_unlocked(void);
+
+/* ---- text ---- */
+
+/**
+ * sr_number_parse() - a number with nothing around it
+ * @text:	decimal, or hex behind "0x"
+ * @max:	what it may be at most
+ * @ret:	the number
+ * @err:	says why, on failure
+ *
+ * Returns 0 or -EINVAL.
+ */
+int sr_number_parse(const char *text, uint64_t max, uint64_t *ret, struct sr_err *err);
+
+#define SR_TIME_TEXT 21 /* "2026-11-21T23:40:00Z" and its NUL */
+
+/** sr_time_format() - write a time as RFC 3339 has it, in UTC */
+void sr_time_format(time_t when, char ret[SR_TIME_TEXT]);
+
+/* ---- the TPM ---- */
+
+/**
+ * sr_tpm_open() - connect to a TPM
+ * @tcti:	"device:/dev/tpmrm0", "/dev/tpmrm0", "swtpm:path=...", any other tctildr
+ *		configuration; NULL for /dev/tpmrm0
+ * @ret:	the connection; release with sr_tpm_close()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENODEV (absent, no permission, in use) or -ENOMEM.
+ */
+struct sr_tpm;
+int sr_tpm_open(const char *tcti, struct sr_tpm **ret, struct sr_err *err);
+
+/** sr_tpm_close() - release; NULL is fine */
+void sr_tpm_close(struct sr_tpm *tpm);
+
+/**
+ * sr_tpm_limits_guessing() - whether the TPM's lockout authorization is set
+ * @tpm:	an open TPM
+ * @err:	says why, on failure
+ *
+ * Without it anybody who talks to the TPM resets the counter of failed PINs.
+ *
+ * Returns 1, 0 or a negative errno.
+ */
+int sr_tpm_limits_guessing(struct sr_tpm *tpm, struct sr_err *err);
+
+/**
+ * struct sr_ask - where a PIN comes from, once it is needed
+ * @pin:	gets @arg, the name of what it opens, and gives the PIN; called only after
+ *		all other conditions hold, and once; 0 or a negative errno (-EACCES when there
+ *		is none)
+ * @arg:	the caller's
+ */
+struct sr_ask {
+	int (*pin)(void *arg, const char *name, struct sr_secret *ret, struct sr_err *err);
+	void *arg;
+};
+
+/* ---- the store: where rings live, and how they are configured ---- */
+
+/**
+ * struct sr_store_options - where the trees are
+ * @config_dir:	sealring.conf, sealring.conf.d/, secrets.d/
+ * @state_dir:	rings/
+ */
+struct sr_store_options {
+	const char *config_dir;
+	const char *state_dir;
+};
+
+/**
+ * struct sr_config - sealring.conf and its drop-ins (sealring.conf(5))
+ * @tcti:	[TPM] TCTI=, or NULL
+ * @pcrs:	[Policy] PCRs=, or NULL for "0+7"
+ * @escrow:	[Recovery] Escrow=, files of certificates
+ * @escrow_count:	how many
+ */
+struct sr_config {
+	char *tcti;
+	char *pcrs;
+	char **escrow;
+	size_t escrow_count;
+};
+
+/**
+ * sr_store_open() - read the configuration and remember where the trees are
+ * @options:	both directories; neither has to exist
+ * @ret:	the store; release with sr_store_close()
+ * @err:	says why, with file and line, on failure
+ *
+ * Returns 0, -EBADMSG (a configuration file is refused), -ENOMEM or -EIO.
+ */
+struct sr_store;
+int sr_store_open(const struct sr_store_options *options, struct sr_store **ret,
+		  struct sr_err *err);
+
+/** sr_store_close() - release; NULL is fine */
+void sr_store_close(struct sr_store *store);
+
+/** sr_store_config() - what was configured; valid as long as the store */
+const struct sr_config *sr_store_config(const struct sr_store *store);
+
+/** sr_store_path() - its state directory, for messages */
+const char *sr_store_path(const struct sr_store *store);
+
+/**
+ * sr_store_rings() - names of the rings in it, sorted
+ * @store:	the store
+ * @ret:	NULL-terminated; release with sr_strv_free()
+ * @err:	says why, on failure
+ *
+ * Returns how many, or -ENOMEM, -EIO.
+ */
+int sr_store_rings(const struct sr_store *store, char ***ret, struct sr_err *err);
+
+/**
+ * sr_store_find() - which ring holds a secret
+ * @store:	the store
+ * @name:	the secret
+ * @ret:	name of its ring
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOKEY (no ring has it), -EINVAL (not a name) or -EIO.
+ */
+int sr_store_find(const struct sr_store *store, const char *name,
+		  char ret[SR_NAME_MAX + 1], struct sr_err *err);
+
+/** sr_strv_free() - release a NULL-terminated array of strings; NULL is fine */
+void sr_strv_free(char **strv);
+
+/* ---- recovery ---- */
+
+/**
+ * struct sr_escrow - certificates that can recover
+ * @pem:	one or more certificates each (PEM), RSA or EC
+ * @size:	bytes in each @pem
+ * @count:	how many
+ */
+struct sr_escrow {
+	char **pem;
+	size_t *size;
+	size_t count;
+};
+
+/**
+ * struct sr_recovery - who can get a ring key back without the TPM
+ * @key:	recovery key in its one form; NULL for none
+ * @escrow:	certificates; NULL for none
+ * @announce:	called with @arg when all is written and proven, just before it counts: hand
+ *		the recovery key to its owner here; failing takes everything back; may be NULL
+ * @arg:	the caller's
+ */
+struct sr_recovery {
+	const struct sr_secret *key;
+	const struct sr_escrow *escrow;
+	int (*announce)(void *arg, struct sr_err *err);
+	void *arg;
+};
+
+#define SR_RECOVERY_TEXT 47 /* characters in a recovery key */
+
+/** sr_recovery_key_generate() - a new recovery key: 128 random bits as 47 characters */
+int sr_recovery_key_generate(struct sr_secret *ret, struct sr_err *err);
+
+/**
+ * sr_recovery_key_parse() - bring a typed recovery key into its one form
+ * @typed:	letters in any case; spaces, dashes and newlines anywhere
+ * @ret:	the 47 characters
+ * @err:	says which group is wrong, on failure
+ *
+ * Returns 0, -EACCES (mistyped) or -ENOMEM.
+ */
+int sr_recovery_key_parse(const struct sr_secret *typed, struct sr_secret *ret,
+			  struct sr_err *err);
+
+/* ---- rings ---- */
+
+struct sr_ring;
+
+/**
+ * struct sr_ring_info - what is known of a ring without opening it
+ * @name:	its name
+ * @id:		32 hex digits, made at random when it was created
+ * @pcrs:	what it is sealed to: "sha256:0+7"
+ * @pin:	opening it takes a PIN
+ * @created:	when
+ * @secrets:	how many
+ * @recovery_key:	a recovery key opens it
+ * @escrow:	how many escrow certificates open it
+ * @recovery_proven:	when recovery was last proven to work with the present file; 0 never
+ */
+struct sr_ring_info {
+	const char *name;
+	const char *id;
+	const char *pcrs;
+	bool pin;
+	time_t created;
+	size_t secrets;
+	bool recovery_key;
+	unsigned int escrow;
+	time_t recovery_proven;
+};
+
+/**
+ * sr_ring_load() - read a ring's description
+ * @store:	where
+ * @name:	which
+ * @ret:	the ring, closed; release with sr_ring_free()
+ * @err:	says why, on failure
+ *
+ * Readers see a ring as it was when loaded, also while it is rotated.
+ *
+ * Returns 0, -ENOKEY, -EINVAL (not a name), -EBADMSG or -EIO.
+ */
+int sr_ring_load(struct sr_store *store, const char *name, struct sr_ring **ret,
+		 struct sr_err *err);
+
+/** sr_ring_free() - wipe its key and release; NULL is fine */
+void sr_ring_free(struct sr_ring *ring);
+
+/** sr_ring_info() - describe a ring; pointers are valid as long as the ring */
+int sr_ring_info(struct sr_ring *ring, struct sr_ring_info *ret, struct sr_err *err);
+
+/** sr_ring_secrets() - names of its secrets, as sr_store_rings() */
+int sr_ring_secrets(struct sr_ring *ring, char ***ret, struct sr_err *err);
+
+/**
+ * struct sr_ring_options - how a ring is made
+ * @pcrs:	PCR list, "0+7" or "sha256:0+7+15=0"; NULL takes the configuration's
+ * @pin:	its PIN, 1 to SR_PIN_MAX bytes; NULL for none
+ * @accept_unmeasured:	take a bank that firmware did not measure into
+ * @recovery:	who can recover; all empty for nobody
+ */
+struct sr_ring_options {
+	const char *pcrs;
+	const struct sr_secret *pin;
+	bool accept_unmeasured;
+	struct sr_recovery recovery;
+};
+
+/**
+ * sr_ring_create() - make a ring sealed to the present boot state, and open it
+ * @store:	where
+ * @tpm:	the TPM
+ * @name:	a new name
+ * @options:	how
+ * @ret:	the ring, open
+ * @err:	says why, on failure
+ *
+ * Both the sealed copy and the recovery copy are read back and opened before the ring
+ * appears. Nine TPM commands; two more on a TPM without a storage key.
+ *
+ * Returns 0, -EEXIST, -EINVAL, -ENODEV, -EIO and others.
+ */
+int sr_ring_create(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		   const struct sr_ring_options *options, struct sr_ring **ret,
+		   struct sr_err *err);
+
+/**
+ * sr_ring_open() - get the ring key from the TPM
+ * @ring:	a loaded ring
+ * @tpm:	the TPM
+ * @ask:	where a PIN comes from; may be NULL
+ * @err:	says why, naming the PCRs that differ, on failure
+ *
+ * Five TPM commands when the first approval holds.
+ *
+ * Returns 0, -EKEYREJECTED, -EACCES, -EBUSY, -ENODEV, -EREMOTE, -EBADMSG, -EIO.
+ */
+int sr_ring_open(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
+		 struct sr_err *err);
+
+/**
+ * sr_ring_open_recovery() - get the ring key by the recovery key; needs no TPM
+ * @ring:	a loaded ring
+ * @recovery_key:	as sr_recovery_key_parse() gives it
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EACCES (wrong, or the ring has none), -EBADMSG, -EIO.
+ */
+int sr_ring_open_recovery(struct sr_ring *ring, const struct sr_secret *recovery_key,
+			  struct sr_err *err);
+
+/** sr_ring_open_escrow() - the same by the private key (PEM) of an escrow certificate */
+int sr_ring_open_escrow(struct sr_ring *ring, const struct sr_secret *private_key,
+			struct sr_err *err);
+
+/** sr_ring_recovery_proven() - note that the way by which the ring was opened works */
+int sr_ring_recovery_proven(struct sr_ring *ring, struct sr_err *err);
+
+/**
+ * sr_ring_recovery_renew() - replace the recovery copy of an open ring
+ * @ring:	an open ring
+ * @recovery:	who can recover from now on
+ * @err:	says why, on failure
+ */
+int sr_ring_recovery_renew(struct sr_ring *ring, const struct sr_recovery *recovery,
+			   struct sr_err *err);
+
+/** sr_ring_remove() - remove a ring with all its secrets */
+int sr_ring_remove(struct sr_store *store, const char *name, struct sr_err *err);
+
+/**
+ * struct sr_progress - told about each step of something long
+ * @step:	gets @arg, how many are done, how many there are; may be NULL
+ * @arg:	the caller's
+ */
+struct sr_progress {
+	void (*step)(void *arg, size_t done, size_t total);
+	void *arg;
+};
+
+/**
+ * sr_ring_rotate() - give an open ring a new ring key, encrypt everything again
+ * @ring:	an open ring; open with the new key afterwards
+ * @tpm:	the TPM
+ * @options:	as for a new ring; NULL @pcrs keeps the ring's, NULL @pin its PIN
+ * @progress:	told about each secret
+ * @err:	says why, on failure
+ *
+ * The new ring is complete and proven before it takes the old one's place, in one step.
+ */
+int sr_ring_rotate(struct sr_ring *ring, struct sr_tpm *tpm,
+		   const struct sr_ring_options *options, const struct sr_progress *progress,
+		   struct sr_err *err);
+
+/**
+ * sr_ring_export() - copy what another machine needs, but nothing bound to this TPM
+ * @ring:	a loaded ring
+ * @directory:	a new directory: ring.conf, recovery.cms, secrets/
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EEXIST, -EINVAL (no recovery: nobody could open it) or -EIO.
+ */
+int sr_ring_export(struct sr_ring *ring, const char *directory, struct sr_err *err);
+
+/**
+ * sr_ring_import() - take over an exported ring
+ * @store:	where
+ * @directory:	what sr_ring_export() made
+ * @name:	its name there and here
+ * @tpm:	the TPM to seal it to
+ * @open:	opens the ring (sr_ring_open_recovery()); 0 or a negative errno
+ * @arg:	handed to @open
+ * @options:	@pcrs and @pin as for a new ring; @recovery is not used
+ * @err:	says why, on failure
+ */
+int sr_ring_import(struct sr_store *store, const char *directory, const char *name,
+		   struct sr_tpm *tpm,
+		   int (*open)(struct sr_ring *ring, void *arg, struct sr_err *err),
+		   void *arg, const struct sr_ring_options *options, struct sr_err *err);
+
+/* ---- secrets of a ring ---- */
+
+enum sr_seal_mode {
+	SR_SEAL_NEW,	    /* refuse a name that is taken */
+	SR_SEAL_REPLACE,    /* replace, whatever it is now */
+	SR_SEAL_IF_CHANGED, /* write only if the bytes differ */
+};
+
+/**
+ * sr_ring_seal() - put a secret under an open ring
+ * @ring:	an open ring
+ * @name:	its name, unique in the store
+ * @secret:	1 to SR_SECRET_MAX bytes
+ * @mode:	what to do when the ring has it already
+ * @err:	says why, on failure
+ *
+ * The file is written beside the old one, read back and opened before it replaces it.
+ *
+ * Returns 1 if it was written, 0 if it is there already (SR_SEAL_IF_CHANGED), -EEXIST (also
+ * when another ring has the name), -EINVAL or -EIO.
+ */
+int sr_ring_seal(struct sr_ring *ring, const char *name, const struct sr_secret *secret,
+		 enum sr_seal_mode mode, struct sr_err *err);
+
+/**
+ * sr_ring_unseal() - get a secret of an open ring
+ * @ring:	an open ring
+ * @name:	which
+ * @ret:	the secret; release with sr_secret_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOKEY, -EBADMSG (not what was sealed) or -EIO.
+ */
+int sr_ring_unseal(struct sr_ring *ring, const char *name, struct sr_secret *ret,
+		   struct sr_err *err);
+
+/** sr_ring_delete() - remove a secret; needs no key; 0, -ENOKEY or -EIO */
+int sr_ring_delete(struct sr_ring *ring, const char *name, struct sr_err *err);
+
+/** sr_ring_rename() - give a secret of an open ring another name; as sr_ring_seal() */
+int sr_ring_rename(struct sr_ring *ring, const char *from, const char *to,
+		   struct sr_err *err);
+
+/* ---- re-sealing ---- */
+
+enum sr_state {
+	SR_STATE_READY,	  /* this boot opens it */
+	SR_STATE_DRIFTED, /* the boot state is not the approved one */
+	SR_STATE_EXPOSED, /* this boot opens it, but nothing else is proven to */
+	SR_STATE_FOREIGN, /* sealed by another TPM, or the TPM was cleared since */
+	SR_STATE_DAMAGED, /* a file cannot be read */
+};
+
+/** sr_state_name() - "ready", "drifted" ... */
+const char *sr_state_name(enum sr_state state);
+
+/**
+ * struct sr_status - how a ring stands
+ * @state:	one word
+ * @changed:	bit N: PCR N is not as approved
+ * @approved:	when the approval was made; 0 if there is none
+ * @text:	one line: why, and what to do
+ */
+struct sr_status {
+	enum sr_state state;
+	uint32_t changed;
+	time_t approved;
+	char text[256];
+};
+
+/**
+ * sr_ring_status() - compare a ring with the present boot state, without opening it
+ * @store:	where
+ * @name:	which ring
+ * @tpm:	the TPM
+ * @ret:	how it stands
+ * @err:	says why nothing can be said
+ *
+ * Returns 0, -ENOKEY, -ENODEV or -EIO; what is wrong with the ring is a state.
+ */
+int sr_ring_status(struct sr_store *store, const char *name, struct sr_tpm *tpm,
+		   struct sr_status *ret, struct sr_err *err);
+
+/**
+ * sr_ring_reseal() - open a ring and seal its key to the present boot state anew
+ * @ring:	a loaded ring; open afterwards
+ * @tpm:	the TPM
+ * @ask:	where a PIN comes from; may be NULL
+ * @options:	as sr_ring_approve()
+ * @err:	says why, on failure
+ *
+ * Ten TPM commands, whatever the number of secrets.
+ */
+int sr_ring_reseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
+		   const struct sr_ring_options *options, struct sr_err *err);
+
+/**
+ * sr_ring_approve() - seal the key of an open ring to the present boot state
+ * @ring:	an open ring
+ * @tpm:	the TPM; a new one becomes the ring's
+ * @options:	@pcrs: another list; NULL keeps the ring's. @pin: another PIN; NULL keeps the
+ *		one the ring was opened with. @recovery is not used
+ * @err:	says why, on failure
+ *
+ * The new approval is unsealed before it replaces the old one. Secrets are not touched.
+ */
+int sr_ring_approve(struct sr_ring *ring, struct sr_tpm *tpm,
+		    const struct sr_ring_options *options, struct sr_err *err);
+
+/* ---- one sealed file, also of other tools ---- */
+
+/**
+ * sr_file_unseal() - open any sealed-data TPMKey file
+ * @name:	the file: PEM or DER, of openssl_tpm2_engine, pcr-oracle or ours
+ * @tpm:	the TPM
+ * @ask:	where a PIN comes from; may be NULL
+ * @ret:	the bytes; release with sr_secret_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EBADMSG (damaged, or no sealed data) and what sr_ring_open() returns.
+ */
+int sr_file_unseal(const char *name, struct sr_tpm *tpm, const struct sr_ask *ask,
+		   struct sr_secret *ret, struct sr_err *err);
+
+/* ---- delivery ---- */
+
+/**
+ * struct sr_keyring - where in the kernel's keyrings a secret goes (keyrings(7))
+ * @type:	"user", "logon" or "big_key"; NULL for user
+ * @keyring:	"@s", "@u", "@us", "@p", a name, or an id; NULL for @u
+ * @user:	for @u: whose; NULL for the caller's
+ * @description:	of the key; NULL for "sealring:NAME"
+ * @timeout:	seconds until the kernel forgets it; 0 never
+ * @permissions:	key permission mask (keyctl_setperm(3)); 0 keeps the kernel's
+ */
+struct sr_keyring {
+	char *type;
+	char *keyring;
+	char *user;
+	char *description;
+	unsigned int timeout;
+	uint32_t permissions;
+};
+
+/**
+ * struct sr_delivery - one file of secrets.d (secrets.d(5))
+ * @ring:	ring of the secret, or NULL for whichever has it
+ * @has_keyring:	there is a [Keyring] section
+ * @keyring:	what it says
+ * @credential:	[Credential] Name=, or NULL
+ * @units:	[Credential] Units=, globs
+ * @units_count:	how many
+ */
+struct sr_delivery {
+	char *ring;
+	bool has_keyring;
+	struct sr_keyring keyring;
+	char *credential;
+	char **units;
+	size_t units_count;
+};
+
+/**
+ * sr_delivery_read() - what secrets.d says about a secret
+ * @store:	whose configuration
+ * @name:	the secret
+ * @ret:	release with sr_delivery_done()
+ * @err:	says why, with file and line, on failure
+ *
+ * Returns 0, -ENOENT (nothing is said), -EBADMSG or -EIO.
+ */
+int sr_delivery_read(const struct sr_store *store, const char *name,
+		     struct sr_delivery *ret, struct sr_err *err);
+
+/** sr_delivery_done() - release */
+void sr_delivery_done(struct sr_delivery *delivery);
+
+/**
+ * sr_delivery_write() - write secrets.d/NAME.conf, replacing what is there
+ * @store:	whose configuration
+ * @name:	the secret
+ * @delivery:	what to say
+ * @err:	says why, on failure
+ *
+ * Returns 0 or -EIO.
+ */
+int sr_delivery_write(const struct sr_store *store, const char *name,
+		      const struct sr_delivery *delivery, struct sr_err *err);
+
+/**
+ * sr_keyring_put() - put a secret into a kernel keyring, replacing a key of that name
+ * @target:	where
+ * @secret:	what
+ * @err:	says why, on failure
+ *
+ * Returns the key's serial number, or -EINVAL (the type can't hold it, or the text of
+ * @target is wrong), -ENOKEY (no such keyring), -EIO and others.
+ */
+int32_t sr_keyring_put(const struct sr_keyring *target, const struct sr_secret *secret,
+		       struct sr_err *err);
+
+/** sr_keyring_check() - whether the type can hold @size bytes and the rest is well-formed */
+int sr_keyring_check(const struct sr_keyring *target, size_t size, struct sr_err *err);
+
+/** sr_keyring_remove() - unlink the key; 0, -ENOKEY or others */
+int sr_keyring_remove(const struct sr_keyring *target, struct sr_err *err);
+
+/**
+ * sr_credential_put() - write a secret where LoadCredential= finds it
+ * @directory:	made 0700 if missing; /run/credstore for systemd
+ * @name:	the credential
+ * @secret:	what
+ * @err:	says why, on failure
+ */
+int sr_credential_put(const char *directory, const char *name,
+		      const struct sr_secret *secret, struct sr_err *err);
+
+/** sr_credential_remove() - remove it; 0, -ENOKEY or -EIO */
+int sr_credential_remove(const char *directory, const char *name, struct sr_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
