@@ -1,0 +1,656 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The ring key encrypted to a printed recovery key and escrow certificates, as CMS. */
+#include "recovery.h"
+
+#include <limits.h>
+#include <openssl/cms.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#define ROUNDS 100000
+#define ROUNDS_MAX                                                                       \
+	10000000	   /* some seconds: a file cannot keep a boot waiting for hours */
+#define RSA_BITS 2048	   /* at least */
+#define RSA_BITS_MAX 16384 /* what libcrypto encrypts to */
+#define EC_BITS 256	   /* at least */
+
+SR_DEFINE_CLEANUP(bio_freep, BIO *, BIO_free_all)
+SR_DEFINE_CLEANUP(cms_freep, CMS_ContentInfo *, CMS_ContentInfo_free)
+SR_DEFINE_CLEANUP(pkey_freep, EVP_PKEY *, EVP_PKEY_free)
+SR_DEFINE_CLEANUP(x509_freep, X509 *, X509_free)
+
+/* ---- the outer shape ---- */
+
+/* What is left of an element's content. */
+struct der {
+	const uint8_t *at;
+	size_t left;
+};
+
+/*
+ * Steps over the next element, which must have this identifier octet and the shortest
+ * definite length. Content of 64 KiB and more can't be in a file of ours.
+ */
+static bool enter(struct der *in, uint8_t identifier, struct der *ret)
+{
+	size_t head = 2, size;
+
+	if (in->left < head || in->at[0] != identifier)
+		return false;
+	size = in->at[1];
+	if (size >= 0x80) {
+		size_t count = size - 0x80;
+
+		head += count;
+		if (count < 1 || count > 2 || in->left < head || in->at[2] == 0)
+			return false;
+		size = count == 1 ? in->at[2] : (size_t)in->at[2] << 8 | in->at[3];
+		if (size < 0x80)
+			return false;
+	}
+	if (size > in->left - head)
+		return false;
+	*ret = (struct der){ .at = in->at + head, .left = size };
+	in->at += head + size;
+	in->left -= head + size;
+	return true;
+}
+
+/* The same where nothing may follow. */
+static bool enter_last(struct der *in, uint8_t identifier, struct der *ret)
+{
+	return enter(in, identifier, ret) && in->left == 0;
+}
+
+/* Steps over bytes that are always the same. */
+static bool fixed(struct der *in, const uint8_t *bytes, size_t size)
+{
+	if (in->left < size || memcmp(in->at, bytes, size) != 0)
+		return false;
+	in->at += size;
+	in->left -= size;
+	return true;
+}
+
+#define FIXED(in, bytes) fixed(in, bytes, sizeof(bytes))
+
+/* Steps over an element that we only measure. */
+static bool sized(struct der *in, uint8_t identifier, size_t min, size_t max)
+{
+	struct der content;
+
+	return enter(in, identifier, &content) && content.left >= min &&
+	       content.left <= max;
+}
+
+#define SEQUENCE 0x30
+#define SET 0x31
+#define OCTETS 0x04
+#define BITS 0x03
+#define INTEGER 0x02
+#define CONTEXT(number) (0xa0 + (number))	 /* constructed */
+#define CONTEXT_OCTETS(number) (0x80 + (number)) /* implicit, primitive */
+
+#define OID_AUTH_ENVELOPED                                                               \
+	0x06, 0x0b, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x01, 0x17
+#define OID_DATA 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01
+#define OID_AES_256_GCM 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2e
+#define OID_AES_256_CBC 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2a
+#define OID_AES_256_WRAP 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2d
+#define OID_PBKDF2 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0c
+#define OID_PWRI_KEK                                                                     \
+	0x06, 0x0b, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x03, 0x09
+#define OID_HMAC_SHA256 0x06, 0x08, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x09
+#define OID_OAEP 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x07
+#define OID_MGF1 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08
+#define OID_SHA256 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01
+#define SHA256 SEQUENCE, 11, OID_SHA256
+#define OAEP_HASH CONTEXT(0), 13, SHA256
+#define OAEP_MASK CONTEXT(1), 26, SEQUENCE, 24, OID_MGF1, SHA256
+#define OAEP_SHA256 SEQUENCE, 56, OID_OAEP, SEQUENCE, 43, OAEP_HASH, OAEP_MASK
+#define OID_EC 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01
+#define OID_ECDH_SHA256 0x06, 0x06, 0x2b, 0x81, 0x04, 0x01, 0x0b, 0x01
+
+static const uint8_t version_0[] = { INTEGER, 1, 0 };
+static const uint8_t version_3[] = { INTEGER, 1, 3 };
+static const uint8_t tag_size[] = { INTEGER, 1, 16 };
+static const uint8_t oid_auth_enveloped[] = { OID_AUTH_ENVELOPED };
+static const uint8_t oid_data[] = { OID_DATA };
+static const uint8_t oid_gcm[] = { OID_AES_256_GCM };
+static const uint8_t oid_cbc[] = { OID_AES_256_CBC };
+static const uint8_t oid_pbkdf2[] = { OID_PBKDF2 };
+static const uint8_t oid_pwri_kek[] = { OID_PWRI_KEK };
+
+/* AlgorithmIdentifiers that leave nothing open. */
+static const uint8_t hmac_sha256[] = { SEQUENCE, 12, OID_HMAC_SHA256, 0x05, 0 };
+static const uint8_t oaep_sha256[] = { OAEP_SHA256 };
+static const uint8_t ec_key[] = { SEQUENCE, 9, OID_EC };
+static const uint8_t ecdh_wrap[] = {
+	SEQUENCE, 21, OID_ECDH_SHA256, SEQUENCE, 11, OID_AES_256_WRAP,
+};
+
+/* An INTEGER of at most four bytes, in its shortest form, not negative. */
+static bool number(struct der *in, uint32_t *ret)
+{
+	struct der n;
+
+	if (!enter(in, INTEGER, &n) || n.left < 1 || n.left > 4 || n.at[0] >= 0x80)
+		return false;
+	if (n.left > 1 && n.at[0] == 0 && n.at[1] < 0x80)
+		return false;
+	*ret = 0;
+	for (; n.left > 0; n.at++, n.left--)
+		*ret = *ret << 8 | *n.at;
+	return true;
+}
+
+static bool rounds_ok(struct der *pbkdf2)
+{
+	uint32_t rounds;
+
+	return number(pbkdf2, &rounds) && rounds >= ROUNDS && rounds <= ROUNDS_MAX;
+}
+
+static const char *check_password(struct der recipient)
+{
+	struct der kdf, pbkdf2, wrap, cbc;
+
+	if (!FIXED(&recipient, version_0) || !enter(&recipient, CONTEXT(0), &kdf) ||
+	    !FIXED(&kdf, oid_pbkdf2) || !enter_last(&kdf, SEQUENCE, &pbkdf2))
+		return "its password is not stretched by PBKDF2";
+	if (!sized(&pbkdf2, OCTETS, 8, 64) || !rounds_ok(&pbkdf2))
+		return "PBKDF2 has too little salt, or too few or too many rounds";
+	if (pbkdf2.left > 0 && (!FIXED(&pbkdf2, hmac_sha256) || pbkdf2.left > 0))
+		return "PBKDF2 has parameters that are not ours";
+	if (!enter(&recipient, SEQUENCE, &wrap) || !FIXED(&wrap, oid_pwri_kek) ||
+	    !enter_last(&wrap, SEQUENCE, &cbc) || !FIXED(&cbc, oid_cbc) ||
+	    !sized(&cbc, OCTETS, 16, 16) || cbc.left > 0)
+		return "its password does not wrap by AES-256";
+	/* 32 bytes of key and 4 in front, in blocks of 16. */
+	if (!sized(&recipient, OCTETS, 48, 48) || recipient.left > 0)
+		return "the key that its password wraps has another size";
+	return NULL;
+}
+
+/* IssuerAndSerialNumber: which certificate, in words that we need not understand. */
+static bool certificate_id(struct der *in)
+{
+	struct der id;
+
+	return enter(in, SEQUENCE, &id) && sized(&id, SEQUENCE, 0, SIZE_MAX) &&
+	       sized(&id, INTEGER, 1, 64) && id.left == 0;
+}
+
+static const char *check_rsa(struct der recipient)
+{
+	if (!FIXED(&recipient, version_0) || !certificate_id(&recipient) ||
+	    !FIXED(&recipient, oaep_sha256))
+		return "an RSA recipient is not OAEP with SHA-256";
+	if (!sized(&recipient, OCTETS, RSA_BITS / 8, RSA_BITS_MAX / 8) ||
+	    recipient.left > 0)
+		return "an RSA recipient has a key of an odd size, or something extra";
+	return NULL;
+}
+
+static const char *check_ec(struct der recipient)
+{
+	struct der outer, originator, keys, key;
+
+	if (!FIXED(&recipient, version_3) || !enter(&recipient, CONTEXT(0), &outer) ||
+	    !enter_last(&outer, CONTEXT(1), &originator) || !FIXED(&originator, ec_key) ||
+	    !sized(&originator, BITS, 2, 256) || originator.left > 0)
+		return "an EC recipient has no key of its sender";
+	if (!FIXED(&recipient, ecdh_wrap))
+		return "an EC recipient is not ECDH with SHA-256 and AES-256";
+	if (!enter_last(&recipient, SEQUENCE, &keys) ||
+	    !enter_last(&keys, SEQUENCE, &key) || !certificate_id(&key) ||
+	    !sized(&key, OCTETS, 40, 40) || key.left > 0)
+		return "an EC recipient does not have exactly one wrapped key";
+	return NULL;
+}
+
+static const char *check_recipient(struct der *recipients, bool *has_key,
+				   unsigned int *escrow)
+{
+	struct der recipient;
+
+	if (enter(recipients, CONTEXT(3), &recipient)) {
+		if (*has_key)
+			return "it has two passwords";
+		*has_key = true;
+		return check_password(recipient);
+	}
+	*escrow += 1;
+	if (enter(recipients, SEQUENCE, &recipient))
+		return check_rsa(recipient);
+	if (enter(recipients, CONTEXT(1), &recipient))
+		return check_ec(recipient);
+	return "a recipient is of another kind";
+}
+
+static const char *check_recipients(struct der recipients, bool *has_key,
+				    unsigned int *escrow)
+{
+	if (recipients.left == 0)
+		return "it has no recipient";
+	while (recipients.left > 0) {
+		const char *wrong;
+
+		if (*has_key + *escrow == SR_RECOVERY_RECIPIENTS)
+			return "it has too many recipients";
+		wrong = check_recipient(&recipients, has_key, escrow);
+		if (wrong)
+			return wrong;
+	}
+	return NULL;
+}
+
+static const char *check_content(struct der content)
+{
+	struct der cipher, gcm;
+
+	if (!FIXED(&content, oid_data) || !enter(&content, SEQUENCE, &cipher) ||
+	    !FIXED(&cipher, oid_gcm) || !enter_last(&cipher, SEQUENCE, &gcm) ||
+	    !sized(&gcm, OCTETS, 12, 12) || !FIXED(&gcm, tag_size) || gcm.left > 0)
+		return "it is not encrypted by AES-256-GCM with a 16-byte tag";
+	if (!sized(&content, CONTEXT_OCTETS(0), SR_RING_KEY, SR_RING_KEY) ||
+	    content.left > 0)
+		return "its content has not the size of a ring key";
+	return NULL;
+}
+
+static const char *check_shape(struct der file, bool *has_key, unsigned int *escrow)
+{
+	struct der info, explicit, data, recipients, content;
+	const char *wrong;
+
+	if (!enter_last(&file, SEQUENCE, &info) || !FIXED(&info, oid_auth_enveloped) ||
+	    !enter_last(&info, CONTEXT(0), &explicit) ||
+	    !enter_last(&explicit, SEQUENCE, &data) || !FIXED(&data, version_0) ||
+	    !enter(&data, SET, &recipients) || !enter(&data, SEQUENCE, &content))
+		return "it is not one CMS AuthEnvelopedData";
+	if (!sized(&data, OCTETS, 16, 16) || data.left > 0)
+		return "it has attributes, or not a 16-byte tag";
+	wrong = check_recipients(recipients, has_key, escrow);
+	return wrong ? wrong : check_content(content);
+}
+
+int sr_recovery_check(const struct sr_buf *content, bool *has_key, unsigned int *escrow,
+		      struct sr_err *err)
+{
+	unsigned int certificates = 0;
+	const char *wrong;
+	bool key = false;
+
+	if (content->size > SR_RECOVERY_MAX)
+		return sr_fail(err, -EBADMSG, "recovery file: larger than %d bytes",
+			       SR_RECOVERY_MAX);
+	wrong = check_shape((struct der){ content->data, content->size }, &key,
+			    &certificates);
+	if (wrong)
+		return sr_fail(err, -EBADMSG,
+			       "recovery file: refused: %s; restore it from a backup, or "
+			       "renew it",
+			       wrong);
+	if (has_key)
+		*has_key = key;
+	if (escrow)
+		*escrow = certificates;
+	return 0;
+}
+
+/* ---- sealing ---- */
+
+/* A question on the terminal is not the library's to ask. */
+static int no_password(char *buf, int size, int writing, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+/* libcrypto owns the copy and wipes it with the rest of @cms. */
+static int add_password(CMS_ContentInfo *cms, const struct sr_secret *key,
+			struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret same = { 0 };
+	uint8_t *password;
+	int r = sr_recovery_key_parse(key, &same, err);
+
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0 || !sr_secret_equal(key, &same))
+		return sr_fail(err, -EINVAL,
+			       "the recovery key is not in its printed form");
+	password = OPENSSL_memdup(key->data, key->size);
+	if (!password)
+		return sr_fail_memory(err);
+	if (CMS_add0_recipient_password(cms, ROUNDS, NID_id_alg_PWRI_KEK, -1, password,
+					(ossl_ssize_t)key->size, EVP_aes_256_cbc()))
+		return 0;
+	OPENSSL_clear_free(password, key->size);
+	return sr_fail_libcrypto(err, "adding the recovery key");
+}
+
+static bool rsa_usable(EVP_PKEY *key)
+{
+	int bits = EVP_PKEY_get_bits(key);
+
+	return EVP_PKEY_is_a(key, "RSA") && bits >= RSA_BITS && bits <= RSA_BITS_MAX;
+}
+
+static bool ec_usable(EVP_PKEY *key)
+{
+	char curve[64];
+
+	return EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_bits(key) >= EC_BITS &&
+	       EVP_PKEY_get_group_name(key, curve, sizeof(curve), NULL) == 1;
+}
+
+/* A smart card obeys keyUsage, so it is minded here, not in an emergency. */
+static const char *why_unusable(X509 *certificate)
+{
+	EVP_PKEY *key = X509_get0_pubkey(certificate);
+	uint32_t usage = X509_get_key_usage(certificate);
+
+	if (!key)
+		return "its key can't be read";
+	if (rsa_usable(key))
+		return usage & KU_KEY_ENCIPHERMENT ? NULL
+						   : "keyUsage lacks keyEncipherment";
+	if (ec_usable(key))
+		return usage & KU_KEY_AGREEMENT ? NULL : "keyUsage lacks keyAgreement";
+	return "its key is neither RSA from 2048 bits nor EC on a named curve from 256 "
+	       "bits";
+}
+
+/* ECDH gets X9.63 from libcrypto, which refuses a context where a KDF is set already. */
+static bool set_algorithms(CMS_RecipientInfo *recipient)
+{
+	EVP_PKEY_CTX *ctx = CMS_RecipientInfo_get0_pkey_ctx(recipient);
+
+	if (CMS_RecipientInfo_type(recipient) == CMS_RECIPINFO_AGREE)
+		return EVP_PKEY_CTX_set_ecdh_kdf_md(ctx, EVP_sha256()) == 1;
+	return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1 &&
+	       EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) == 1 &&
+	       EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) == 1;
+}
+
+static int add_certificate(CMS_ContentInfo *cms, X509 *certificate, struct sr_err *err)
+{
+	const char *wrong = why_unusable(certificate);
+	CMS_RecipientInfo *recipient;
+
+	if (wrong) {
+		ERR_clear_error();
+		return sr_fail(err, -EINVAL, "certificate cannot be used: %s", wrong);
+	}
+	recipient = CMS_add1_recipient_cert(cms, certificate, CMS_KEY_PARAM);
+	if (!recipient || !set_algorithms(recipient))
+		return sr_fail_libcrypto(err, "adding an escrow certificate");
+	return 0;
+}
+
+/* After the last certificate: was it the end, or something that is none? */
+static int check_end(int count, struct sr_err *err)
+{
+	bool end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+
+	ERR_clear_error();
+	if (!end)
+		return sr_fail(err, -EINVAL, "damaged certificate");
+	if (count == 0)
+		return sr_fail(err, -EINVAL, "no certificate in it");
+	return 0;
+}
+
+static int add_pem(CMS_ContentInfo *cms, const char *pem, size_t size, struct sr_err *err)
+{
+	_cleanup_(bio_freep) BIO *bio = NULL;
+
+	if (size == 0 || size > INT_MAX)
+		return sr_fail(err, -EINVAL, "empty, or too large");
+	bio = BIO_new_mem_buf(pem, (int)size);
+	if (!bio)
+		return sr_fail_memory(err);
+	for (int count = 0;; count++) {
+		_cleanup_(x509_freep) X509 *certificate = NULL;
+		int r;
+
+		certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL);
+		if (!certificate)
+			return check_end(count, err);
+		r = add_certificate(cms, certificate, err);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int add_escrow(CMS_ContentInfo *cms, const struct sr_escrow *escrow,
+		      struct sr_err *err)
+{
+	char prefix[48];
+	int r;
+
+	for (size_t i = 0; escrow && i < escrow->count; i++) {
+		r = add_pem(cms, escrow->pem[i], escrow->size[i], err);
+		if (r < 0) {
+			(void)snprintf(prefix, sizeof(prefix), "escrow file %zu", i + 1);
+			return sr_prefix(err, r, prefix);
+		}
+	}
+	return 0;
+}
+
+static int add_recipients(CMS_ContentInfo *cms, const struct sr_secret *recovery_key,
+			  const struct sr_escrow *escrow, struct sr_err *err)
+{
+	int count, r = 0;
+
+	if (recovery_key && recovery_key->size > 0)
+		r = add_password(cms, recovery_key, err);
+	if (r == 0)
+		r = add_escrow(cms, escrow, err);
+	if (r < 0)
+		return r;
+	count = sk_CMS_RecipientInfo_num(CMS_get0_RecipientInfos(cms));
+	if (count == 0)
+		return sr_fail(err, -EINVAL,
+			       "nobody could recover: a recovery key or a "
+			       "certificate is needed");
+	if (count > SR_RECOVERY_RECIPIENTS)
+		return sr_fail(err, -EINVAL, "%d could recover, and %d is the limit",
+			       count, SR_RECOVERY_RECIPIENTS);
+	return 0;
+}
+
+/* CMS_final() would do, and leave the ring key in buffers that nobody wipes. */
+static int encrypt(CMS_ContentInfo *cms, const struct sr_secret *ring_key,
+		   struct sr_err *err)
+{
+	_cleanup_(bio_freep) BIO *chain = CMS_dataInit(cms, NULL);
+
+	if (!chain || BIO_write(chain, ring_key->data, SR_RING_KEY) != SR_RING_KEY ||
+	    BIO_flush(chain) != 1 || CMS_dataFinal(cms, chain) != 1)
+		return sr_fail_libcrypto(err, "encrypting the ring key");
+	return 0;
+}
+
+static int encode(CMS_ContentInfo *cms, struct sr_buf *ret, struct sr_err *err)
+{
+	int size = i2d_CMS_ContentInfo(cms, NULL);
+	uint8_t *end;
+
+	if (size <= 0)
+		return sr_fail_libcrypto(err, "encoding the recovery file");
+	end = malloc((size_t)size + 1);
+	if (!end)
+		return sr_fail_memory(err);
+	*ret = (struct sr_buf){ .data = end, .size = (size_t)size };
+	if (i2d_CMS_ContentInfo(cms, &end) != size)
+		return sr_fail_libcrypto(err, "encoding the recovery file");
+	*end = '\0';
+	return 0;
+}
+
+int sr_recovery_seal(const struct sr_secret *ring_key,
+		     const struct sr_secret *recovery_key, const struct sr_escrow *escrow,
+		     struct sr_buf *ret, struct sr_err *err)
+{
+	_cleanup_(cms_freep) CMS_ContentInfo *cms = NULL;
+	_cleanup_buf_ struct sr_buf file = { 0 };
+	int r;
+
+	if (ring_key->size != SR_RING_KEY)
+		return sr_fail(err, -EINVAL, "the ring key has %zu bytes, not %d",
+			       ring_key->size, SR_RING_KEY);
+	cms = CMS_AuthEnvelopedData_create(EVP_aes_256_gcm());
+	if (!cms || CMS_set_detached(cms, 0) != 1)
+		return sr_fail_libcrypto(err, "making the recovery file");
+	r = add_recipients(cms, recovery_key, escrow, err);
+	if (r == 0)
+		r = encrypt(cms, ring_key, err);
+	if (r == 0)
+		r = encode(cms, &file, err);
+	if (r < 0)
+		return r;
+	if (file.size > SR_RECOVERY_MAX)
+		return sr_fail(err, -EINVAL,
+			       "the certificates make the recovery file larger "
+			       "than %d bytes; leave some out",
+			       SR_RECOVERY_MAX);
+	/* A libcrypto that writes another shape is noticed today, not in an emergency. */
+	if (sr_recovery_check(&file, NULL, NULL, NULL) < 0)
+		return sr_fail(err, -EIO,
+			       "OpenSSL made a recovery file of a shape that we "
+			       "do not open; report its version");
+	*ret = file;
+	file = (struct sr_buf){ 0 };
+	return 0;
+}
+
+/* ---- opening ---- */
+
+/*
+ * libcrypto answers a wrong RSA key with success and a random content key, lest a server
+ * that decrypts for strangers tells them about PKCS #1 v1.5 padding. We have neither, so
+ * it is asked for the truth; and whatever it says, the tag decides.
+ */
+static int parse(const struct sr_buf *content, CMS_ContentInfo **ret, struct sr_err *err)
+{
+	_cleanup_(cms_freep) CMS_ContentInfo *cms = NULL;
+	const uint8_t *at = content->data;
+
+	cms = d2i_CMS_ContentInfo(NULL, &at, (long)content->size);
+	if (!cms || CMS_decrypt(cms, NULL, NULL, NULL, NULL, CMS_DEBUG_DECRYPT) != 1) {
+		ERR_clear_error();
+		return sr_fail(
+		    err, -EBADMSG,
+		    "recovery file: damaged; restore it from a backup, or renew it");
+	}
+	*ret = take(cms);
+	return 0;
+}
+
+/* Once a key has been unwrapped. Straight into the secret, through no other buffer. */
+static int decrypt(CMS_ContentInfo *cms, struct sr_secret *ret, struct sr_err *err)
+{
+	_cleanup_(bio_freep) BIO *chain = CMS_dataInit(cms, NULL);
+	_cleanup_secret_ struct sr_secret key = { 0 };
+	uint8_t extra;
+	bool ok;
+	int r = sr_secret_alloc(SR_RING_KEY, &key, err);
+
+	if (r < 0)
+		return r;
+	/* Reading on to the end is what makes libcrypto check the tag. */
+	ok = chain && BIO_read(chain, key.data, SR_RING_KEY) == SR_RING_KEY &&
+	     BIO_read(chain, &extra, 1) <= 0 && BIO_get_cipher_status(chain) == 1;
+	/* Also after success: the recipients that did not fit have left their errors. */
+	ERR_clear_error();
+	if (!ok)
+		return sr_fail(
+		    err, -EBADMSG,
+		    "recovery file: damaged: its content is not what was sealed");
+	sr_secret_take(&key, ret);
+	return 0;
+}
+
+int sr_recovery_open(const struct sr_buf *content, const struct sr_secret *recovery_key,
+		     struct sr_secret *ret, struct sr_err *err)
+{
+	_cleanup_(cms_freep) CMS_ContentInfo *cms = NULL;
+	bool has_key;
+	int r = sr_recovery_check(content, &has_key, NULL, err);
+
+	if (r < 0)
+		return r;
+	if (!has_key)
+		return sr_fail(err, -EACCES,
+			       "the recovery file was made for no recovery "
+			       "key, only for escrow certificates");
+	r = parse(content, &cms, err);
+	if (r < 0)
+		return r;
+	if (recovery_key->size != SR_RECOVERY_TEXT ||
+	    CMS_decrypt_set1_password(cms, recovery_key->data, SR_RECOVERY_TEXT) != 1) {
+		ERR_clear_error();
+		return sr_fail(err, -EACCES, "this is not the recovery key of this file");
+	}
+	return decrypt(cms, ret, err);
+}
+
+static int read_private_key(const struct sr_secret *pem, EVP_PKEY **ret,
+			    struct sr_err *err)
+{
+	_cleanup_(bio_freep) BIO *bio = NULL;
+
+	if (pem->size == 0 || pem->size > SR_SECRET_MAX)
+		return sr_fail(err, -EINVAL, "the escrow key is empty, or too large");
+	bio = BIO_new_mem_buf(pem->data, (int)pem->size);
+	if (!bio)
+		return sr_fail_memory(err);
+	*ret = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+	ERR_clear_error();
+	if (!*ret)
+		return sr_fail(err, -EINVAL,
+			       "the escrow key is no private key in PEM that is "
+			       "not encrypted; decrypt it with openssl pkey");
+	return 0;
+}
+
+int sr_recovery_open_escrow(const struct sr_buf *content,
+			    const struct sr_secret *private_key, struct sr_secret *ret,
+			    struct sr_err *err)
+{
+	_cleanup_(cms_freep) CMS_ContentInfo *cms = NULL;
+	_cleanup_(pkey_freep) EVP_PKEY *key = NULL;
+	unsigned int escrow;
+	int r = sr_recovery_check(content, NULL, &escrow, err);
+
+	if (r < 0)
+		return r;
+	if (escrow == 0)
+		return sr_fail(err, -EACCES,
+			       "the recovery file was made for no escrow "
+			       "certificate, only for a recovery key");
+	r = read_private_key(private_key, &key, err);
+	if (r == 0)
+		r = parse(content, &cms, err);
+	if (r < 0)
+		return r;
+	if (CMS_decrypt_set1_pkey(cms, key, NULL) != 1) {
+		ERR_clear_error();
+		return sr_fail(err, -EACCES,
+			       "no certificate of this recovery file belongs to "
+			       "this private key");
+	}
+	return decrypt(cms, ret, err);
+}
