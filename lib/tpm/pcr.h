@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reading PCRs. */
+#ifndef SR_PCR_H
+#define SR_PCR_H
+
+#include "ground/parse.h"
+#include "tpm.h"
+
+/**
+ * sr_pcr_read() - the present values of PCRs
+ * @tpm:	an open TPM
+ * @pcrs:	bank and mask say which; values not yet given are filled in
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EINVAL (the bank is not active or lacks a PCR), -EIO, -ENODEV.
+ */
+int sr_pcr_read(struct sr_tpm *tpm, struct sr_pcrs *pcrs, struct sr_err *err);
+
+/**
+ * sr_pcr_read_measured() - the same, and refuse PCRs that firmware never measured into
+ * @tpm:	an open TPM
+ * @pcrs:	as above
+ * @accept:	do not refuse
+ * @err:	says why, on failure
+ *
+ * Refused is a bank whose PCR 0 is all zeros or all ones: whatever boots looks the same.
+ *
+ * Returns as sr_pcr_read(); -EINVAL when refused.
+ */
+int sr_pcr_read_measured(struct sr_tpm *tpm, struct sr_pcrs *pcrs, bool accept,
+			 struct sr_err *err);
+
+#endif

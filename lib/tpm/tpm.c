@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Opening a TPM, and handles that flush themselves. */
+#include "tpm.h"
+
+#include <grp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <tss2/tss2_tcti_device.h>
+#include <tss2/tss2_tctildr.h>
+
+static const char default_device[] = "/dev/tpmrm0";
+
+/* Says why a device node cannot be used: libtss2 only knows that it could not open it. */
+static int check_device(const char *path, struct sr_err *err)
+{
+	struct group *group;
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return sr_fail(
+		    err, -ENODEV,
+		    "no TPM: %s does not exist: enable the TPM in the firmware "
+		    "setup, or name another with --tcti",
+		    path);
+	if (access(path, R_OK | W_OK) == 0)
+		return 0;
+	group = getgrgid(st.st_gid);
+	return sr_fail(
+	    err, -ENODEV,
+	    "no permission to use the TPM: %s belongs to group %s: run as root, or "
+	    "join that group",
+	    path, group ? group->gr_name : "(unknown)");
+}
+
+static int open_device(const char *path, struct sr_tpm *tpm, struct sr_err *err)
+{
+	size_t size = 0;
+	TSS2_RC rc;
+	int r;
+
+	r = check_device(path, err);
+	if (r < 0)
+		return r;
+	rc = Tss2_Tcti_Device_Init(NULL, &size, path);
+	if (rc == TSS2_RC_SUCCESS) {
+		tpm->tcti = calloc(1, size);
+		if (!tpm->tcti)
+			return sr_fail_memory(err);
+		rc = Tss2_Tcti_Device_Init(tpm->tcti, &size, path);
+	}
+	if (rc == TSS2_RC_SUCCESS)
+		return 0;
+	free(take(tpm->tcti));
+	return sr_fail(
+	    err, -ENODEV,
+	    "%s cannot be opened: another program uses it: end that, or use %s", path,
+	    default_device);
+}
+
+static int open_tcti(const char *name, struct sr_tpm *tpm, struct sr_err *err)
+{
+	TSS2_RC rc;
+
+	if (!name)
+		return open_device(default_device, tpm, err);
+	if (strcmp(name, "device") == 0)
+		return open_device(default_device, tpm, err);
+	if (strncmp(name, "device:", 7) == 0)
+		return open_device(name + 7, tpm, err);
+	if (name[0] == '/')
+		return open_device(name, tpm, err);
+	rc = Tss2_TctiLdr_Initialize(name, &tpm->tcti);
+	if (rc != TSS2_RC_SUCCESS)
+		return sr_fail(
+		    err, -ENODEV,
+		    "no TPM answers at \"%s\": start it, or name another with --tcti",
+		    name);
+	tpm->loaded = true;
+	return 0;
+}
+
+void sr_tpm_close(struct sr_tpm *tpm)
+{
+	if (!tpm)
+		return;
+	if (tpm->esys)
+		Esys_Finalize(&tpm->esys);
+	if (tpm->loaded)
+		Tss2_TctiLdr_Finalize(&tpm->tcti);
+	else if (tpm->tcti)
+		Tss2_Tcti_Finalize(tpm->tcti);
+	if (!tpm->loaded)
+		free(tpm->tcti);
+	free(tpm);
+}
+
+SR_DEFINE_CLEANUP(sr_tpm_closep, struct sr_tpm *, sr_tpm_close)
+
+int sr_tpm_open(const char *tcti, struct sr_tpm **ret, struct sr_err *err)
+{
+	_cleanup_(sr_tpm_closep) struct sr_tpm *tpm = calloc(1, sizeof(*tpm));
+	TSS2_RC rc;
+	int r;
+
+	if (!tpm)
+		return sr_fail_memory(err);
+	r = open_tcti(tcti, tpm, err);
+	if (r < 0)
+		return r;
+	rc = Esys_Initialize(&tpm->esys, tpm->tcti, NULL);
+	if (rc != TSS2_RC_SUCCESS)
+		return sr_fail_tss(err, rc, "Esys_Initialize");
+	*ret = take(tpm);
+	return 0;
+}
+
+void sr_handle_flush(struct sr_handle *handle)
+{
+	if (handle->tr == ESYS_TR_NONE)
+		return;
+	/* A failed flush leaves nothing to do; the handle in ESYS is freed either way. */
+	if (handle->kept || Esys_FlushContext(handle->tpm->esys, handle->tr) != 0)
+		(void)Esys_TR_Close(handle->tpm->esys, &handle->tr);
+	handle->tr = ESYS_TR_NONE;
+}
+
+void sr_handle_forget(struct sr_handle *handle)
+{
+	if (handle->tr != ESYS_TR_NONE)
+		(void)Esys_TR_Close(handle->tpm->esys, &handle->tr);
+	handle->tr = ESYS_TR_NONE;
+}
+
+int sr_tpm_limits_guessing(struct sr_tpm *tpm, struct sr_err *err)
+{
+	_cleanup_esys_ TPMS_CAPABILITY_DATA *data = NULL;
+	const TPML_TAGGED_TPM_PROPERTY *list;
+	TPMI_YES_NO more;
+	TSS2_RC rc = SR_TSS(Esys_GetCapability(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE,
+					       ESYS_TR_NONE, TPM2_CAP_TPM_PROPERTIES,
+					       TPM2_PT_PERMANENT, 1, &more, &data));
+
+	if (rc != TSS2_RC_SUCCESS)
+		return sr_fail_tss(err, rc, "TPM2_GetCapability");
+	list = &data->data.tpmProperties;
+	if (list->count < 1 || list->tpmProperty[0].property != TPM2_PT_PERMANENT)
+		return sr_fail(err, -EIO,
+			       "the TPM does not say whether its lockout "
+			       "authorization is set");
+	return !!(list->tpmProperty[0].value & TPMA_PERMANENT_LOCKOUTAUTHSET);
+}
