@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Approval files: the sealed object, and in words before it what it is for. */
+#include "approval.h"
+
+#include <string.h>
+#include <time.h>
+
+static const char text_pcr[] = "PCR ";
+static const char text_made[] = "Made ";
+static const char pem_head[] = "-----BEGIN ";
+
+void sr_approvals_done(struct sr_approvals *approvals)
+{
+	for (size_t i = 0; i < approvals->count; i++)
+		sr_tpmkey_free(approvals->approval[i].key);
+	*approvals = (struct sr_approvals){ 0 };
+}
+
+/* "PCR 7 (sha256) = 65CAF8DD..." */
+static void read_pcr_line(const char *line, struct sr_pcrs *values)
+{
+	char bank[8], hex[2 * SR_DIGEST_MAX + 1];
+	unsigned int pcr;
+	uint16_t id;
+
+	if (sscanf(line, "PCR %2u (%7[a-z0-9]) = %128[0-9a-f]", &pcr, bank, hex) != 3)
+		return;
+	id = sr_bank_parse(bank);
+	if (!id || pcr >= SR_PCR_COUNT || (values->bank && values->bank != id))
+		return;
+	values->bank = id;
+	if (sr_hex_parse(hex, values->value[pcr], sr_bank_size(id), NULL) < 0)
+		return;
+	values->mask |= 1U << pcr;
+	values->given |= 1U << pcr;
+}
+
+static void read_line(const char *line, struct sr_approval *approval)
+{
+	char when[SR_TIME_TEXT];
+
+	if (strncmp(line, text_pcr, strlen(text_pcr)) == 0) {
+		read_pcr_line(line, &approval->values);
+	} else if (strncmp(line, text_made, strlen(text_made)) == 0) {
+		(void)snprintf(when, sizeof(when), "%s", line + strlen(text_made));
+		(void)sr_time_parse(when, &approval->made, NULL);
+	}
+}
+
+/* Text proves nothing: values count only if the sealed object's policy is made of them.
+ */
+static bool confirmed(const struct sr_approval *approval)
+{
+	const struct sr_policy *policy = &approval->key->policy;
+	TPML_PCR_SELECTION selection;
+	TPM2B_DIGEST digest;
+
+	if (policy->count == 0 || policy->step[0].code != TPM2_CC_PolicyPCR ||
+	    !approval->values.mask ||
+	    sr_pcrs_digest(&approval->values, &digest, NULL) < 0)
+		return false;
+	sr_pcrs_selection(&approval->values, &selection);
+	return policy->step[0].pcr.selection.count == 1 &&
+	       memcmp(&policy->step[0].pcr.selection.pcrSelections[0],
+		      &selection.pcrSelections[0], sizeof(TPMS_PCR_SELECTION)) == 0 &&
+	       policy->step[0].pcr.digest.size == digest.size &&
+	       memcmp(policy->step[0].pcr.digest.buffer, digest.buffer, digest.size) == 0;
+}
+
+static void read_text(const struct sr_buf *content, struct sr_approval *approval)
+{
+	char line[256];
+	FILE *in = fmemopen(content->data, content->size, "r");
+
+	if (!in)
+		return;
+	while (fgets(line, sizeof(line), in) &&
+	       strncmp(line, pem_head, strlen(pem_head)) != 0)
+		read_line(line, approval);
+	(void)fclose(in);
+	if (!confirmed(approval))
+		approval->values = (struct sr_pcrs){ 0 };
+}
+
+/* What an approval may be; a file that is more was not written by us. */
+static int check_key(const struct sr_tpmkey *key, struct sr_err *err)
+{
+	bool no_da = key->pub.publicArea.objectAttributes & TPMA_OBJECT_NODA;
+
+	if (key->type != SR_TPMKEY_SEALED || key->secret.size || key->signed_count)
+		return sr_fail(err, -EBADMSG, "not a sealed ring key");
+	if (key->policy.count == 0)
+		return sr_fail(err, -EBADMSG, "it has no policy");
+	for (size_t i = 0; i < key->policy.count; i++)
+		if (key->policy.step[i].code != TPM2_CC_PolicyPCR &&
+		    key->policy.step[i].code != TPM2_CC_PolicyCounterTimer &&
+		    key->policy.step[i].code != TPM2_CC_PolicyAuthValue)
+			return sr_fail(err, -EBADMSG, "its policy is not one of ours");
+	if (no_da == sr_policy_needs_auth(&key->policy))
+		return sr_fail(err, -EBADMSG,
+			       "its PIN is not protected against guessing");
+	return 0;
+}
+
+static int read_one(int dir, const char *name, struct sr_approval *approval,
+		    struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	char file[SR_NAME_MAX + 8], prefix[SR_NAME_MAX + 24];
+	int r;
+
+	(void)snprintf(file, sizeof(file), "%s.pem", name);
+	(void)snprintf(prefix, sizeof(prefix), "approvals/%s", file);
+	r = sr_read_file(dir, file, SR_TPMKEY_MAX, &content, err);
+	if (r == 0)
+		r = sr_tpmkey_read(&content, &approval->key, err);
+	if (r == 0)
+		r = check_key(approval->key, err);
+	if (r < 0) {
+		sr_tpmkey_free(take(approval->key));
+		return sr_prefix(err, r, prefix);
+	}
+	(void)snprintf(approval->name, sizeof(approval->name), "%s", name);
+	read_text(&content, approval);
+	return 0;
+}
+
+static void current_first(struct sr_names *names)
+{
+	for (size_t i = 1; i < names->count; i++)
+		if (strcmp(names->name[i], "current") == 0) {
+			char *current = names->name[i];
+
+			memmove(&names->name[1], &names->name[0], i * sizeof(char *));
+			names->name[0] = current;
+		}
+}
+
+int sr_approvals_read(const struct sr_ring *ring, struct sr_approvals *ret,
+		      struct sr_err *err)
+{
+	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
+	_cleanup_close_ int dir = sr_ring_open_subdir(ring, "approvals", err);
+	_cleanup_names_ struct sr_names names = { 0 };
+	int r, damaged = 0;
+
+	if (dir < 0)
+		return dir;
+	r = sr_list_dir(dir, ".pem", &names, err);
+	if (r < 0)
+		return r;
+	current_first(&names);
+	for (size_t i = 0; i < names.count && approvals.count < SR_APPROVALS_MAX; i++) {
+		if (!sr_name_ok(names.name[i]))
+			continue;
+		r = read_one(dir, names.name[i], &approvals.approval[approvals.count],
+			     err);
+		if (r == 0)
+			approvals.count++;
+		else if (r == -ENOMEM)
+			return r;
+		else
+			damaged = r;
+	}
+	if (approvals.count == 0)
+		return damaged
+			   ? sr_fail_ring(ring, damaged, err)
+			   : sr_fail(err, -EKEYREJECTED,
+				     "ring %s has no approval for this machine: get in "
+				     "with the recovery key: tpm-reseal recover %s",
+				     ring->name, ring->name);
+	*ret = approvals;
+	approvals.count = 0;
+	return 0;
+}
+
+uint32_t sr_approval_changed(const struct sr_approval *approval,
+			     const struct sr_pcrs *present)
+{
+	uint32_t changed = 0;
+
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
+		if (approval->values.given & present->given & 1U << pcr &&
+		    memcmp(approval->values.value[pcr], present->value[pcr],
+			   sr_bank_size(present->bank)) != 0)
+			changed |= 1U << pcr;
+	return changed;
+}
+
+int sr_approval_policy(const struct sr_pcrs *values, bool pin, struct sr_policy *ret,
+		       struct sr_err *err)
+{
+	int r;
+
+	*ret = (struct sr_policy){ 0 };
+	r = sr_policy_add_pcrs(ret, values, err);
+	if (r == 0 && pin)
+		r = sr_policy_add_auth_value(ret, err);
+	return r;
+}
+
+static char *words(const struct sr_ring *ring, const char *name, bool pin,
+		   const struct sr_pcrs *values)
+{
+	char hex[2 * SR_DIGEST_MAX + 1], when[SR_TIME_TEXT], *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	fprintf(
+	    out,
+	    "Approval \"%s\" of the sealring ring \"%s\": the ring key, sealed by this "
+	    "machine's TPM.\nIt opens%s while these hold:\n",
+	    name, ring->name, pin ? " with the PIN" : "");
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++) {
+		if (!(values->mask & 1U << pcr))
+			continue;
+		sr_hex_format(values->value[pcr], sr_bank_size(values->bank), hex);
+		fprintf(out, "%s%u (%s) = %s\n", text_pcr, pcr,
+			sr_bank_name(values->bank), hex);
+	}
+	sr_time_format(time(NULL), when);
+	fprintf(out, "%s%s\n", text_made, when);
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static int check_written(const struct sr_buf *content, void *arg, struct sr_err *err)
+{
+	_cleanup_(sr_tpmkey_freep) struct sr_tpmkey *key = NULL;
+	int r = sr_tpmkey_read(content, &key, err);
+
+	(void)arg;
+	return r < 0 ? r : check_key(key, err);
+}
+
+int sr_approval_write(const struct sr_ring *ring, const char *name,
+		      const struct sr_tpmkey *key, const struct sr_pcrs *values,
+		      struct sr_err *err)
+{
+	static const struct sr_check check = { .run = check_written };
+	_cleanup_free_ char *text =
+	    words(ring, name, sr_policy_needs_auth(&key->policy), values);
+	_cleanup_close_ int dir = sr_ring_open_subdir(ring, "approvals", err);
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	char file[SR_NAME_MAX + 8];
+	int r;
+
+	if (!text)
+		return sr_fail_memory(err);
+	if (dir < 0)
+		return dir;
+	r = sr_tpmkey_write(key, text, &content, err);
+	if (r < 0)
+		return r;
+	(void)snprintf(file, sizeof(file), "%s.pem", name);
+	return sr_replace_file(dir, file, &content, 0600, &check, err);
+}

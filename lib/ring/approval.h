@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Approvals: sealed copies of a ring key, one file each. */
+#ifndef SR_APPROVAL_H
+#define SR_APPROVAL_H
+
+#include "codec/tpmkey.h"
+#include "ring.h"
+#include "tpm/tpm.h"
+
+#define SR_APPROVALS_MAX 8
+
+/**
+ * struct sr_approval - one file of approvals/
+ * @name:	without ".pem"; "current" is what now and recover write
+ * @key:	the sealed object
+ * @values:	the PCR values it wants; @values.given is 0 when the file doesn't tell
+ * @made:	when; 0 when the file doesn't tell
+ */
+struct sr_approval {
+	char name[SR_NAME_MAX + 1];
+	struct sr_tpmkey *key;
+	struct sr_pcrs values;
+	time_t made;
+};
+
+struct sr_approvals {
+	size_t count;
+	struct sr_approval approval[SR_APPROVALS_MAX];
+};
+
+void sr_approvals_done(struct sr_approvals *approvals);
+
+/**
+ * sr_approvals_read() - all approvals of a ring that can be read
+ * @ring:	a loaded ring
+ * @ret:	"current" first; release with sr_approvals_done()
+ * @err:	says why, on failure
+ *
+ * The text before the PEM block is believed only where the policy confirms it.
+ *
+ * Returns 0, -EBADMSG (there are files, but none can be read), -EKEYREJECTED (there is
+ * none) or -EIO.
+ */
+int sr_approvals_read(const struct sr_ring *ring, struct sr_approvals *ret,
+		      struct sr_err *err);
+
+/** sr_approval_changed() - mask of PCRs in which @present differs from what it wants */
+uint32_t sr_approval_changed(const struct sr_approval *approval,
+			     const struct sr_pcrs *present);
+
+/** sr_approval_policy() - the policy for PCR values and a PIN */
+int sr_approval_policy(const struct sr_pcrs *values, bool pin, struct sr_policy *ret,
+		       struct sr_err *err);
+
+/** sr_approval_write() - write NAME.pem into the ring's approvals/ */
+int sr_approval_write(const struct sr_ring *ring, const char *name,
+		      const struct sr_tpmkey *key, const struct sr_pcrs *values,
+		      struct sr_err *err);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Making and removing rings: built where no reader looks, then named in one step. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "opening.h"
+
+#define DISCARD_MS 10000
+
+static int make_dir(int dir, const char *name, struct sr_err *err)
+{
+	if (mkdirat(dir, name, 0700) < 0 || fchmodat(dir, name, 0700, 0) < 0)
+		return sr_fail_sys(err, errno, "cannot make directory %s", name);
+	return 0;
+}
+
+int sr_building_start(struct sr_store *store, const char *name, int *lock,
+		      struct sr_building *ret, struct sr_err *err)
+{
+	_cleanup_building_ struct sr_building building = SR_BUILDING;
+	int r;
+
+	building.ring = sr_ring_new(store, name);
+	if (!building.ring)
+		return sr_fail_memory(err);
+	building.rings = take_fd(lock);
+	sr_hidden_name(name, building.hidden);
+	r = make_dir(building.rings, building.hidden, err);
+	if (r < 0)
+		return r;
+	building.ring->dir = sr_open_dir(building.rings, building.hidden, err);
+	r = building.ring->dir < 0 ? building.ring->dir
+				   : make_dir(building.ring->dir, "approvals", err);
+	if (r == 0)
+		r = make_dir(building.ring->dir, "secrets", err);
+	if (r < 0)
+		return r;
+	*ret = building;
+	building = SR_BUILDING;
+	return 0;
+}
+
+int sr_building_appear(struct sr_building *building, struct sr_err *err)
+{
+	int r = sr_sync_dir(building->ring->dir, building->ring->name, err);
+
+	if (r < 0)
+		return r;
+	if (renameat2(building->rings, building->hidden, building->rings,
+		      building->ring->name, RENAME_NOREPLACE) < 0)
+		return errno == EEXIST ? sr_fail(err, -EEXIST, "ring %s exists already",
+						 building->ring->name)
+				       : sr_fail_sys(err, errno, "cannot name ring %s",
+						     building->ring->name);
+	building->hidden[0] = '\0';
+	return sr_sync_dir(building->rings, "rings", err);
+}
+
+void sr_building_done(struct sr_building *building)
+{
+	sr_ring_free(building->ring);
+	if (building->hidden[0])
+		sr_discard_hidden(building->rings, building->hidden, 0);
+	sr_closep(&building->rings);
+	*building = SR_BUILDING;
+}
+
+static int make_id(struct sr_ring *ring, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret id = { 0 };
+	int r = sr_secret_random(16, &id, err);
+
+	if (r == 0)
+		sr_hex_format(id.data, id.size, ring->id);
+	return r;
+}
+
+static int take_pin(struct sr_ring *ring, const struct sr_secret *pin, struct sr_err *err)
+{
+	if (!pin || pin->size == 0)
+		return 0;
+	if (pin->size > SR_PIN_MAX)
+		return sr_fail(err, -EINVAL, "the PIN is longer than %d bytes",
+			       SR_PIN_MAX);
+	sr_secret_done(&ring->pin_value);
+	ring->pin = true;
+	return sr_secret_copy(pin->data, pin->size, &ring->pin_value, err);
+}
+
+int sr_ring_apply(struct sr_ring *ring, const struct sr_ring_options *options,
+		  struct sr_err *err)
+{
+	int r = options->pcrs ? sr_ring_set_pcrs(ring, options->pcrs, err) : 0;
+
+	return r < 0 ? r : take_pin(ring, options->pin, err);
+}
+
+static int describe(struct sr_ring *ring, const struct sr_ring_options *options,
+		    struct sr_err *err)
+{
+	const char *pcrs = ring->store->config.pcrs;
+	int r = make_id(ring, err);
+
+	if (r == 0 && !options->pcrs)
+		r = sr_ring_set_pcrs(ring, pcrs ? pcrs : "0+7", err);
+	if (r == 0)
+		r = sr_ring_apply(ring, options, err);
+	ring->created = time(NULL);
+	return r < 0 ? r : sr_secret_random(SR_RING_KEY, &ring->key, err);
+}
+
+static int check_absent(int rings, const char *name, struct sr_err *err)
+{
+	if (faccessat(rings, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return sr_fail(err, -EEXIST, "ring %s exists already", name);
+	return 0;
+}
+
+int sr_ring_create(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		   const struct sr_ring_options *options, struct sr_ring **ret,
+		   struct sr_err *err)
+{
+	_cleanup_building_ struct sr_building building = SR_BUILDING;
+	_cleanup_opening_ struct sr_opening opening = SR_OPENING(tpm);
+	_cleanup_close_ int lock = -1;
+	int r = sr_name_check(name, "ring", err);
+
+	if (r == 0)
+		r = sr_store_lock(store, &lock, err);
+	if (r == 0)
+		r = check_absent(lock, name, err);
+	if (r == 0)
+		r = sr_building_start(store, name, &lock, &building, err);
+	if (r == 0)
+		r = describe(building.ring, options, err);
+	if (r == 0)
+		r = sr_opening_start(building.ring, tpm, &opening, err);
+	if (r == 0)
+		r = sr_opening_approve(building.ring, &opening,
+				       options->accept_unmeasured, err);
+	if (r == 0)
+		r = sr_recovery_write(building.ring, &options->recovery, err);
+	if (r == 0)
+		r = sr_ring_save(building.ring, err);
+	if (r == 0 && options->recovery.announce)
+		r = options->recovery.announce(options->recovery.arg, err);
+	if (r == 0)
+		r = sr_building_appear(&building, err);
+	if (r < 0)
+		return r;
+	*ret = take(building.ring);
+	return 0;
+}
+
+int sr_ring_remove(struct sr_store *store, const char *name, struct sr_err *err)
+{
+	char hidden[SR_HIDDEN_MAX];
+	_cleanup_close_ int lock = -1;
+	int r = sr_name_check(name, "ring", err);
+
+	if (r == 0)
+		r = sr_store_lock(store, &lock, err);
+	if (r < 0)
+		return r;
+	sr_hidden_name(name, hidden);
+	if (renameat2(lock, name, lock, hidden, RENAME_NOREPLACE) < 0)
+		return errno == ENOENT
+			   ? sr_fail(err, -ENOKEY, "no ring \"%s\" in %s", name,
+				     store->rings_path)
+			   : sr_fail_sys(err, errno, "cannot remove ring %s", name);
+	r = sr_sync_dir(lock, "rings", err);
+	sr_discard_hidden(lock, hidden, DISCARD_MS);
+	return r;
+}

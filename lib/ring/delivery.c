@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* secrets.d: where a secret is delivered. */
+#include <fcntl.h>
+#include <string.h>
+
+#include "store.h"
+
+#define FILE_NAME (SR_NAME_MAX + 6)
+
+static int set_ring(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_delivery *delivery = arg;
+	int r = sr_name_check(value, "ring", err);
+
+	return r < 0 ? r : sr_conf_string(value, &delivery->ring, err);
+}
+
+static int set_type(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_delivery *delivery = arg;
+
+	delivery->has_keyring = true;
+	return sr_conf_string(value, &delivery->keyring.type, err);
+}
+
+static int set_keyring(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_delivery *delivery = arg;
+
+	delivery->has_keyring = true;
+	return sr_conf_string(value, &delivery->keyring.keyring, err);
+}
+
+static int set_user(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_delivery *delivery = arg;
+
+	delivery->has_keyring = true;
+	return sr_conf_string(value, &delivery->keyring.user, err);
+}
+
+static int set_description(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_delivery *delivery = arg;
+
+	delivery->has_keyring = true;
+	return sr_conf_string(value, &delivery->keyring.description, err);
+}
+
+static int set_timeout(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_delivery *delivery = arg;
+	uint64_t seconds;
+	int r = sr_number_parse(value, UINT32_MAX, &seconds, err);
+
+	delivery->has_keyring = true;
+	delivery->keyring.timeout = (unsigned int)seconds;
+	return r;
+}
+
+static int set_permissions(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_delivery *delivery = arg;
+	uint64_t mask;
+	int r = sr_number_parse(value, UINT32_MAX, &mask, err);
+
+	delivery->has_keyring = true;
+	delivery->keyring.permissions = (uint32_t)mask;
+	return r;
+}
+
+static int set_credential(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_delivery *delivery = arg;
+	int r = sr_name_check(value, "credential", err);
+
+	return r < 0 ? r : sr_conf_string(value, &delivery->credential, err);
+}
+
+static int add_unit(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_delivery *delivery = arg;
+
+	return sr_strv_add(&delivery->units, &delivery->units_count, value, err);
+}
+
+static const struct sr_conf_key delivery_keys[] = {
+	{ "Secret", "Ring", false, set_ring },
+	{ "Keyring", "Type", false, set_type },
+	{ "Keyring", "Keyring", false, set_keyring },
+	{ "Keyring", "User", false, set_user },
+	{ "Keyring", "Description", false, set_description },
+	{ "Keyring", "Timeout", false, set_timeout },
+	{ "Keyring", "Permissions", false, set_permissions },
+	{ "Credential", "Name", false, set_credential },
+	{ "Credential", "Units", true, add_unit },
+	{ 0 },
+};
+
+void sr_delivery_done(struct sr_delivery *delivery)
+{
+	free(delivery->ring);
+	free(delivery->keyring.type);
+	free(delivery->keyring.keyring);
+	free(delivery->keyring.user);
+	free(delivery->keyring.description);
+	free(delivery->credential);
+	sr_strv_free(delivery->units);
+	*delivery = (struct sr_delivery){ 0 };
+}
+
+static int default_description(const char *name, struct sr_delivery *delivery,
+			       struct sr_err *err)
+{
+	if (!delivery->has_keyring || delivery->keyring.description)
+		return 0;
+	if (asprintf(&delivery->keyring.description, "sealring:%s", name) < 0) {
+		delivery->keyring.description = NULL;
+		return sr_fail_memory(err);
+	}
+	return 0;
+}
+
+static int parse(const struct sr_buf *content, const char *path, const char *name,
+		 struct sr_delivery *ret, struct sr_err *err)
+{
+	_cleanup_(sr_delivery_done) struct sr_delivery delivery = { 0 };
+	int r = sr_conf_read(content, path, delivery_keys, &delivery, err);
+
+	if (r == 0)
+		r = default_description(name, &delivery, err);
+	if (r < 0)
+		return r;
+	*ret = delivery;
+	delivery = (struct sr_delivery){ 0 };
+	return 0;
+}
+
+int sr_delivery_read(const struct sr_store *store, const char *name,
+		     struct sr_delivery *ret, struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	_cleanup_free_ char *path = NULL;
+	int r = sr_name_check(name, "secret", err);
+
+	if (r < 0)
+		return r;
+	if (asprintf(&path, "%s/secrets.d/%s.conf", store->config_dir, name) < 0)
+		return sr_fail_memory(err);
+	r = sr_read_file(AT_FDCWD, path, SR_CONF_MAX, &content, err);
+	return r < 0 ? r : parse(&content, path, name, ret, err);
+}
+
+static void print_text(FILE *out, const char *key, const char *value)
+{
+	if (value)
+		fprintf(out, "%s=%s\n", key, value);
+}
+
+static void print(FILE *out, const struct sr_delivery *delivery)
+{
+	const struct sr_keyring *keyring = &delivery->keyring;
+
+	fputs("[Secret]\n", out);
+	print_text(out, "Ring", delivery->ring);
+	if (delivery->has_keyring) {
+		fputs("\n[Keyring]\n", out);
+		print_text(out, "Type", keyring->type);
+		print_text(out, "Keyring", keyring->keyring);
+		print_text(out, "User", keyring->user);
+		print_text(out, "Description", keyring->description);
+		if (keyring->timeout)
+			fprintf(out, "Timeout=%u\n", keyring->timeout);
+		if (keyring->permissions)
+			fprintf(out, "Permissions=0x%08x\n", keyring->permissions);
+	}
+	if (delivery->credential || delivery->units_count)
+		fputs("\n[Credential]\n", out);
+	print_text(out, "Name", delivery->credential);
+	for (size_t i = 0; i < delivery->units_count; i++)
+		print_text(out, "Units", delivery->units[i]);
+}
+
+static int check_written(const struct sr_buf *content, void *arg, struct sr_err *err)
+{
+	_cleanup_(sr_delivery_done) struct sr_delivery again = { 0 };
+
+	return parse(content, arg, "", &again, err);
+}
+
+int sr_delivery_write(const struct sr_store *store, const char *name,
+		      const struct sr_delivery *delivery, struct sr_err *err)
+{
+	_cleanup_close_ int dir = -1;
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	_cleanup_free_ char *path = NULL;
+	char file[FILE_NAME];
+	struct sr_check check = { .run = check_written, .arg = file };
+	FILE *out;
+	int r = sr_name_check(name, "secret", err);
+
+	if (r < 0)
+		return r;
+	if (asprintf(&path, "%s/secrets.d", store->config_dir) < 0)
+		return sr_fail_memory(err);
+	r = sr_create_dir(path, 0755, err);
+	if (r < 0)
+		return r;
+	dir = sr_open_dir(AT_FDCWD, path, err);
+	if (dir < 0)
+		return dir;
+	out = open_memstream((char **)&content.data, &content.size);
+	if (!out)
+		return sr_fail_memory(err);
+	print(out, delivery);
+	if (fclose(out) != 0)
+		return sr_fail_memory(err);
+	(void)snprintf(file, sizeof(file), "%s.conf", name);
+	return sr_replace_file(dir, file, &content, 0644, &check, err);
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One TPM conversation: getting a ring key out, or a new approval in. */
+#include "opening.h"
+
+#include <string.h>
+
+#include "tpm/object.h"
+#include "tpm/pcr.h"
+#include "tpm/session.h"
+#include "tpm/srk.h"
+
+struct attempt {
+	struct sr_ring *ring;
+	struct sr_tpm *tpm;
+	const struct sr_ask *ask;
+	struct sr_opening *keep;
+	const struct sr_approvals *approvals;
+};
+
+static int take_key(struct sr_ring *ring, struct sr_secret *key, struct sr_err *err)
+{
+	if (key->size != SR_RING_KEY)
+		return sr_fail(err, -EBADMSG, "what is sealed is no ring key");
+	sr_secret_done(&ring->key);
+	sr_secret_take(key, &ring->key);
+	return 0;
+}
+
+/* A statement after PolicyPCR failed: the session has to forget what it holds. */
+static int try_one(const struct attempt *attempt, struct sr_unseal *unseal,
+		   const struct sr_approval *approval, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret key = { 0 };
+	size_t made = 0;
+	int r;
+
+	r = sr_object_unseal(unseal, approval->key, &approval->key->policy, &made, &key,
+			     err);
+	if (r == 0)
+		return take_key(attempt->ring, &key, err);
+	if (made > 0 && sr_session_restart(unseal->session, NULL) < 0)
+		return r == -EKEYREJECTED ? -EIO : r;
+	return r;
+}
+
+/* Another approval may hold only where this one's policy did not. */
+static int try_all(const struct attempt *attempt, struct sr_opening *opening,
+		   struct sr_err *err)
+{
+	const struct sr_approvals *approvals = attempt->approvals;
+	struct sr_unseal unseal = {
+		.session = &opening->session,
+		.parent = &opening->parent,
+		.name = attempt->ring->name,
+		.ask = attempt->ask,
+		.pin = &attempt->ring->pin_value,
+		.last = !attempt->keep,
+	};
+	int r = -EKEYREJECTED;
+
+	for (size_t i = 0; i < approvals->count && r == -EKEYREJECTED; i++) {
+		r = try_one(attempt, &unseal, &approvals->approval[i], err);
+		if (r == 0)
+			opening->values = approvals->approval[i].values;
+	}
+	return r;
+}
+
+static int converse(const struct attempt *attempt, struct sr_handle *parent,
+		    struct sr_err *err)
+{
+	_cleanup_opening_ struct sr_opening opening = SR_OPENING(attempt->tpm);
+	int r;
+
+	sr_handle_take(parent, &opening.parent);
+	r = sr_session_start(attempt->tpm, TPM2_SE_POLICY, &opening.parent,
+			     &opening.session, err);
+	if (r == 0)
+		r = try_all(attempt, &opening, err);
+	if (r < 0)
+		return r;
+	if (attempt->keep) {
+		*attempt->keep = opening;
+		opening = SR_OPENING(attempt->tpm);
+	} else {
+		sr_handle_forget(&opening.session);
+	}
+	return 0;
+}
+
+void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT])
+{
+	size_t used = 0;
+
+	ret[0] = '\0';
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++) {
+		if (!(changed & 1U << pcr))
+			continue;
+		used += (size_t)snprintf(ret + used, SR_CHANGED_TEXT - used, "%sPCR %u",
+					 used ? " and " : "", pcr);
+	}
+}
+
+/* The approval that wants the fewest changes is the one worth talking about. */
+static const struct sr_approval *closest(const struct sr_approvals *approvals,
+					 const struct sr_pcrs *present, uint32_t *changed)
+{
+	const struct sr_approval *best = NULL;
+
+	for (size_t i = 0; i < approvals->count; i++) {
+		const struct sr_approval *approval = &approvals->approval[i];
+		uint32_t mask = sr_approval_changed(approval, present);
+
+		if (approval->values.given &&
+		    (!best || __builtin_popcount(mask) < __builtin_popcount(*changed))) {
+			best = approval;
+			*changed = mask;
+		}
+	}
+	return best;
+}
+
+int sr_opening_explain(const struct sr_ring *ring, struct sr_tpm *tpm,
+		       const struct sr_approvals *approvals, struct sr_err *err)
+{
+	struct sr_pcrs present = { .bank = ring->pcrs.bank };
+	const struct sr_approval *best;
+	char text[SR_CHANGED_TEXT], since[SR_TIME_TEXT] = "sealing";
+	uint32_t changed = 0;
+
+	for (size_t i = 0; i < approvals->count; i++)
+		if (approvals->approval[i].values.bank == present.bank)
+			present.mask |= approvals->approval[i].values.mask;
+	if (sr_pcr_read(tpm, &present, NULL) < 0)
+		present.given = 0;
+	best = closest(approvals, &present, &changed);
+	if (!best || !changed)
+		return sr_fail(
+		    err, -EKEYREJECTED,
+		    "ring %s: policy does not hold: the boot state is not the "
+		    "approved one: get in with the recovery key: tpm-reseal recover %s",
+		    ring->name, ring->name);
+	sr_changed_text(changed, text);
+	if (best->made)
+		sr_time_format(best->made, since);
+	since[10] = '\0'; /* the day is enough */
+	return sr_fail(
+	    err, -EKEYREJECTED,
+	    "ring %s: policy does not hold: %s changed since %s: if you know why, get "
+	    "in with the recovery key: tpm-reseal recover %s",
+	    ring->name, text, since, ring->name);
+}
+
+static int fail_other_tpm(const struct sr_ring *ring, struct sr_err *err)
+{
+	return sr_fail(
+	    err, -EREMOTE,
+	    "ring %s: sealed by another TPM, or the TPM was cleared since: get in with "
+	    "the recovery key: tpm-reseal recover %s",
+	    ring->name, ring->name);
+}
+
+/* The TPM's word is believed only after the TPM is known to be the one we sealed to. */
+static int diagnose(const struct attempt *attempt, int r, struct sr_err *err)
+{
+	const struct sr_ring *ring = attempt->ring;
+
+	if (r == -EKEYREJECTED)
+		return sr_opening_explain(ring, attempt->tpm, attempt->approvals, err);
+	if (r == -EREMOTE)
+		return sr_fail(
+		    err, -EBADMSG,
+		    "ring %s: its approval is damaged: restore it from a backup, or "
+		    "get in with the recovery key: tpm-reseal recover %s",
+		    ring->name, ring->name);
+	return sr_fail_ring(ring, r, err);
+}
+
+static bool is_final(int r)
+{
+	return r == 0 || r == -EACCES || r == -EBUSY || r == -ENODEV || r == -ENOMEM;
+}
+
+static int question(const struct attempt *attempt, int r, struct sr_err *err)
+{
+	_cleanup_handle_ struct sr_handle parent = SR_HANDLE(attempt->tpm);
+	struct sr_err other = { 0 };
+	int q = sr_srk_question(attempt->tpm, &attempt->ring->srk, &parent, &other);
+
+	if (q == -EREMOTE)
+		return fail_other_tpm(attempt->ring, err);
+	if (q == 1) {
+		r = converse(attempt, &parent, err);
+		if (r == 0)
+			return 0;
+	}
+	return diagnose(attempt, r, err);
+}
+
+int sr_opening_unseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
+		      struct sr_opening *keep, struct sr_err *err)
+{
+	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
+	_cleanup_handle_ struct sr_handle parent = SR_HANDLE(tpm);
+	struct attempt attempt = { ring, tpm, ask, keep, &approvals };
+	int r = sr_approvals_read(ring, &approvals, err);
+
+	if (r < 0)
+		return r;
+	r = sr_srk_pin(tpm, SR_SRK_HANDLE, &ring->srk, &parent, err);
+	if (r == 0)
+		r = converse(&attempt, &parent, err);
+	if (is_final(r))
+		return r == 0 ? 0 : sr_fail_ring(ring, r, err);
+	return question(&attempt, r, err);
+}
+
+int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_opening *ret,
+		     struct sr_err *err)
+{
+	_cleanup_opening_ struct sr_opening opening = SR_OPENING(tpm);
+	int r = sr_srk_get(tpm, &ring->srk, &opening.parent, err);
+
+	if (r == 0)
+		r = sr_session_start(tpm, TPM2_SE_POLICY, &opening.parent,
+				     &opening.session, err);
+	if (r < 0)
+		return r;
+	*ret = opening;
+	opening = SR_OPENING(tpm);
+	return 0;
+}
+
+/* Values an approval was just opened with are the present ones: no need to ask again. */
+static int present_values(const struct sr_ring *ring, const struct sr_opening *opening,
+			  bool accept_unmeasured, struct sr_pcrs *ret, struct sr_err *err)
+{
+	*ret = ring->pcrs;
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
+		if (opening->values.bank == ret->bank &&
+		    opening->values.given & ret->mask & ~ret->given & 1U << pcr) {
+			memcpy(ret->value[pcr], opening->values.value[pcr],
+			       SR_DIGEST_MAX);
+			ret->given |= 1U << pcr;
+		}
+	if ((ret->given & ret->mask) == ret->mask)
+		return 0;
+	return sr_pcr_read_measured(opening->session.tpm, ret, accept_unmeasured, err);
+}
+
+static int prove_by_unseal(struct sr_ring *ring, struct sr_opening *opening,
+			   const struct sr_tpmkey *key, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret again = { 0 };
+	struct sr_unseal unseal = {
+		.session = &opening->session,
+		.parent = &opening->parent,
+		.name = ring->name,
+		.pin = &ring->pin_value,
+		.last = true,
+	};
+	int r = sr_object_unseal(&unseal, key, &key->policy, NULL, &again, err);
+
+	if (r < 0)
+		return r;
+	sr_handle_forget(&opening->session);
+	if (!sr_secret_equal(&again, &ring->key))
+		return sr_fail(err, -EIO,
+			       "the TPM gave back another key than was sealed");
+	return 0;
+}
+
+/*
+ * A list with values of its own may be for another boot state, which can't be opened now:
+ * that the TPM made it in an authenticated session, with our policy digest, and loads it
+ * again is all that can be proven before that boot.
+ */
+static int prove(struct sr_ring *ring, struct sr_opening *opening,
+		 const struct sr_tpmkey *key, struct sr_err *err)
+{
+	int r = prove_by_unseal(ring, opening, key, err);
+
+	if (r == -EKEYREJECTED && ring->pcrs.given)
+		r = sr_object_loads(&opening->parent, key, err);
+	return r < 0 ? sr_prefix(err, r, "the new approval does not open") : 0;
+}
+
+int sr_opening_approve(struct sr_ring *ring, struct sr_opening *opening,
+		       bool accept_unmeasured, struct sr_err *err)
+{
+	_cleanup_(sr_tpmkey_freep) struct sr_tpmkey *key = sr_tpmkey_new();
+	struct sr_policy policy;
+	struct sr_pcrs values;
+	int r;
+
+	if (!key)
+		return sr_fail_memory(err);
+	r = present_values(ring, opening, accept_unmeasured, &values, err);
+	if (r == 0)
+		r = sr_approval_policy(&values, ring->pin_value.size > 0, &policy, err);
+	if (r == 0)
+		r = sr_object_create(&opening->session, &opening->parent, &policy,
+				     &ring->pin_value, &ring->key, key, err);
+	if (r == 0)
+		r = prove(ring, opening, key, err);
+	if (r < 0)
+		return r;
+	key->parent = SR_SRK_HANDLE;
+	return sr_approval_write(ring, "current", key, &values, err);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One TPM conversation: getting a ring key out, or a new approval in. */
+#ifndef SR_OPENING_H
+#define SR_OPENING_H
+
+#include "approval.h"
+
+/**
+ * struct sr_opening - what a conversation keeps for its next step
+ * @parent:	the storage key
+ * @session:	a session without statements; none after the last step
+ * @values:	PCR values known to be the present ones; given is 0 when not known
+ */
+struct sr_opening {
+	struct sr_handle parent;
+	struct sr_handle session;
+	struct sr_pcrs values;
+};
+
+#define SR_OPENING(t)                                                                    \
+	((struct sr_opening){ .parent = SR_HANDLE(t), .session = SR_HANDLE(t) })
+#define _cleanup_opening_ _cleanup_(sr_opening_done)
+
+static inline void sr_opening_done(struct sr_opening *opening)
+{
+	sr_handle_flush(&opening->session);
+	sr_handle_flush(&opening->parent);
+}
+
+/**
+ * sr_opening_unseal() - get the ring key; on success the ring is open
+ * @ring:	a loaded ring
+ * @tpm:	an open TPM
+ * @ask:	where a PIN comes from; may be NULL
+ * @keep:	gets parent, session and values for sr_opening_approve(); NULL ends here
+ * @err:	as sr_ring_open(), on failure
+ */
+int sr_opening_unseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
+		      struct sr_opening *keep, struct sr_err *err);
+
+/**
+ * sr_opening_start() - a storage key and a session for a ring not opened by this TPM
+ * @ring:	its storage key becomes this TPM's
+ */
+int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_opening *ret,
+		     struct sr_err *err);
+
+/**
+ * sr_opening_approve() - seal the key of an open ring to PCR values, prove it, write it
+ * @ring:	an open ring; pcrs and pin_value say what to seal to
+ * @opening:	its session is used up
+ * @accept_unmeasured:	as in struct sr_ring_options
+ * @err:	says why, on failure
+ *
+ * Writes approvals/current.pem; ring.conf is the caller's.
+ */
+int sr_opening_approve(struct sr_ring *ring, struct sr_opening *opening,
+		       bool accept_unmeasured, struct sr_err *err);
+
+/** sr_opening_explain() - which PCRs keep the ring closed, in words; returns
+ * -EKEYREJECTED */
+int sr_opening_explain(const struct sr_ring *ring, struct sr_tpm *tpm,
+		       const struct sr_approvals *approvals, struct sr_err *err);
+
+/** sr_changed_text() - "PCR 7", "PCR 0 and PCR 7" for a mask */
+#define SR_CHANGED_TEXT 256
+void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT]);
+
+#endif

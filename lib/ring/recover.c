@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The recovery copy of a ring: written, proven, opened. */
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <time.h>
+
+#include "codec/recovery.h"
+#include "ring.h"
+
+static const char recovery_file[] = "recovery.cms";
+
+static int digest_text(const struct sr_buf *content, char ret[65], struct sr_err *err)
+{
+	uint8_t digest[32];
+
+	if (EVP_Digest(content->data, content->size, digest, NULL, EVP_sha256(), NULL) !=
+	    1)
+		return sr_fail_libcrypto(err, "hashing recovery.cms");
+	sr_hex_format(digest, sizeof(digest), ret);
+	return 0;
+}
+
+static int read_copy(const struct sr_ring *ring, struct sr_buf *ret, struct sr_err *err)
+{
+	int r = sr_read_file(ring->dir, recovery_file, SR_RECOVERY_MAX, ret, err);
+
+	if (r == -ENOENT)
+		return sr_fail(err, -EACCES,
+			       "it was made without recovery: only its TPM opens it");
+	return r;
+}
+
+struct proof {
+	const struct sr_ring *ring;
+	const struct sr_secret *recovery_key;
+};
+
+/* Escrow keys are not here, so for them the shape is all that can be proven. */
+static int check_copy(const struct sr_buf *content, void *arg, struct sr_err *err)
+{
+	const struct proof *proof = arg;
+	_cleanup_secret_ struct sr_secret again = { 0 };
+	int r = sr_recovery_check(content, NULL, NULL, err);
+
+	if (r < 0 || !proof->recovery_key)
+		return r;
+	r = sr_recovery_open(content, proof->recovery_key, &again, err);
+	if (r == 0 && !sr_secret_equal(&again, &proof->ring->key))
+		return sr_fail(err, -EIO, "the recovery copy holds another key");
+	return r;
+}
+
+static bool has_recovery(const struct sr_recovery *recovery)
+{
+	return (recovery->key && recovery->key->size) ||
+	       (recovery->escrow && recovery->escrow->count);
+}
+
+int sr_recovery_write(struct sr_ring *ring, const struct sr_recovery *recovery,
+		      struct sr_err *err)
+{
+	struct proof proof = { ring, recovery->key };
+	struct sr_check check = { check_copy, &proof };
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	int r;
+
+	if (!has_recovery(recovery))
+		return 0;
+	r = sr_recovery_seal(&ring->key, recovery->key, recovery->escrow, &content, err);
+	if (r == 0)
+		r = sr_replace_file(ring->dir, recovery_file, &content, 0600, &check,
+				    err);
+	if (r == 0)
+		r = digest_text(&content, ring->proven_digest, err);
+	if (r == 0)
+		ring->proven = time(NULL);
+	return r;
+}
+
+static int take_key(struct sr_ring *ring, struct sr_secret *key)
+{
+	sr_secret_done(&ring->key);
+	sr_secret_take(key, &ring->key);
+	return 0;
+}
+
+int sr_ring_open_recovery(struct sr_ring *ring, const struct sr_secret *recovery_key,
+			  struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret key = { 0 };
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	int r = read_copy(ring, &content, err);
+
+	if (r == 0)
+		r = sr_recovery_open(&content, recovery_key, &key, err);
+	return r < 0 ? sr_fail_ring(ring, r, err) : take_key(ring, &key);
+}
+
+int sr_ring_open_escrow(struct sr_ring *ring, const struct sr_secret *private_key,
+			struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret key = { 0 };
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	int r = read_copy(ring, &content, err);
+
+	if (r == 0)
+		r = sr_recovery_open_escrow(&content, private_key, &key, err);
+	return r < 0 ? sr_fail_ring(ring, r, err) : take_key(ring, &key);
+}
+
+int sr_ring_recovery_proven(struct sr_ring *ring, struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	_cleanup_close_ int lock = -1;
+	int r = sr_ring_lock(ring, &lock, err);
+
+	if (r == 0)
+		r = read_copy(ring, &content, err);
+	if (r == 0)
+		r = digest_text(&content, ring->proven_digest, err);
+	if (r < 0)
+		return r;
+	ring->proven = time(NULL);
+	return sr_ring_save(ring, err);
+}
+
+/* The new key is in its owner's hands before the old copy, which the old one opens, goes.
+ */
+int sr_ring_recovery_renew(struct sr_ring *ring, const struct sr_recovery *recovery,
+			   struct sr_err *err)
+{
+	_cleanup_close_ int lock = -1;
+	int r = sr_ring_need_key(ring, err);
+
+	if (r == 0 && !has_recovery(recovery))
+		return sr_fail(err, -EINVAL, "a recovery key or a certificate is needed");
+	if (r == 0)
+		r = sr_ring_lock(ring, &lock, err);
+	if (r == 0 && recovery->announce)
+		r = recovery->announce(recovery->arg, err);
+	if (r == 0)
+		r = sr_recovery_write(ring, recovery, err);
+	return r < 0 ? r : sr_ring_save(ring, err);
+}
+
+static void describe_recovery(struct sr_ring *ring, struct sr_ring_info *info)
+{
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	char digest[65];
+
+	if (read_copy(ring, &content, NULL) < 0 ||
+	    sr_recovery_check(&content, &info->recovery_key, &info->escrow, NULL) < 0)
+		return;
+	if (digest_text(&content, digest, NULL) == 0 &&
+	    strcmp(digest, ring->proven_digest) == 0)
+		info->recovery_proven = ring->proven;
+}
+
+int sr_ring_info(struct sr_ring *ring, struct sr_ring_info *ret, struct sr_err *err)
+{
+	_cleanup_(sr_strv_freep) char **secrets = NULL;
+	int count = sr_ring_secrets(ring, &secrets, err);
+
+	if (count < 0)
+		return count;
+	*ret = (struct sr_ring_info){
+		.name = ring->name,
+		.id = ring->id,
+		.pcrs = ring->pcrs_text,
+		.pin = ring->pin,
+		.created = ring->created,
+		.secrets = (size_t)count,
+	};
+	describe_recovery(ring, ret);
+	return 0;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How a ring stands in this boot, and approving the present state. */
+#include <string.h>
+
+#include "opening.h"
+#include "tpm/pcr.h"
+#include "tpm/srk.h"
+
+int sr_ring_open(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
+		 struct sr_err *err)
+{
+	return sr_opening_unseal(ring, tpm, ask, NULL, err);
+}
+
+static int approve(struct sr_ring *ring, struct sr_opening *opening,
+		   const struct sr_ring_options *options, struct sr_err *err)
+{
+	_cleanup_close_ int lock = -1;
+	int r = sr_ring_lock(ring, &lock, err);
+
+	if (r == 0)
+		r = sr_opening_approve(ring, opening, options->accept_unmeasured, err);
+	if (r < 0)
+		return sr_fail_ring(ring, r, err);
+	return sr_ring_save(ring, err);
+}
+
+int sr_ring_reseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
+		   const struct sr_ring_options *options, struct sr_err *err)
+{
+	_cleanup_opening_ struct sr_opening opening = SR_OPENING(tpm);
+	int r = sr_opening_unseal(ring, tpm, ask, &opening, err);
+
+	if (r == 0)
+		r = sr_ring_apply(ring, options, err);
+	return r < 0 ? r : approve(ring, &opening, options, err);
+}
+
+/* Without a PIN a ring that had one would come back weaker than its owner made it. */
+static int keep_pin(const struct sr_ring *ring, struct sr_err *err)
+{
+	if (!ring->pin || ring->pin_value.size > 0)
+		return 0;
+	return sr_fail(
+	    err, -EACCES,
+	    "ring %s has a PIN, which recovery does not know: give one with --pin",
+	    ring->name);
+}
+
+int sr_ring_approve(struct sr_ring *ring, struct sr_tpm *tpm,
+		    const struct sr_ring_options *options, struct sr_err *err)
+{
+	_cleanup_opening_ struct sr_opening opening = SR_OPENING(tpm);
+	int r = sr_ring_need_key(ring, err);
+
+	if (r == 0)
+		r = sr_ring_apply(ring, options, err);
+	if (r == 0)
+		r = keep_pin(ring, err);
+	if (r == 0)
+		r = sr_opening_start(ring, tpm, &opening, err);
+	return r < 0 ? r : approve(ring, &opening, options, err);
+}
+
+const char *sr_state_name(enum sr_state state)
+{
+	static const char *const names[] = {
+		[SR_STATE_READY] = "ready",	[SR_STATE_DRIFTED] = "drifted",
+		[SR_STATE_EXPOSED] = "exposed", [SR_STATE_FOREIGN] = "foreign",
+		[SR_STATE_DAMAGED] = "damaged",
+	};
+
+	return (size_t)state < SR_COUNT(names) ? names[state] : "unknown";
+}
+
+static int set_state(struct sr_status *status, enum sr_state state, const char *text)
+{
+	status->state = state;
+	(void)snprintf(status->text, sizeof(status->text), "%s", text);
+	return 0;
+}
+
+/* An approval without words about its values is judged by opening it only. */
+static uint32_t least_changed(const struct sr_approvals *approvals,
+			      const struct sr_pcrs *present, time_t *made)
+{
+	uint32_t least = UINT32_MAX;
+
+	for (size_t i = 0; i < approvals->count; i++) {
+		const struct sr_approval *approval = &approvals->approval[i];
+		uint32_t changed = sr_approval_changed(approval, present);
+
+		if (!approval->values.given ||
+		    __builtin_popcount(changed) >= __builtin_popcount(least))
+			continue;
+		least = changed;
+		*made = approval->made;
+	}
+	return least == UINT32_MAX ? 0 : least;
+}
+
+static int judge_pcrs(const struct sr_ring *ring, const struct sr_approvals *approvals,
+		      struct sr_tpm *tpm, struct sr_status *status, struct sr_err *err)
+{
+	struct sr_pcrs present = { .bank = ring->pcrs.bank };
+	char text[SR_CHANGED_TEXT];
+	int r;
+
+	for (size_t i = 0; i < approvals->count; i++)
+		if (approvals->approval[i].values.bank == present.bank)
+			present.mask |= approvals->approval[i].values.mask;
+	r = sr_pcr_read(tpm, &present, err);
+	if (r < 0)
+		return r;
+	status->changed = least_changed(approvals, &present, &status->approved);
+	if (!status->changed)
+		return set_state(status, SR_STATE_READY, "opens in this boot");
+	status->state = SR_STATE_DRIFTED;
+	sr_changed_text(status->changed, text);
+	(void)snprintf(status->text, sizeof(status->text),
+		       "%.100s changed: if you know why: tpm-reseal recover %s", text,
+		       ring->name);
+	return 0;
+}
+
+static void judge_recovery(struct sr_ring *ring, struct sr_status *status)
+{
+	struct sr_ring_info info;
+
+	if (status->state != SR_STATE_READY || sr_ring_info(ring, &info, NULL) < 0 ||
+	    info.recovery_proven)
+		return;
+	status->state = SR_STATE_EXPOSED;
+	(void)snprintf(
+	    status->text, sizeof(status->text),
+	    "opens in this boot, but no recovery is proven: tpm-ring recovery %s %s",
+	    info.recovery_key || info.escrow ? "test" : "renew", ring->name);
+}
+
+static int judge(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_status *status,
+		 struct sr_err *err)
+{
+	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
+	_cleanup_handle_ struct sr_handle same = SR_HANDLE(tpm);
+	struct sr_err why = { 0 };
+	int r = sr_approvals_read(ring, &approvals, &why);
+
+	if (r == -EKEYREJECTED)
+		return set_state(status, SR_STATE_DRIFTED, why.text);
+	if (r == -EBADMSG)
+		return set_state(status, SR_STATE_DAMAGED, why.text);
+	if (r == 0)
+		r = sr_srk_question(tpm, &ring->srk, &same, &why);
+	if (r == -EREMOTE || r == -EBADMSG)
+		return set_state(status, SR_STATE_FOREIGN, why.text);
+	if (r < 0)
+		return sr_fail(err, r, "%s", why.text);
+	r = judge_pcrs(ring, &approvals, tpm, status, err);
+	if (r == 0)
+		judge_recovery(ring, status);
+	return r;
+}
+
+int sr_ring_status(struct sr_store *store, const char *name, struct sr_tpm *tpm,
+		   struct sr_status *ret, struct sr_err *err)
+{
+	_cleanup_(sr_ring_freep) struct sr_ring *ring = NULL;
+	struct sr_err why = { 0 };
+	int r = sr_ring_load(store, name, &ring, &why);
+
+	*ret = (struct sr_status){ 0 };
+	if (r == -EBADMSG)
+		return set_state(ret, SR_STATE_DAMAGED, why.text);
+	if (r < 0)
+		return sr_fail(err, r, "%s", why.text);
+	return judge(ring, tpm, ret, err);
+}

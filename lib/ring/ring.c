@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A ring's description: ring.conf, and the directory it stands in. */
+#include "ring.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <tss2/tss2_mu.h>
+
+#define LOAD_TRIES 100
+#define SRK_LINE 48 /* bytes of the storage key in a line of ring.conf */
+
+struct parsed {
+	struct sr_ring *ring;
+	uint64_t format;
+	uint8_t srk[sizeof(TPM2B_PUBLIC)];
+	size_t srk_size;
+};
+
+static int set_format(const char *value, void *arg, struct sr_err *err)
+{
+	struct parsed *parsed = arg;
+	int r = sr_number_parse(value, UINT32_MAX, &parsed->format, err);
+
+	if (r == 0 && parsed->format > SR_RING_FORMAT)
+		return sr_fail(
+		    err, -EBADMSG,
+		    "format %s is newer than this program knows: upgrade sealring",
+		    value);
+	return r;
+}
+
+static int set_id(const char *value, void *arg, struct sr_err *err)
+{
+	struct parsed *parsed = arg;
+	uint8_t id[16];
+	int r = sr_hex_parse(value, id, sizeof(id), err);
+
+	if (r == 0)
+		sr_hex_format(id, sizeof(id), parsed->ring->id);
+	return r;
+}
+
+static int set_pcrs(const char *value, void *arg, struct sr_err *err)
+{
+	struct parsed *parsed = arg;
+
+	return sr_ring_set_pcrs(parsed->ring, value, err);
+}
+
+static int set_pin(const char *value, void *arg, struct sr_err *err)
+{
+	struct parsed *parsed = arg;
+
+	return sr_bool_parse(value, &parsed->ring->pin, err);
+}
+
+static int set_created(const char *value, void *arg, struct sr_err *err)
+{
+	struct parsed *parsed = arg;
+
+	return sr_time_parse(value, &parsed->ring->created, err);
+}
+
+static int set_proven(const char *value, void *arg, struct sr_err *err)
+{
+	struct parsed *parsed = arg;
+
+	return sr_time_parse(value, &parsed->ring->proven, err);
+}
+
+static int set_proven_digest(const char *value, void *arg, struct sr_err *err)
+{
+	struct parsed *parsed = arg;
+	uint8_t digest[32];
+	int r = sr_hex_parse(value, digest, sizeof(digest), err);
+
+	if (r == 0)
+		sr_hex_format(digest, sizeof(digest), parsed->ring->proven_digest);
+	return r;
+}
+
+static int add_srk(const char *value, void *arg, struct sr_err *err)
+{
+	struct parsed *parsed = arg;
+	size_t size = strlen(value) / 2;
+	int r;
+
+	if (size > sizeof(parsed->srk) - parsed->srk_size)
+		return sr_fail(err, -EBADMSG, "the storage key is too long");
+	r = sr_hex_parse(value, parsed->srk + parsed->srk_size, size, err);
+	parsed->srk_size += size;
+	return r;
+}
+
+static int set_check(const char *value, void *arg, struct sr_err *err)
+{
+	(void)value;
+	(void)arg;
+	(void)err;
+	return 0; /* compared before the file is read */
+}
+
+static const struct sr_conf_key ring_keys[] = {
+	{ "Ring", "Format", false, set_format },
+	{ "Ring", "Id", false, set_id },
+	{ "Ring", "PCRs", false, set_pcrs },
+	{ "Ring", "PIN", false, set_pin },
+	{ "Ring", "Created", false, set_created },
+	{ "Ring", "SRK", true, add_srk },
+	{ "Recovery", "Proven", false, set_proven },
+	{ "Recovery", "Digest", false, set_proven_digest },
+	{ "Check", "SHA256", false, set_check },
+	{ 0 },
+};
+
+static const char check_head[] = "[Check]\nSHA256=";
+
+/* The last section holds the hash of all before it: damage is told from another TPM. */
+static int check_whole(const struct sr_buf *content, struct sr_err *err)
+{
+	size_t tail = strlen(check_head) + 64 + 1;
+	const char *text = (const char *)content->data;
+	uint8_t digest[32];
+	char hex[65];
+
+	if (content->size > tail &&
+	    strncmp(text + content->size - tail, check_head, strlen(check_head)) == 0 &&
+	    EVP_Digest(text, content->size - tail, digest, NULL, EVP_sha256(), NULL) ==
+		1) {
+		sr_hex_format(digest, sizeof(digest), hex);
+		if (strncmp(text + content->size - 65, hex, 64) == 0)
+			return 0;
+	}
+	return sr_fail(
+	    err, -EBADMSG,
+	    "ring.conf is damaged: restore it from a backup, or get in with the "
+	    "recovery copy (sealring(7), \"Without this software\")");
+}
+
+/* A newer format may look different throughout, so it is recognised before all else. */
+static int check_format(const struct sr_buf *content, struct sr_err *err)
+{
+	unsigned int format = 0;
+
+	if (sscanf((const char *)content->data, "[Ring]\nFormat=%5u\n", &format) == 1 &&
+	    format > SR_RING_FORMAT)
+		return sr_fail(
+		    err, -EBADMSG,
+		    "format %u is newer than this program knows: upgrade sealring",
+		    format);
+	return 0;
+}
+
+static int parse(const struct sr_buf *content, struct sr_ring *ring, struct sr_err *err)
+{
+	struct parsed parsed = { .ring = ring };
+	size_t used = 0;
+	int r = check_format(content, err);
+
+	if (r == 0)
+		r = check_whole(content, err);
+	if (r == 0)
+		r = sr_conf_read(content, "ring.conf", ring_keys, &parsed, err);
+	if (r < 0)
+		return r;
+	if (!parsed.format || !ring->id[0] || !ring->pcrs.mask)
+		return sr_fail(err, -EBADMSG, "ring.conf lacks Format, Id or PCRs");
+	if (parsed.srk_size == 0)
+		return 0; /* exported: belongs to no TPM yet */
+	if (Tss2_MU_TPM2B_PUBLIC_Unmarshal(parsed.srk, parsed.srk_size, &used,
+					   &ring->srk) ||
+	    used != parsed.srk_size)
+		return sr_fail(err, -EBADMSG, "ring.conf has a damaged storage key");
+	return 0;
+}
+
+struct sr_ring *sr_ring_new(struct sr_store *store, const char *name)
+{
+	struct sr_ring *ring = calloc(1, sizeof(*ring));
+
+	if (!ring)
+		return NULL;
+	ring->store = store;
+	ring->dir = -1;
+	(void)snprintf(ring->name, sizeof(ring->name), "%s", name);
+	return ring;
+}
+
+void sr_ring_free(struct sr_ring *ring)
+{
+	if (!ring)
+		return;
+	sr_secret_done(&ring->key);
+	sr_secret_done(&ring->pin_value);
+	sr_closep(&ring->dir);
+	free(ring);
+}
+
+int sr_ring_set_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err)
+{
+	int r;
+
+	if (strlen(text) > SR_CONF_LINE - 8)
+		return sr_fail(err, -EINVAL, "the PCR list is too long");
+	r = sr_pcrs_parse(text, &ring->pcrs, err);
+	if (r < 0)
+		return r;
+	if (!ring->pcrs.mask)
+		return sr_fail(err, -EINVAL, "the PCR list is empty");
+	(void)snprintf(ring->pcrs_text, sizeof(ring->pcrs_text), "%s%s",
+		       ring->pcrs.bank ? "" : "sha256:", text);
+	if (!ring->pcrs.bank)
+		ring->pcrs.bank = TPM2_ALG_SHA256;
+	return 0;
+}
+
+int sr_ring_load_from(struct sr_store *store, const char *name, int *dir,
+		      struct sr_ring **ret, struct sr_err *err)
+{
+	_cleanup_(sr_ring_freep) struct sr_ring *ring = sr_ring_new(store, name);
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	int r;
+
+	if (!ring)
+		return sr_fail_memory(err);
+	ring->dir = take_fd(dir);
+	r = sr_read_file(ring->dir, "ring.conf", SR_CONF_MAX, &content, err);
+	if (r == -ENOENT)
+		r = sr_fail(err, -EBADMSG,
+			    "ring.conf is missing: restore it from a backup");
+	if (r == 0)
+		r = parse(&content, ring, err);
+	if (r < 0)
+		return sr_fail_ring(ring, r, err);
+	*ret = take(ring);
+	return 0;
+}
+
+/* Whether @name in @rings is still the directory that @dir has open. */
+static bool is_current(int rings, const char *name, int dir)
+{
+	struct stat is, was;
+
+	return fstatat(rings, name, &is, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstat(dir, &was) == 0 && is.st_dev == was.st_dev &&
+	       is.st_ino == was.st_ino;
+}
+
+/* A rotation that finished between opening and locking shows as another directory. */
+static int open_locked(int rings, const char *name, int *ret, struct sr_err *err)
+{
+	for (int tries = 0; tries < LOAD_TRIES; tries++) {
+		_cleanup_close_ int dir = sr_open_dir(rings, name, err);
+
+		if (dir < 0)
+			return dir;
+		if (flock(dir, LOCK_SH) < 0 && errno != EINTR)
+			return sr_fail_sys(err, errno, "cannot lock ring %s", name);
+		if (is_current(rings, name, dir)) {
+			*ret = take_fd(&dir);
+			return 0;
+		}
+	}
+	return sr_fail(err, -EIO, "ring %s is replaced all the time: try again", name);
+}
+
+int sr_ring_load(struct sr_store *store, const char *name, struct sr_ring **ret,
+		 struct sr_err *err)
+{
+	_cleanup_close_ int rings = -1, dir = -1;
+	int r = sr_name_check(name, "ring", err);
+
+	if (r < 0)
+		return r;
+	rings = sr_store_dir(store, err);
+	r = rings < 0 ? rings : open_locked(rings, name, &dir, err);
+	if (r == -ENOENT)
+		return sr_fail(err, -ENOKEY,
+			       "no ring \"%s\" in %s: tpm-ring create makes one", name,
+			       store->rings_path);
+	return r < 0 ? r : sr_ring_load_from(store, name, &dir, ret, err);
+}
+
+int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err)
+{
+	_cleanup_close_ int rings = -1;
+	int r = sr_store_lock(ring->store, &rings, err);
+
+	if (r < 0)
+		return r;
+	if (!is_current(rings, ring->name, ring->dir))
+		return sr_fail(
+		    err, -EIO,
+		    "ring %s was rotated or removed by another program meanwhile: "
+		    "nothing was changed, run this again",
+		    ring->name);
+	*ret = take_fd(&rings);
+	return 0;
+}
+
+int sr_ring_need_key(const struct sr_ring *ring, struct sr_err *err)
+{
+	if (ring->key.size == SR_RING_KEY)
+		return 0;
+	return sr_fail(err, -EINVAL, "ring %s is not open", ring->name);
+}
+
+int sr_ring_open_subdir(const struct sr_ring *ring, const char *name, struct sr_err *err)
+{
+	int fd = sr_open_dir(ring->dir, name, err);
+
+	return fd == -ENOENT
+		   ? sr_fail(err, -EBADMSG,
+			     "ring %s: directory %s is missing: restore it from a "
+			     "backup",
+			     ring->name, name)
+		   : fd;
+}
+
+int sr_fail_ring(const struct sr_ring *ring, int r, struct sr_err *err)
+{
+	char prefix[SR_NAME_MAX + 8];
+
+	(void)snprintf(prefix, sizeof(prefix), "ring %s", ring->name);
+	return sr_prefix(err, r, prefix);
+}
+
+static void print_srk(FILE *out, const TPM2B_PUBLIC *srk)
+{
+	uint8_t bytes[sizeof(*srk)];
+	char hex[2 * SRK_LINE + 1];
+	size_t size = 0;
+
+	if (!srk->publicArea.type ||
+	    Tss2_MU_TPM2B_PUBLIC_Marshal(srk, bytes, sizeof(bytes), &size))
+		return;
+	for (size_t at = 0; at < size; at += SRK_LINE) {
+		sr_hex_format(bytes + at, size - at < SRK_LINE ? size - at : SRK_LINE,
+			      hex);
+		fprintf(out, "SRK=%s\n", hex);
+	}
+}
+
+static void print(FILE *out, const struct sr_ring *ring)
+{
+	char when[SR_TIME_TEXT];
+
+	sr_time_format(ring->created, when);
+	fprintf(out, "[Ring]\nFormat=%d\nId=%s\nPCRs=%s\nPIN=%s\nCreated=%s\n",
+		SR_RING_FORMAT, ring->id, ring->pcrs_text, ring->pin ? "yes" : "no",
+		when);
+	print_srk(out, &ring->srk);
+	if (ring->proven) {
+		sr_time_format(ring->proven, when);
+		fprintf(out, "\n[Recovery]\nProven=%s\nDigest=%s\n", when,
+			ring->proven_digest);
+	}
+	fputc('\n', out);
+}
+
+static int check_saved(const struct sr_buf *content, void *arg, struct sr_err *err)
+{
+	_cleanup_(sr_ring_freep) struct sr_ring *again = sr_ring_new(NULL, "");
+
+	(void)arg;
+	return again ? parse(content, again, err) : sr_fail_memory(err);
+}
+
+int sr_ring_save(const struct sr_ring *ring, struct sr_err *err)
+{
+	static const struct sr_check check = { .run = check_saved };
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	uint8_t digest[32];
+	char hex[65];
+	FILE *out = open_memstream((char **)&content.data, &content.size);
+	int bad;
+
+	if (!out)
+		return sr_fail_memory(err);
+	print(out, ring);
+	bad = fflush(out) != 0 || EVP_Digest(content.data, content.size, digest, NULL,
+					     EVP_sha256(), NULL) != 1;
+	if (!bad) {
+		sr_hex_format(digest, sizeof(digest), hex);
+		fprintf(out, "%s%s\n", check_head, hex);
+	}
+	if (fclose(out) != 0 || bad)
+		return sr_fail_memory(err);
+	return sr_replace_file(ring->dir, "ring.conf", &content, 0600, &check, err);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A ring inside the library. */
+#ifndef SR_RING_H
+#define SR_RING_H
+
+#include <tss2/tss2_tpm2_types.h>
+
+#include "codec/envelope.h"
+#include "ground/conf.h"
+#include "store.h"
+
+#define SR_RING_FORMAT 1
+
+/**
+ * struct sr_ring - a ring's description, and its key once it is open
+ * @store:	where it belongs; not owned
+ * @name:	its name
+ * @dir:	its directory; holds a shared lock, so that it stays while it is read
+ * @id:		32 hex digits
+ * @pcrs:	what it is sealed to; values only where the list gives them ("15=0")
+ * @pin:	opening it takes a PIN
+ * @srk:	public area of the storage key its approvals are under
+ * @created:	when
+ * @proven:	when recovery was last proven
+ * @proven_digest:	SHA-256 of the recovery.cms it was proven with, in hex
+ * @key:	the ring key; empty while it is closed
+ * @pin_value:	the PIN it was opened with
+ */
+struct sr_ring {
+	struct sr_store *store;
+	char name[SR_NAME_MAX + 1];
+	int dir;
+	char id[33];
+	struct sr_pcrs pcrs;
+	char pcrs_text[SR_CONF_LINE + 1];
+	bool pin;
+	TPM2B_PUBLIC srk;
+	time_t created;
+	time_t proven;
+	char proven_digest[65];
+	struct sr_secret key;
+	struct sr_secret pin_value;
+};
+
+SR_DEFINE_CLEANUP(sr_ring_freep, struct sr_ring *, sr_ring_free)
+
+/** sr_ring_new() - an empty description without a directory */
+struct sr_ring *sr_ring_new(struct sr_store *store, const char *name);
+
+/** sr_ring_load_from() - read the description in an open directory, which is taken over
+ */
+int sr_ring_load_from(struct sr_store *store, const char *name, int *dir,
+		      struct sr_ring **ret, struct sr_err *err);
+
+/** sr_ring_save() - write ring.conf into the ring's directory */
+int sr_ring_save(const struct sr_ring *ring, struct sr_err *err);
+
+/** sr_ring_set_pcrs() - take a PCR list; the bank defaults to sha256 */
+int sr_ring_set_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err);
+
+/**
+ * sr_ring_lock() - become the only writer, and know that the ring was not replaced since
+ * @ring:	a loaded ring
+ * @ret:	the lock: an open descriptor of rings/
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EIO (it was rotated or removed meanwhile) and others.
+ */
+int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err);
+
+/** sr_ring_need_key() - 0, or -EINVAL when the ring is closed */
+int sr_ring_need_key(const struct sr_ring *ring, struct sr_err *err);
+
+/** sr_ring_open_subdir() - a directory inside the ring's */
+int sr_ring_open_subdir(const struct sr_ring *ring, const char *name, struct sr_err *err);
+
+/** sr_ring_apply() - take over PCR list and PIN of the options, where there are */
+int sr_ring_apply(struct sr_ring *ring, const struct sr_ring_options *options,
+		  struct sr_err *err);
+
+/** sr_secret_store() - write one secret into an open secrets/, proven, without the lock
+ */
+int sr_secret_store(struct sr_ring *ring, int dir, const char *name,
+		    const struct sr_secret *secret, struct sr_err *err);
+
+/**
+ * struct sr_building - a ring being built where no reader sees it
+ * @rings:	the lock
+ * @ring:	the ring, its directory hidden
+ * @hidden:	the directory's name
+ */
+struct sr_building {
+	int rings;
+	struct sr_ring *ring;
+	char hidden[SR_HIDDEN_MAX];
+};
+
+#define SR_BUILDING ((struct sr_building){ .rings = -1 })
+#define _cleanup_building_ _cleanup_(sr_building_done)
+
+/** sr_building_start() - make the hidden directory of a ring; the lock is taken over */
+int sr_building_start(struct sr_store *store, const char *name, int *lock,
+		      struct sr_building *ret, struct sr_err *err);
+
+/** sr_building_appear() - give it its name, if that is free; fsynced */
+int sr_building_appear(struct sr_building *building, struct sr_err *err);
+
+/** sr_building_done() - remove what did not appear, release the lock */
+void sr_building_done(struct sr_building *building);
+
+/** sr_recovery_write() - recovery.cms of an open ring, proven; notes it in @ring */
+int sr_recovery_write(struct sr_ring *ring, const struct sr_recovery *recovery,
+		      struct sr_err *err);
+
+/** sr_fail_ring() - put "ring NAME: " before a failure */
+int sr_fail_ring(const struct sr_ring *ring, int r, struct sr_err *err);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A new ring key: the ring is built again beside the old one, then they change places. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "opening.h"
+
+#define DISCARD_MS 10000
+
+static int copy_secrets(struct sr_ring *from, struct sr_ring *to,
+			const struct sr_progress *progress, struct sr_err *err)
+{
+	_cleanup_close_ int dir = sr_ring_open_subdir(to, "secrets", err);
+	_cleanup_(sr_strv_freep) char **names = NULL;
+	int count, r = 0;
+
+	if (dir < 0)
+		return dir;
+	count = sr_ring_secrets(from, &names, err);
+	if (count < 0)
+		return count;
+	for (int i = 0; i < count && r == 0; i++) {
+		_cleanup_secret_ struct sr_secret secret = { 0 };
+
+		r = sr_ring_unseal(from, names[i], &secret, err);
+		if (r == 0)
+			r = sr_secret_store(to, dir, names[i], &secret, err);
+		if (progress && progress->step)
+			progress->step(progress->arg, (size_t)i + 1, (size_t)count);
+	}
+	return r;
+}
+
+/* The same ring, with a key of its own. */
+static int inherit(const struct sr_ring *from, const struct sr_ring_options *options,
+		   struct sr_ring *to, struct sr_err *err)
+{
+	int r;
+
+	memcpy(to->id, from->id, sizeof(to->id));
+	to->created = from->created;
+	to->pin = from->pin;
+	r = sr_ring_set_pcrs(to, from->pcrs_text, err);
+	if (r == 0)
+		r = sr_secret_copy(from->pin_value.data, from->pin_value.size,
+				   &to->pin_value, err);
+	if (r == 0)
+		r = sr_ring_apply(to, options, err);
+	return r < 0 ? r : sr_secret_random(SR_RING_KEY, &to->key, err);
+}
+
+static int rebuild(struct sr_ring *from, struct sr_ring *to, struct sr_tpm *tpm,
+		   const struct sr_ring_options *options,
+		   const struct sr_progress *progress, struct sr_err *err)
+{
+	_cleanup_opening_ struct sr_opening opening = SR_OPENING(tpm);
+	int r = inherit(from, options, to, err);
+
+	if (r == 0)
+		r = sr_opening_start(to, tpm, &opening, err);
+	if (r == 0)
+		r = sr_opening_approve(to, &opening, options->accept_unmeasured, err);
+	if (r == 0)
+		r = sr_recovery_write(to, &options->recovery, err);
+	if (r == 0)
+		r = copy_secrets(from, to, progress, err);
+	if (r == 0)
+		r = sr_ring_save(to, err);
+	if (r == 0 && options->recovery.announce)
+		r = options->recovery.announce(options->recovery.arg, err);
+	return r < 0 ? r : sr_sync_dir(to->dir, to->name, err);
+}
+
+/* From here on the hidden directory is the old ring, which the next writer would remove.
+ */
+static int change_places(struct sr_building *building, struct sr_err *err)
+{
+	if (renameat2(building->rings, building->hidden, building->rings,
+		      building->ring->name, RENAME_EXCHANGE) < 0)
+		return sr_fail_sys(
+		    err, errno,
+		    "ring %s: its file system cannot exchange two directories",
+		    building->ring->name);
+	return sr_sync_dir(building->rings, "rings", err);
+}
+
+static void become(struct sr_ring *ring, struct sr_ring *new)
+{
+	struct sr_ring old = *ring;
+
+	*ring = *new;
+	*new = old;
+}
+
+int sr_ring_rotate(struct sr_ring *ring, struct sr_tpm *tpm,
+		   const struct sr_ring_options *options,
+		   const struct sr_progress *progress, struct sr_err *err)
+{
+	_cleanup_building_ struct sr_building building = SR_BUILDING;
+	_cleanup_close_ int lock = -1;
+	int r = sr_ring_need_key(ring, err);
+
+	if (r == 0)
+		r = sr_ring_lock(ring, &lock, err);
+	if (r == 0)
+		r = sr_building_start(ring->store, ring->name, &lock, &building, err);
+	if (r == 0)
+		r = rebuild(ring, building.ring, tpm, options, progress, err);
+	if (r == 0)
+		r = change_places(&building, err);
+	if (r < 0)
+		return r;
+	become(ring, building.ring);
+	/* Lets go of the old directory, on which this process holds a reader's lock. */
+	sr_ring_free(take(building.ring));
+	sr_discard_hidden(building.rings, building.hidden, DISCARD_MS);
+	building.hidden[0] = '\0';
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The store inside the library: its directories and its lock. */
+#ifndef SR_STORE_H
+#define SR_STORE_H
+
+#include "ground/conf.h"
+#include "ground/strv.h"
+
+struct sr_store {
+	char *config_dir;
+	char *state_dir;
+	char *rings_path;
+	struct sr_config config;
+};
+
+/** sr_store_dir() - open rings/, or -ENOENT */
+int sr_store_dir(const struct sr_store *store, struct sr_err *err);
+
+/**
+ * sr_store_lock() - become the only writer
+ * @store:	the store; its directories are made if missing
+ * @ret:	an open descriptor of rings/ that holds the lock until it is closed
+ * @err:	says why, on failure
+ *
+ * What a killed writer left behind is removed.
+ *
+ * Returns 0, -EIO and others.
+ */
+int sr_store_lock(const struct sr_store *store, int *ret, struct sr_err *err);
+
+/* Where a ring is built, or taken down: hidden from all readers. */
+#define SR_HIDDEN_SUFFIX ".new"
+#define SR_HIDDEN_MAX (SR_NAME_MAX + 6)
+void sr_hidden_name(const char *name, char ret[SR_HIDDEN_MAX]);
+
+/** sr_discard_hidden() - remove a hidden directory once nobody reads it, or leave it */
+void sr_discard_hidden(int rings, const char *hidden, unsigned int wait_ms);
+
+#endif
