@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How a ring is made and opened: the options that several programs share. */
+#include "choices.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "print_key.h"
+#include "prompt.h"
+#include "tool.h"
+
+#define PIN_SHORT 12 /* characters a PIN needs where nothing slows down guessing */
+#define CERTIFICATE_MAX 65536
+
+struct choices choices;
+
+const struct option_row ring_options[] = {
+	{ 0, "pcrs", OPTION_TEXT, &choices.pcrs, "LIST", "seal to these PCRs (0+7)" },
+	{ 0, "pin", OPTION_FLAG, &choices.pin, NULL, "ask for a new PIN" },
+	{ 0, "pin-file", OPTION_TEXT, &choices.pin_file, "FILE",
+	  "read the PIN from FILE" },
+	{ 0, "accept-unmeasured", OPTION_FLAG, &choices.accept_unmeasured, NULL,
+	  "take PCRs that firmware left alone" },
+	{ 0, "recovery-key-file", OPTION_TEXT, &choices.recovery_key_file, "FILE",
+	  "recovery key: use FILE's, or write it" },
+	{ 0, "escrow", OPTION_LIST, &choices.escrow, "CERT",
+	  "let this certificate's owner recover" },
+	{ 0, "no-recovery", OPTION_FLAG, &choices.no_recovery, NULL,
+	  "nobody can recover: TPM or nothing" },
+	{ 0 },
+};
+
+int choices_read_file(const char *name, size_t max, struct sr_secret *ret,
+		      struct sr_err *err)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (strcmp(name, "-") == 0)
+		return sr_secret_read(STDIN_FILENO, "standard input", max, ret, err);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return sr_fail_sys(err, errno, "cannot open %s", name);
+	return sr_secret_read(fd, name, max, ret, err);
+}
+
+/* One newline at the end is the editor's, not the PIN's. */
+static int read_pin_file(struct sr_secret *ret, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret text = { 0 };
+	size_t size;
+	int r = choices_read_file(choices.pin_file, SR_PIN_MAX + 1, &text, err);
+
+	if (r < 0)
+		return r;
+	size = text.size && text.data[text.size - 1] == '\n' ? text.size - 1 : text.size;
+	if (size == 0 || size > SR_PIN_MAX || memchr(text.data, '\0', size))
+		return sr_fail(err, -EACCES, "%s: a PIN is 1 to %d bytes without NUL",
+			       choices.pin_file, SR_PIN_MAX);
+	return sr_secret_copy(text.data, size, ret, err);
+}
+
+static int give_pin(void *arg, const char *name, struct sr_secret *ret,
+		    struct sr_err *err)
+{
+	char question[SR_NAME_MAX + 32];
+	int r;
+
+	(void)arg;
+	if (choices.pin_file)
+		return read_pin_file(ret, err);
+	(void)snprintf(question, sizeof(question), "PIN of %.*s", SR_NAME_MAX, name);
+	r = prompt_secret(question, SR_PIN_MAX, ret, err);
+	if (r == 0 && ret->size == 0)
+		return sr_fail(err, -EACCES, "%s needs a PIN, and none was given", name);
+	return r;
+}
+
+const struct sr_ask *choices_ask(void)
+{
+	static const struct sr_ask ask = { .pin = give_pin };
+
+	return &ask;
+}
+
+static int ask_new_pin(const char *ring, struct sr_secret *ret, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret again = { 0 };
+	char question[SR_NAME_MAX + 32];
+	int r;
+
+	(void)snprintf(question, sizeof(question), "New PIN of %s", ring);
+	r = prompt_secret(question, SR_PIN_MAX, ret, err);
+	if (r == 0 && ret->size == 0)
+		r = sr_fail(err, -EACCES, "an empty PIN is none");
+	if (r == 0)
+		r = prompt_secret("The same PIN again", SR_PIN_MAX, &again, err);
+	if (r == 0 && !sr_secret_equal(ret, &again))
+		r = sr_fail(err, -EACCES, "the two PINs differ: nothing was changed");
+	return r;
+}
+
+/* Without lockoutAuth anybody at the TPM resets the counter and goes on guessing. */
+static int check_pin(struct sr_tpm *tpm, const struct sr_secret *pin, struct sr_err *err)
+{
+	int r = sr_tpm_limits_guessing(tpm, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (pin->size < PIN_SHORT)
+		return sr_fail(
+		    err, -EACCES,
+		    "the PIN is too short: this TPM's lockout authorization is not "
+		    "set, so nothing slows down guessing: take %d characters, or set "
+		    "it first",
+		    PIN_SHORT);
+	tool_warn("this TPM's lockout authorization is not set: guessing the PIN is not "
+		  "slowed down");
+	return 0;
+}
+
+int choices_ring(struct sr_tpm *tpm, const char *ring, struct chosen *ret,
+		 struct sr_err *err)
+{
+	int r;
+
+	ret->options.pcrs = choices.pcrs;
+	ret->options.accept_unmeasured = choices.accept_unmeasured;
+	if (!choices.pin)
+		return 0;
+	r = choices.pin_file ? read_pin_file(&ret->pin, err)
+			     : ask_new_pin(ring, &ret->pin, err);
+	if (r == 0)
+		r = check_pin(tpm, &ret->pin, err);
+	ret->options.pin = &ret->pin;
+	return r;
+}
+
+static int announce(void *arg, struct sr_err *err)
+{
+	struct chosen *chosen = arg;
+
+	if (chosen->print)
+		print_recovery_key(&chosen->recovery_key, chosen->ring);
+	if (chosen->write)
+		return write_recovery_key(&chosen->recovery_key,
+					  choices.recovery_key_file, err);
+	return 0;
+}
+
+/* A key that is there already may serve several rings; another file is not overwritten.
+ */
+static int key_from_file(struct chosen *ret, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret typed = { 0 };
+	int r;
+
+	if (access(choices.recovery_key_file, F_OK) < 0) {
+		ret->write = true;
+		return sr_recovery_key_generate(&ret->recovery_key, err);
+	}
+	r = choices_read_file(choices.recovery_key_file, 256, &typed, err);
+	if (r == 0)
+		r = sr_recovery_key_parse(&typed, &ret->recovery_key, NULL);
+	if (r < 0)
+		return sr_fail(err, -EEXIST,
+			       "%s exists and holds no recovery key: name a new file",
+			       choices.recovery_key_file);
+	return 0;
+}
+
+static int read_certificates(const char *const names[], size_t count, struct chosen *ret,
+			     struct sr_err *err)
+{
+	ret->certificates = calloc(count, sizeof(*ret->certificates));
+	ret->escrow.pem = calloc(count, sizeof(*ret->escrow.pem));
+	ret->escrow.size = calloc(count, sizeof(*ret->escrow.size));
+	if (!ret->certificates || !ret->escrow.pem || !ret->escrow.size)
+		return sr_fail(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		struct sr_secret *certificate = &ret->certificates[i];
+		int r = choices_read_file(names[i], CERTIFICATE_MAX, certificate, err);
+
+		if (r < 0)
+			return r;
+		ret->escrow.pem[i] = (char *)certificate->data;
+		ret->escrow.size[i] = certificate->size;
+		ret->escrow.count = i + 1;
+	}
+	ret->options.recovery.escrow = &ret->escrow;
+	return 0;
+}
+
+static int take_escrow(const struct sr_store *store, struct chosen *ret,
+		       struct sr_err *err)
+{
+	const struct sr_config *config = sr_store_config(store);
+
+	if (choices.escrow.count)
+		return read_certificates(choices.escrow.item, choices.escrow.count, ret,
+					 err);
+	if (config->escrow_count)
+		return read_certificates((const char *const *)config->escrow,
+					 config->escrow_count, ret, err);
+	return 0;
+}
+
+int choices_recovery(const struct sr_store *store, const char *ring, struct chosen *ret,
+		     struct sr_err *err)
+{
+	struct sr_recovery *recovery = &ret->options.recovery;
+	bool chosen = choices.recovery_key_file || choices.escrow.count;
+	int r;
+
+	if (choices.no_recovery)
+		return chosen ? sr_fail(err, -EINVAL,
+					"--no-recovery excludes the other ways")
+			      : 0;
+	r = take_escrow(store, ret, err);
+	if (r < 0)
+		return r;
+	if (!ret->escrow.count && !choices.recovery_key_file && !prompt_possible())
+		return sr_fail(
+		    err, -EINVAL,
+		    "choose who can recover ring %s: --recovery-key-file FILE, "
+		    "--escrow CERT, [Recovery] Escrow= in sealring.conf, or "
+		    "--no-recovery",
+		    ring);
+	ret->ring = ring;
+	if (choices.recovery_key_file) {
+		r = key_from_file(ret, err);
+	} else if (!chosen && prompt_possible()) {
+		ret->print = true;
+		r = sr_recovery_key_generate(&ret->recovery_key, err);
+	}
+	recovery->key = ret->recovery_key.size ? &ret->recovery_key : NULL;
+	recovery->announce = announce;
+	recovery->arg = ret;
+	return r;
+}
+
+void choices_done(struct chosen *chosen)
+{
+	sr_secret_done(&chosen->pin);
+	sr_secret_done(&chosen->recovery_key);
+	for (size_t i = 0; chosen->certificates && i < chosen->escrow.count; i++)
+		sr_secret_done(&chosen->certificates[i]);
+	free(chosen->certificates);
+	free(chosen->escrow.pem);
+	free(chosen->escrow.size);
+}
+
+static int open_by_escrow(struct sr_ring *ring, const char *file, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret pem = { 0 };
+	int r = choices_read_file(file, CERTIFICATE_MAX, &pem, err);
+
+	return r < 0 ? r : sr_ring_open_escrow(ring, &pem, err);
+}
+
+int choices_open_recovery(struct sr_ring *ring, const char *name, const char *escrow_key,
+			  struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret typed = { 0 }, key = { 0 };
+	char question[SR_NAME_MAX + 32];
+	int r;
+
+	if (escrow_key)
+		return open_by_escrow(ring, escrow_key, err);
+	(void)snprintf(question, sizeof(question), "Recovery key of %s", name);
+	r = choices.recovery_key_file
+		? choices_read_file(choices.recovery_key_file, 256, &typed, err)
+		: prompt_secret(question, 256, &typed, err);
+	if (r == -EACCES && !choices.recovery_key_file)
+		return sr_fail(err, r,
+			       "ring %s: the recovery key is needed: "
+			       "--recovery-key-file FILE",
+			       name);
+	if (r == 0)
+		r = sr_recovery_key_parse(&typed, &key, err);
+	return r < 0 ? r : sr_ring_open_recovery(ring, &key, err);
+}

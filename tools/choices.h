@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How a ring is made and opened: the options that several programs share. */
+#ifndef CHOICES_H
+#define CHOICES_H
+
+#include "options.h"
+
+/**
+ * struct choices - what the options below were given
+ */
+struct choices {
+	const char *pcrs;
+	bool pin;
+	const char *pin_file;
+	bool accept_unmeasured;
+	const char *recovery_key_file;
+	struct option_list escrow;
+	bool no_recovery;
+};
+
+extern struct choices choices;
+
+/* For those that make a ring; for those that choose recovery anew; for a PIN. */
+extern const struct option_row ring_options[];
+
+/**
+ * struct chosen - the choices, ready for the library
+ * Its address must not change between choices_recovery() and choices_done().
+ */
+struct chosen {
+	struct sr_ring_options options;
+	struct sr_secret pin;
+	struct sr_secret recovery_key;
+	struct sr_secret *certificates;
+	struct sr_escrow escrow;
+	bool print;
+	bool write;
+	const char *ring;
+};
+
+#define _cleanup_chosen_ __attribute__((cleanup(choices_done)))
+
+/**
+ * choices_recovery() - who can recover
+ * @store:	whose [Recovery] Escrow= counts when nothing is chosen
+ * @ring:	for messages
+ * @ret:	its options.recovery; the recovery key is announced when it counts
+ * @err:	says what to choose, on failure
+ *
+ * On a terminal a recovery key is made and printed unless something else was chosen;
+ * elsewhere something must be chosen.
+ */
+int choices_recovery(const struct sr_store *store, const char *ring, struct chosen *ret,
+		     struct sr_err *err);
+
+/** choices_ring() - PCR list and a new PIN, if those were given */
+int choices_ring(struct sr_tpm *tpm, const char *ring, struct chosen *ret,
+		 struct sr_err *err);
+
+/** choices_done() - wipe and release */
+void choices_done(struct chosen *chosen);
+
+/** choices_ask() - where the PIN of an existing ring comes from: --pin-file, or a person
+ */
+const struct sr_ask *choices_ask(void);
+
+/** choices_open_recovery() - open a ring by --recovery-key-file, @escrow_key or asking */
+int choices_open_recovery(struct sr_ring *ring, const char *name, const char *escrow_key,
+			  struct sr_err *err);
+
+/** choices_read_file() - a file named on the command line, "-" for standard input */
+int choices_read_file(const char *name, size_t max, struct sr_secret *ret,
+		      struct sr_err *err);
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What all programs share: main, the store, the TPM, messages, exit status. */
+#include "tool.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "ground/attr.h"
+
+static const struct tool *current;
+static const char *tcti;
+static bool use_system, use_user, quiet, show_help, show_version;
+static int first_failure;
+
+static const struct option_row common_options[] = {
+	{ 0, "system", OPTION_FLAG, &use_system, NULL, "use the system's store" },
+	{ 0, "user", OPTION_FLAG, &use_user, NULL, "use your own store" },
+	{ 0, "tcti", OPTION_TEXT, &tcti, "TCTI", "the TPM (default: /dev/tpmrm0)" },
+	{ 'q', "quiet", OPTION_FLAG, &quiet, NULL, "say nothing on success" },
+	{ 'h', "help", OPTION_FLAG, &show_help, NULL, "show this help" },
+	{ 0, "version", OPTION_FLAG, &show_version, NULL, "show the version" },
+	{ 0 },
+};
+
+int tool_status(int r)
+{
+	static const struct {
+		int number;
+		int status;
+	} table[] = {
+		{ 0, 0 },      { EINVAL, 2 },  { EKEYREJECTED, 3 }, { EACCES, 4 },
+		{ EBUSY, 5 },  { ENODEV, 6 },  { EREMOTE, 7 },	    { EBADMSG, 8 },
+		{ ENOKEY, 9 }, { EEXIST, 10 },
+	};
+
+	for (size_t i = 0; i < SR_COUNT(table); i++)
+		if (table[i].number == -r)
+			return table[i].status;
+	return 1;
+}
+
+bool tool_is_terminal(void)
+{
+	return isatty(STDERR_FILENO);
+}
+
+const char *tool_bold(bool on, int fd)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if (!isatty(fd) || (no_color && *no_color) || !term || strcmp(term, "dumb") == 0)
+		return "";
+	return on ? "\033[1m" : "\033[0m";
+}
+
+static void print_line(const char *fmt, va_list ap)
+{
+	fprintf(stderr, "%s%s:%s ", tool_bold(true, STDERR_FILENO), current->name,
+		tool_bold(false, STDERR_FILENO));
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+void tool_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (quiet)
+		return;
+	va_start(ap, fmt);
+	print_line(fmt, ap);
+	va_end(ap);
+}
+
+void tool_warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	print_line(fmt, ap);
+	va_end(ap);
+}
+
+void tool_fail_silently(int r)
+{
+	if (!first_failure)
+		first_failure = r;
+}
+
+void tool_complain(const struct sr_err *err)
+{
+	tool_warn("%s", err->text);
+	tool_fail_silently(err->code);
+}
+
+void tool_progress(void *what, size_t done, size_t total)
+{
+	static struct timespec start;
+	static bool shown;
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	if (done <= 1 || !start.tv_sec)
+		start = now;
+	if (quiet || !tool_is_terminal() || (!shown && now.tv_sec - start.tv_sec < 1))
+		return;
+	shown = done < total;
+	fprintf(stderr, "\r%s: %s %zu of %zu%s", current->name, (const char *)what, done,
+		total, shown ? "" : "\n");
+}
+
+static const char *from_env(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
+/* $OVERRIDE, else for the system @system, else $XDG/sealring, else $HOME/@fallback. */
+static char *directory(const char *override, const char *system, const char *xdg,
+		       const char *fallback)
+{
+	const char *set = from_env(override), *base = from_env(xdg),
+		   *home = from_env("HOME");
+	bool is_system = use_system || (!use_user && geteuid() == 0);
+	char *path = NULL;
+	int n;
+
+	if (set)
+		n = asprintf(&path, "%s", set);
+	else if (is_system)
+		n = asprintf(&path, "%s", system);
+	else if (base && base[0] == '/')
+		n = asprintf(&path, "%s/sealring", base);
+	else
+		n = asprintf(&path, "%s/%s/sealring", home ? home : "", fallback);
+	return n < 0 ? NULL : path;
+}
+
+int tool_store(struct sr_store **ret, struct sr_err *err)
+{
+	_cleanup_free_ char *config = directory(
+	    "SEALRING_CONFIG_DIR", SYSCONFDIR "/sealring", "XDG_CONFIG_HOME", ".config");
+	_cleanup_free_ char *state =
+	    directory("SEALRING_STATE_DIR", LOCALSTATEDIR "/lib/sealring",
+		      "XDG_STATE_HOME", ".local/state");
+	struct sr_store_options options = { .config_dir = config, .state_dir = state };
+
+	if (use_system && use_user)
+		return sr_fail(err, -EINVAL, "--system and --user: choose one");
+	if (!config || !state)
+		return sr_fail(err, -ENOMEM, "out of memory");
+	return sr_store_open(&options, ret, err);
+}
+
+int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err)
+{
+	const char *configured = store ? sr_store_config(store)->tcti : NULL;
+	const char *choices[] = { tcti, from_env("SEALRING_TCTI"), configured,
+				  from_env("TPM2TOOLS_TCTI"), from_env("TSS2_TCTI") };
+
+	for (size_t i = 0; i < SR_COUNT(choices); i++)
+		if (choices[i])
+			return sr_tpm_open(choices[i], ret, err);
+	return sr_tpm_open(NULL, ret, err);
+}
+
+/* No debugger of another process, no core file; ESYS must not log on our stderr. */
+static void harden(void)
+{
+#ifndef __SANITIZE_ADDRESS__ /* the leak checker is a debugger */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
+	(void)setenv("TSS2_LOG", "all+NONE", 0);
+}
+
+static void print_command(const struct command_row *row)
+{
+	char left[80];
+
+	(void)snprintf(left, sizeof(left), "  %s %s", row->name, row->args);
+	printf("%-32s%s\n", left, row->help);
+}
+
+static void print_help(const struct option_row *const tables[])
+{
+	printf("Usage: %s %s\n%s\n\n", current->name, current->usage, current->summary);
+	for (const struct command_row *row = current->commands; row && row->name; row++)
+		print_command(row);
+	if (current->commands)
+		putchar('\n');
+	options_print(tables);
+	printf("\n%s%sSee %s(1); exit status in sealring(7).\n",
+	       current->epilog ? current->epilog : "", current->epilog ? "\n" : "",
+	       current->name);
+}
+
+/* A command's name may be two words: "recovery test". Returns how many match. */
+static int match(const char *name, int argc, char **argv)
+{
+	char two[64];
+
+	if (argc >= 1 && strcmp(name, argv[0]) == 0)
+		return 1;
+	if (argc < 2)
+		return 0;
+	(void)snprintf(two, sizeof(two), "%s %s", argv[0], argv[1]);
+	return strcmp(name, two) == 0 ? 2 : 0;
+}
+
+static int check_count(int count, int min, int max, const char *usage, struct sr_err *err)
+{
+	if (count >= min && count <= max)
+		return 0;
+	return sr_fail(err, -EINVAL, "usage: %s %s", current->name, usage);
+}
+
+static int run_command(int argc, char **argv, struct sr_err *err)
+{
+	for (const struct command_row *row = current->commands; row->name; row++) {
+		int words = match(row->name, argc, argv), r;
+		char usage[80];
+
+		if (!words)
+			continue;
+		(void)snprintf(usage, sizeof(usage), "%s %s", row->name, row->args);
+		r = check_count(argc - words, row->min, row->max, usage, err);
+		return r < 0 ? r : row->run(argc - words, argv + words, err);
+	}
+	if (argc == 0)
+		return sr_fail(err, -EINVAL, "which command? See --help");
+	return sr_fail(err, -EINVAL, "no command \"%s\": see --help", argv[0]);
+}
+
+static int run(int argc, char **argv, struct sr_err *err)
+{
+	const struct option_row *const all[] = { current->options, current->more,
+						 common_options, NULL };
+	const struct option_row *const without[] = { current->options, common_options,
+						     NULL };
+	const struct option_row *const *tables = current->more ? all : without;
+	int first, r = options_parse(tables, argc, argv, &first, err);
+
+	if (r < 0)
+		return r;
+	if (show_help) {
+		print_help(tables);
+		return 0;
+	}
+	if (show_version) {
+		printf("%s (sealring) %s\n", current->name, VERSION);
+		return 0;
+	}
+	argc -= first;
+	argv += first;
+	if (current->commands)
+		return run_command(argc, argv, err);
+	r = check_count(argc, current->min, current->max, current->usage, err);
+	return r < 0 ? r : current->run(argc, argv, err);
+}
+
+int tool_main(const struct tool *tool, int argc, char **argv)
+{
+	struct sr_err err = { 0 };
+	int r;
+
+	current = tool;
+	harden();
+	r = run(argc, argv, &err);
+	if (r < 0)
+		tool_complain(&err);
+	if (fflush(stdout) != 0 && !first_failure) {
+		tool_warn("cannot write to standard output: %s", strerror(errno));
+		first_failure = -EIO;
+	}
+	if (sr_secret_unlocked())
+		tool_warn(
+		    "the limit of locked memory (ulimit -l) was too small: secrets may "
+		    "have been swapped");
+	return tool_status(first_failure);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What all programs share: main, the store, the TPM, messages, exit status. */
+#ifndef TOOL_H
+#define TOOL_H
+
+#include "ground/attr.h"
+#include "options.h"
+
+/**
+ * struct tool - a program
+ * @name:	its name
+ * @usage:	what stands behind the name
+ * @summary:	one line
+ * @options:	its own options
+ * @more:	options it shares with others, or NULL
+ * @commands:	its commands, or NULL: then @run is called
+ * @min:	operands at least, without commands
+ * @max:	operands at most, without commands
+ * @run:	does it; 0 or a negative errno
+ * @epilog:	last lines of --help, or NULL
+ */
+struct tool {
+	const char *name;
+	const char *usage;
+	const char *summary;
+	const struct option_row *options;
+	const struct option_row *more;
+	const struct command_row *commands;
+	int min;
+	int max;
+	int (*run)(int argc, char **argv, struct sr_err *err);
+	const char *epilog;
+};
+
+/** tool_main() - all of main(); returns the exit status */
+int tool_main(const struct tool *tool, int argc, char **argv);
+
+/** tool_store() - the store that --system, --user and the environment choose */
+int tool_store(struct sr_store **ret, struct sr_err *err);
+
+/** tool_tpm() - the TPM that --tcti, the environment and the configuration choose */
+int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err);
+
+/** tool_say() - one line of success on stderr, unless --quiet */
+void tool_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/** tool_warn() - one line of warning on stderr */
+void tool_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/** tool_complain() - print a failure and go on; remembers the first for the exit status
+ */
+void tool_complain(const struct sr_err *err);
+
+/** tool_fail_silently() - what was printed says it all; only the exit status is missing
+ */
+void tool_fail_silently(int r);
+
+/** tool_progress() - "sealing 12 of 1000" on a terminal, once a second has passed */
+void tool_progress(void *what, size_t done, size_t total);
+
+/** tool_is_terminal() - whether a person reads what goes to stderr */
+bool tool_is_terminal(void);
+
+/** tool_bold() - @text in bold where the terminal does that and NO_COLOR is not set */
+const char *tool_bold(bool on, int fd);
+
+/** tool_status() - exit status for a negative errno (sealring(7)) */
+int tool_status(int r);
+
+SR_DEFINE_CLEANUP(sr_tpm_closep, struct sr_tpm *, sr_tpm_close)
+SR_DEFINE_CLEANUP(sr_store_closep, struct sr_store *, sr_store_close)
+SR_DEFINE_CLEANUP(sr_ring_freep, struct sr_ring *, sr_ring_free)
+SR_DEFINE_CLEANUP(sr_strv_freep, char **, sr_strv_free)
+#define _cleanup_tpm_ _cleanup_(sr_tpm_closep)
+#define _cleanup_store_ _cleanup_(sr_store_closep)
+#define _cleanup_ring_ _cleanup_(sr_ring_freep)
+#define _cleanup_strv_ _cleanup_(sr_strv_freep)
+#define _cleanup_secret_ _cleanup_(sr_secret_done)
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tpm-reseal: how rings stand in this boot, and approving the boot state anew. */
+#include <errno.h>
+#include <string.h>
+
+#include "choices.h"
+#include "json.h"
+
+static const char *escrow_key;
+static bool as_json;
+
+static const struct option_row options[] = {
+	{ 'j', "json", OPTION_FLAG, &as_json, NULL, "status as JSON" },
+	{ 0, "pcrs", OPTION_TEXT, &choices.pcrs, "LIST",
+	  "seal to these PCRs from now on" },
+	{ 0, "pin", OPTION_FLAG, &choices.pin, NULL, "ask for a new PIN" },
+	{ 0, "pin-file", OPTION_TEXT, &choices.pin_file, "FILE",
+	  "read the PIN from FILE" },
+	{ 0, "accept-unmeasured", OPTION_FLAG, &choices.accept_unmeasured, NULL,
+	  "take PCRs that firmware left alone" },
+	{ 0, "recovery-key-file", OPTION_TEXT, &choices.recovery_key_file, "FILE",
+	  "read the recovery key from FILE" },
+	{ 0, "escrow-key", OPTION_TEXT, &escrow_key, "FILE",
+	  "recover with this private key" },
+	{ 0 },
+};
+
+struct work {
+	struct sr_store *store;
+	struct sr_tpm *tpm;
+	struct json_object *array;
+	int worst;
+};
+
+static void work_done(struct work *work)
+{
+	sr_tpm_close(work->tpm);
+	sr_store_close(work->store);
+}
+
+#define _cleanup_work_ _cleanup_(work_done)
+
+static int start(struct work *work, struct sr_err *err)
+{
+	int r = tool_store(&work->store, err);
+
+	return r < 0 ? r : tool_tpm(work->store, &work->tpm, err);
+}
+
+/* For one ring, or for all: then one that fails does not keep the others waiting. */
+static int for_each(struct work *work, int argc, char **argv,
+		    int (*run)(struct work *work, const char *name, struct sr_err *err),
+		    struct sr_err *err)
+{
+	_cleanup_strv_ char **rings = NULL;
+	int r;
+
+	if (argc > 0)
+		return run(work, argv[0], err);
+	r = sr_store_rings(work->store, &rings, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		tool_say("no rings in %s: tpm-seal makes one",
+			 sr_store_path(work->store));
+	for (char **ring = rings; *ring; ring++) {
+		struct sr_err why = { 0 };
+
+		if (run(work, *ring, &why) < 0)
+			tool_complain(&why);
+	}
+	return 0;
+}
+
+/* What a script learns: as if it had tried to open the ring. */
+static int state_number(enum sr_state state)
+{
+	switch (state) {
+	case SR_STATE_READY:
+		return 0;
+	case SR_STATE_DRIFTED:
+		return -EKEYREJECTED;
+	case SR_STATE_FOREIGN:
+		return -EREMOTE;
+	case SR_STATE_DAMAGED:
+		return -EBADMSG;
+	default:
+		return -EIO;
+	}
+}
+
+static void print_json(struct work *work, const char *name,
+		       const struct sr_status *status)
+{
+	struct json_object *ring = json_object_new_object();
+	struct json_object *pcrs = json_object_new_array();
+
+	for (int pcr = 0; pcr < 24; pcr++)
+		if (status->changed & 1U << pcr)
+			json_object_array_add(pcrs, json_object_new_int(pcr));
+	json_add_text(ring, "name", name);
+	json_add_text(ring, "state", sr_state_name(status->state));
+	json_object_object_add(ring, "changed", pcrs);
+	json_add_time(ring, "approved", status->approved);
+	json_add_text(ring, "text", status->text);
+	json_object_array_add(work->array, ring);
+}
+
+static int show_status(struct work *work, const char *name, struct sr_err *err)
+{
+	struct sr_status status;
+	int r = sr_ring_status(work->store, name, work->tpm, &status, err);
+
+	if (r < 0)
+		return r;
+	if (work->array)
+		print_json(work, name, &status);
+	else
+		printf("%s: %s%s%s: %s\n", name, tool_bold(true, STDOUT_FILENO),
+		       sr_state_name(status.state), tool_bold(false, STDOUT_FILENO),
+		       status.text);
+	if (!work->worst)
+		work->worst = state_number(status.state);
+	return 0;
+}
+
+static int cmd_status(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_work_ struct work work = { 0 };
+	int r = start(&work, err);
+
+	if (r == 0 && as_json)
+		work.array = json_object_new_array();
+	if (r == 0)
+		r = for_each(&work, argc, argv, show_status, err);
+	if (work.array)
+		json_print(work.array);
+	if (r == 0 && work.worst)
+		tool_fail_silently(work.worst);
+	return r;
+}
+
+static int approve_now(struct work *work, const char *name, struct sr_err *err)
+{
+	_cleanup_chosen_ struct chosen chosen = { 0 };
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	int r = sr_ring_load(work->store, name, &ring, err);
+
+	if (r == 0)
+		r = choices_ring(work->tpm, name, &chosen, err);
+	if (r == 0)
+		r = sr_ring_reseal(ring, work->tpm, choices_ask(), &chosen.options, err);
+	if (r == 0)
+		tool_say("ring %s in %s is sealed to the present boot state", name,
+			 sr_store_path(work->store));
+	return r;
+}
+
+static int cmd_now(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_work_ struct work work = { 0 };
+	int r = start(&work, err);
+
+	return r < 0 ? r : for_each(&work, argc, argv, approve_now, err);
+}
+
+/* Whoever types a recovery key should know what changed before it counts. */
+static int recover_one(struct work *work, const char *name, struct sr_err *err)
+{
+	_cleanup_chosen_ struct chosen chosen = { 0 };
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	struct sr_status status;
+	int r = sr_ring_status(work->store, name, work->tpm, &status, err);
+
+	if (r < 0)
+		return r;
+	tool_say("ring %s is %s: %s", name, sr_state_name(status.state), status.text);
+	r = sr_ring_load(work->store, name, &ring, err);
+	if (r == 0)
+		r = choices_open_recovery(ring, name, escrow_key, err);
+	if (r == 0)
+		r = choices_ring(work->tpm, name, &chosen, err);
+	if (r == 0)
+		r = sr_ring_approve(ring, work->tpm, &chosen.options, err);
+	if (r == 0)
+		r = sr_ring_recovery_proven(ring, err);
+	if (r == 0)
+		tool_say(
+		    "ring %s in %s opens again, and is sealed to the present boot state: "
+		    "tpm-unseal --all --configured delivers its secrets",
+		    name, sr_store_path(work->store));
+	return r;
+}
+
+static int recover_unless_ready(struct work *work, const char *name, struct sr_err *err)
+{
+	struct sr_status status;
+	int r = sr_ring_status(work->store, name, work->tpm, &status, err);
+
+	if (r < 0)
+		return r;
+	if (status.state == SR_STATE_READY || status.state == SR_STATE_EXPOSED) {
+		tool_say("ring %s is %s: nothing to recover", name,
+			 sr_state_name(status.state));
+		return 0;
+	}
+	return recover_one(work, name, err);
+}
+
+static int cmd_recover(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_work_ struct work work = { 0 };
+	int r = start(&work, err);
+
+	if (r < 0)
+		return r;
+	return for_each(&work, argc, argv, argc ? recover_one : recover_unless_ready,
+			err);
+}
+
+static const struct command_row commands[] = {
+	{ "status", "[RING]", 0, 1, cmd_status, "how rings stand in this boot" },
+	{ "now", "[RING]", 0, 1, cmd_now, "seal to the present boot state" },
+	{ "recover", "[RING]", 0, 1, cmd_recover, "the same, opened by recovery" },
+	{ 0 },
+};
+
+int main(int argc, char **argv)
+{
+	static const struct tool tool = {
+		.name = "tpm-reseal",
+		.usage = "[OPTIONS] COMMAND",
+		.summary =
+		    "Say how rings stand in this boot, and seal them to its state anew.",
+		.options = options,
+		.commands = commands,
+	};
+
+	return tool_main(&tool, argc, argv);
+}

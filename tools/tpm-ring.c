@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tpm-ring: what there is, and the life of a ring. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "choices.h"
+#include "json.h"
+#include "prompt.h"
+
+static const char *escrow_key;
+static bool as_json, force;
+
+static const struct option_row options[] = {
+	{ 'j', "json", OPTION_FLAG, &as_json, NULL, "list and show as JSON" },
+	{ 0, "escrow-key", OPTION_TEXT, &escrow_key, "FILE",
+	  "recover with this private key" },
+	{ 'f', "force", OPTION_FLAG, &force, NULL, "remove without asking" },
+	{ 0 },
+};
+
+static int load(const char *name, struct sr_store **store, struct sr_ring **ring,
+		struct sr_err *err)
+{
+	int r = tool_store(store, err);
+
+	return r < 0 ? r : sr_ring_load(*store, name, ring, err);
+}
+
+static void day(time_t when, char ret[SR_TIME_TEXT])
+{
+	sr_time_format(when, ret);
+	ret[10] = '\0';
+}
+
+static void print_text(struct sr_ring_info *info, char **secrets)
+{
+	char made[SR_TIME_TEXT];
+
+	day(info->created, made);
+	printf("%s%s%s  %s%s  %zu secret%s, made %s\n", tool_bold(true, STDOUT_FILENO),
+	       info->name, tool_bold(false, STDOUT_FILENO), info->pcrs,
+	       info->pin ? "+PIN" : "", info->secrets, info->secrets == 1 ? "" : "s",
+	       made);
+	for (char **secret = secrets; *secret; secret++)
+		printf("  %s\n", *secret);
+}
+
+static struct json_object *to_json(const struct sr_ring_info *info, char **secrets)
+{
+	struct json_object *ring = json_object_new_object();
+	struct json_object *names = json_object_new_array();
+
+	for (char **secret = secrets; *secret; secret++)
+		json_object_array_add(names, json_object_new_string(*secret));
+	json_add_text(ring, "name", info->name);
+	json_add_text(ring, "id", info->id);
+	json_add_text(ring, "pcrs", info->pcrs);
+	json_object_object_add(ring, "pin", json_object_new_boolean(info->pin));
+	json_add_time(ring, "created", info->created);
+	json_object_object_add(ring, "recovery_key",
+			       json_object_new_boolean(info->recovery_key));
+	json_object_object_add(ring, "escrow", json_object_new_int((int)info->escrow));
+	json_add_time(ring, "recovery_proven", info->recovery_proven);
+	json_object_object_add(ring, "secrets", names);
+	return ring;
+}
+
+static int list_one(struct sr_store *store, const char *name, struct json_object *into,
+		    struct sr_err *err)
+{
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	_cleanup_strv_ char **secrets = NULL;
+	struct sr_ring_info info;
+	int r = sr_ring_load(store, name, &ring, err);
+
+	if (r == 0)
+		r = sr_ring_info(ring, &info, err);
+	if (r == 0)
+		r = sr_ring_secrets(ring, &secrets, err);
+	if (r < 0)
+		return r;
+	if (into)
+		json_object_array_add(into, to_json(&info, secrets));
+	else
+		print_text(&info, secrets);
+	return 0;
+}
+
+static int cmd_list(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_store_ struct sr_store *store = NULL;
+	_cleanup_strv_ char **rings = NULL;
+	struct json_object *array = NULL;
+	int r = tool_store(&store, err);
+
+	if (r == 0)
+		r = sr_store_rings(store, &rings, err);
+	if (r < 0)
+		return r;
+	if (argc > 0 && !as_json)
+		return list_one(store, argv[0], NULL, err);
+	if (as_json)
+		array = json_object_new_array();
+	if (argc > 0)
+		r = list_one(store, argv[0], array, err);
+	for (char **ring = rings; argc == 0 && *ring; ring++) {
+		struct sr_err why = { 0 };
+
+		if (list_one(store, *ring, array, &why) < 0)
+			tool_complain(&why);
+	}
+	if (!as_json && !*rings)
+		tool_say("no rings in %s: tpm-seal makes one", sr_store_path(store));
+	if (array)
+		json_print(array);
+	return r < 0 ? r : 0;
+}
+
+static void print_details(const struct sr_ring_info *info)
+{
+	char created[SR_TIME_TEXT], proven[SR_TIME_TEXT];
+
+	sr_time_format(info->created, created);
+	sr_time_format(info->recovery_proven, proven);
+	printf("Ring:      %s\nId:        %s\nSealed to: %s%s\nMade:      %s\nSecrets:   "
+	       "%zu\n",
+	       info->name, info->id, info->pcrs, info->pin ? " and a PIN" : "", created,
+	       info->secrets);
+	printf("Recovery:  %s%u escrow certificate%s, %s%s\n",
+	       info->recovery_key ? "recovery key, " : "", info->escrow,
+	       info->escrow == 1 ? "" : "s",
+	       info->recovery_proven ? "proven " : "never proven",
+	       info->recovery_proven ? proven : "");
+}
+
+static int cmd_show(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_store_ struct sr_store *store = NULL;
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	struct sr_ring_info info;
+	int r;
+
+	if (as_json)
+		return cmd_list(argc, argv, err);
+	r = load(argv[0], &store, &ring, err);
+	if (r == 0)
+		r = sr_ring_info(ring, &info, err);
+	if (r == 0)
+		print_details(&info);
+	return r;
+}
+
+static int cmd_create(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_store_ struct sr_store *store = NULL;
+	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
+	_cleanup_chosen_ struct chosen chosen = { 0 };
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	int r = tool_store(&store, err);
+
+	(void)argc;
+	if (r == 0)
+		r = tool_tpm(store, &tpm, err);
+	if (r == 0)
+		r = choices_recovery(store, argv[0], &chosen, err);
+	if (r == 0)
+		r = choices_ring(tpm, argv[0], &chosen, err);
+	if (r == 0)
+		r = sr_ring_create(store, tpm, argv[0], &chosen.options, &ring, err);
+	if (r == 0)
+		tool_say("made ring %s in %s", argv[0], sr_store_path(store));
+	return r;
+}
+
+static int cmd_rotate(int argc, char **argv, struct sr_err *err)
+{
+	struct sr_progress progress = { tool_progress, (void *)"encrypting" };
+	_cleanup_store_ struct sr_store *store = NULL;
+	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
+	_cleanup_chosen_ struct chosen chosen = { 0 };
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	int r = load(argv[0], &store, &ring, err);
+
+	(void)argc;
+	if (r == 0)
+		r = tool_tpm(store, &tpm, err);
+	if (r == 0)
+		r = choices_recovery(store, argv[0], &chosen, err);
+	if (r == 0)
+		r = choices_ring(tpm, argv[0], &chosen, err);
+	if (r == 0)
+		r = sr_ring_open(ring, tpm, choices_ask(), err);
+	if (r == 0)
+		r = sr_ring_rotate(ring, tpm, &chosen.options, &progress, err);
+	if (r == 0)
+		tool_say("ring %s in %s has a new key", argv[0], sr_store_path(store));
+	return r;
+}
+
+static int cmd_recovery_test(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_store_ struct sr_store *store = NULL;
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	int r = load(argv[0], &store, &ring, err);
+
+	(void)argc;
+	if (r == 0)
+		r = choices_open_recovery(ring, argv[0], escrow_key, err);
+	if (r == 0)
+		r = sr_ring_recovery_proven(ring, err);
+	if (r == 0)
+		tool_say("recovery opens ring %s in %s", argv[0], sr_store_path(store));
+	return r;
+}
+
+static int cmd_recovery_renew(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_store_ struct sr_store *store = NULL;
+	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
+	_cleanup_chosen_ struct chosen chosen = { 0 };
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	int r = load(argv[0], &store, &ring, err);
+
+	(void)argc;
+	if (r == 0)
+		r = tool_tpm(store, &tpm, err);
+	if (r == 0)
+		r = choices_recovery(store, argv[0], &chosen, err);
+	if (r == 0)
+		r = sr_ring_open(ring, tpm, choices_ask(), err);
+	if (r == 0)
+		r = sr_ring_recovery_renew(ring, &chosen.options.recovery, err);
+	if (r == 0)
+		tool_say("ring %s in %s has new recovery: what opened it before does so "
+			 "no longer",
+			 argv[0], sr_store_path(store));
+	return r;
+}
+
+static int write_all(struct sr_ring *ring, const char *directory, struct sr_err *err)
+{
+	_cleanup_strv_ char **names = NULL;
+	int r = sr_ring_secrets(ring, &names, err);
+
+	for (char **name = names; r >= 0 && *name; name++) {
+		_cleanup_secret_ struct sr_secret secret = { 0 };
+
+		r = sr_ring_unseal(ring, *name, &secret, err);
+		if (r == 0)
+			r = sr_credential_put(directory, *name, &secret, err);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int cmd_recovery_open(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_store_ struct sr_store *store = NULL;
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	int r = load(argv[0], &store, &ring, err);
+
+	(void)argc;
+	if (r == 0)
+		r = choices_open_recovery(ring, argv[0], escrow_key, err);
+	if (r == 0 && mkdir(argv[1], 0700) < 0)
+		r = errno == EEXIST ? sr_fail(err, -EEXIST, "%s exists already", argv[1])
+				    : sr_fail_sys(err, errno, "cannot make %s", argv[1]);
+	if (r == 0)
+		r = write_all(ring, argv[1], err);
+	if (r == 0)
+		tool_say("the secrets of ring %s are in %s, in the clear", argv[0],
+			 argv[1]);
+	return r;
+}
+
+static int cmd_export(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_store_ struct sr_store *store = NULL;
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	int r = load(argv[0], &store, &ring, err);
+
+	(void)argc;
+	if (r == 0)
+		r = sr_ring_export(ring, argv[1], err);
+	if (r == 0)
+		tool_say("ring %s is in %s: tpm-ring import takes it over with the "
+			 "recovery key",
+			 argv[0], argv[1]);
+	return r;
+}
+
+static int open_imported(struct sr_ring *ring, void *arg, struct sr_err *err)
+{
+	return choices_open_recovery(ring, arg, escrow_key, err);
+}
+
+static int cmd_import(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_store_ struct sr_store *store = NULL;
+	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
+	_cleanup_chosen_ struct chosen chosen = { 0 };
+	int r = tool_store(&store, err);
+
+	(void)argc;
+	if (r == 0)
+		r = tool_tpm(store, &tpm, err);
+	if (r == 0)
+		r = choices_ring(tpm, argv[1], &chosen, err);
+	if (r == 0)
+		r = sr_ring_import(store, argv[0], argv[1], tpm, open_imported, argv[1],
+				   &chosen.options, err);
+	if (r == 0)
+		tool_say("ring %s is in %s, sealed to this machine", argv[1],
+			 sr_store_path(store));
+	return r;
+}
+
+static int cmd_remove(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_store_ struct sr_store *store = NULL;
+	char question[SR_NAME_MAX + 64];
+	int r = tool_store(&store, err);
+
+	(void)argc;
+	(void)snprintf(question, sizeof(question),
+		       "Remove ring %.*s and all its secrets?", SR_NAME_MAX, argv[0]);
+	if (r == 0 && !force && !prompt_yes(question))
+		return sr_fail(err, -EINVAL,
+			       "ring %s stays: --force removes without asking", argv[0]);
+	if (r == 0)
+		r = sr_ring_remove(store, argv[0], err);
+	if (r == 0)
+		tool_say("removed ring %s from %s", argv[0], sr_store_path(store));
+	return r;
+}
+
+static const struct command_row commands[] = {
+	{ "list", "[RING]", 0, 1, cmd_list, "rings and the names of their secrets" },
+	{ "show", "RING", 1, 1, cmd_show, "all that is known without opening it" },
+	{ "create", "RING", 1, 1, cmd_create, "make a ring" },
+	{ "rotate", "RING", 1, 1, cmd_rotate,
+	  "new ring key, everything encrypted again" },
+	{ "recovery test", "RING", 1, 1, cmd_recovery_test, "prove that recovery works" },
+	{ "recovery renew", "RING", 1, 1, cmd_recovery_renew,
+	  "choose anew who recovers" },
+	{ "recovery open", "RING DIR", 2, 2, cmd_recovery_open,
+	  "secrets into DIR, without TPM" },
+	{ "export", "RING DIR", 2, 2, cmd_export, "copy for another machine" },
+	{ "import", "DIR RING", 2, 2, cmd_import, "take over such a copy" },
+	{ "remove", "RING", 1, 1, cmd_remove, "remove a ring and its secrets" },
+	{ 0 },
+};
+
+int main(int argc, char **argv)
+{
+	static const struct tool tool = {
+		.name = "tpm-ring",
+		.usage = "[OPTIONS] COMMAND",
+		.summary = "Rings: secrets that are sealed together, and how they are "
+			   "recovered.",
+		.options = options,
+		.more = ring_options,
+		.commands = commands,
+	};
+
+	return tool_main(&tool, argc, argv);
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tpm-seal: put a secret under a ring. */
+#include <errno.h>
+#include <string.h>
+
+#include "choices.h"
+#include "ground/attr.h"
+#include "prompt.h"
+#include "tool.h"
+
+#define DEFAULT_RING "system"
+#define GENERATE_DEFAULT 32
+
+static const char *ring_name, *generate, *unit;
+static bool replace, if_changed, do_remove, do_rename;
+
+static const struct option_row options[] = {
+	{ 'r', "ring", OPTION_TEXT, &ring_name, "RING", "under this ring (system)" },
+	{ 'g', "generate", OPTION_MAY_TEXT, &generate, "N", "seal N random bytes (32)" },
+	{ 0, "replace", OPTION_FLAG, &replace, NULL, "replace the secret if it exists" },
+	{ 0, "if-changed", OPTION_FLAG, &if_changed, NULL,
+	  "write only if the bytes differ" },
+	{ 0, "unit", OPTION_TEXT, &unit, "UNIT", "deliver it to a systemd service" },
+	{ 0, "remove", OPTION_FLAG, &do_remove, NULL, "remove the secret NAME" },
+	{ 0, "rename", OPTION_FLAG, &do_rename, NULL,
+	  "rename it: NAME is old, FILE is new" },
+	{ 0 },
+};
+
+/* A ring that exists is used as it is; a promise it doesn't keep is refused. */
+static int check_promises(struct sr_ring *ring, struct sr_err *err)
+{
+	struct sr_ring_info info;
+	int r = sr_ring_info(ring, &info, err);
+
+	if (r < 0)
+		return r;
+	if (choices.pcrs && strcmp(info.pcrs, choices.pcrs) != 0 &&
+	    strcmp(strchr(info.pcrs, ':') + 1, choices.pcrs) != 0)
+		return sr_fail(
+		    err, -EINVAL,
+		    "ring %s exists and is sealed to %s: another list is another ring "
+		    "(--ring), or: tpm-reseal now %s --pcrs LIST",
+		    info.name, info.pcrs, info.name);
+	if (choices.pin && !info.pin)
+		return sr_fail(
+		    err, -EINVAL,
+		    "ring %s exists and has no PIN: tpm-reseal now %s --pin gives it one",
+		    info.name, info.name);
+	return 0;
+}
+
+static int create_ring(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		       struct sr_ring **ret, struct sr_err *err)
+{
+	_cleanup_chosen_ struct chosen chosen = { 0 };
+	int r = choices_recovery(store, name, &chosen, err);
+
+	if (r == 0)
+		r = choices_ring(tpm, name, &chosen, err);
+	if (r == 0)
+		r = sr_ring_create(store, tpm, name, &chosen.options, ret, err);
+	if (r == 0)
+		tool_say("made ring %s in %s", name, sr_store_path(store));
+	return r;
+}
+
+static int open_ring(struct sr_store *store, const char *name, struct sr_ring **ret,
+		     struct sr_err *err)
+{
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
+	int r = sr_ring_load(store, name, &ring, err);
+
+	if (r < 0 && r != -ENOKEY)
+		return r;
+	if (ring && check_promises(ring, err) < 0)
+		return -EINVAL;
+	if (tool_tpm(store, &tpm, err) < 0)
+		return -ENODEV;
+	r = ring ? sr_ring_open(ring, tpm, choices_ask(), err)
+		 : create_ring(store, tpm, name, &ring, err);
+	if (r == 0)
+		*ret = take(ring);
+	return r;
+}
+
+/* Where the secret is already, unless a ring was named. */
+static int choose_ring(struct sr_store *store, const char *name,
+		       char ret[SR_NAME_MAX + 1], struct sr_err *err)
+{
+	int r;
+
+	(void)snprintf(ret, SR_NAME_MAX + 1, "%s", ring_name ? ring_name : DEFAULT_RING);
+	if (ring_name && strcmp(ret, ring_name) != 0)
+		return sr_fail(err, -EINVAL,
+			       "the name of a ring has at most %d characters",
+			       SR_NAME_MAX);
+	if (ring_name)
+		return 0;
+	r = sr_store_find(store, name, ret, err);
+	return r == -ENOKEY ? 0 : r;
+}
+
+static int read_secret(const char *name, const char *file, struct sr_secret *ret,
+		       struct sr_err *err)
+{
+	char question[SR_NAME_MAX + 16];
+	uint64_t size = GENERATE_DEFAULT;
+	int r = 0;
+
+	if (generate) {
+		if (file)
+			return sr_fail(err, -EINVAL, "--generate needs no FILE");
+		if (*generate)
+			r = sr_number_parse(generate, SR_SECRET_MAX, &size, err);
+		return r < 0 ? r : sr_secret_random(size, ret, err);
+	}
+	if (!file && isatty(STDIN_FILENO)) {
+		(void)snprintf(question, sizeof(question), "Secret %.*s", SR_NAME_MAX,
+			       name);
+		return prompt_secret(question, 4096, ret, err);
+	}
+	return choices_read_file(file ? file : "-", SR_SECRET_MAX, ret, err);
+}
+
+/* What can't be delivered later is refused now. */
+static int check_delivery(struct sr_store *store, const char *name, size_t size,
+			  struct sr_err *err)
+{
+	__attribute__((cleanup(sr_delivery_done))) struct sr_delivery delivery = { 0 };
+	int r = sr_delivery_read(store, name, &delivery, err);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return delivery.has_keyring ? sr_keyring_check(&delivery.keyring, size, err) : 0;
+}
+
+static int write_unit(struct sr_store *store, const char *name, const char *ring,
+		      struct sr_err *err)
+{
+	char *units[] = { (char *)unit, NULL };
+	struct sr_delivery delivery = {
+		.ring = (char *)ring,
+		.credential = (char *)name,
+		.units = units,
+		.units_count = 1,
+	};
+	int r = sr_delivery_write(store, name, &delivery, err);
+
+	if (r < 0)
+		return r;
+	printf("# systemctl edit %s\n[Unit]\nRequires=tpm-unseal@%s.service\n"
+	       "After=tpm-unseal@%s.service\n\n[Service]\nLoadCredential=%s\n",
+	       unit, name, name, name);
+	return 0;
+}
+
+static int seal(struct sr_store *store, const char *name, const char *file,
+		struct sr_err *err)
+{
+	enum sr_seal_mode mode = if_changed ? SR_SEAL_IF_CHANGED
+				 : replace  ? SR_SEAL_REPLACE
+					    : SR_SEAL_NEW;
+	_cleanup_secret_ struct sr_secret secret = { 0 };
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	char where[SR_NAME_MAX + 1];
+	int r = choose_ring(store, name, where, err);
+
+	if (r == 0)
+		r = read_secret(name, file, &secret, err);
+	if (r == 0 && secret.size == 0)
+		r = sr_fail(err, -EINVAL,
+			    "secret %s: nothing to seal: the input is empty", name);
+	if (r == 0)
+		r = check_delivery(store, name, secret.size, err);
+	if (r == 0)
+		r = open_ring(store, where, &ring, err);
+	if (r == 0)
+		r = sr_ring_seal(ring, name, &secret, mode, err);
+	if (r < 0)
+		return r;
+	tool_say(r ? "sealed %s under ring %s in %s"
+		   : "%s under ring %s in %s is unchanged",
+		 name, where, sr_store_path(store));
+	return unit ? write_unit(store, name, where, err) : 0;
+}
+
+static int load_owner(struct sr_store *store, const char *name, struct sr_ring **ret,
+		      struct sr_err *err)
+{
+	char where[SR_NAME_MAX + 1];
+	int r = sr_store_find(store, name, where, err);
+
+	return r < 0 ? r : sr_ring_load(store, where, ret, err);
+}
+
+static int remove_secret(struct sr_store *store, const char *name, struct sr_err *err)
+{
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	int r = load_owner(store, name, &ring, err);
+
+	if (r == 0)
+		r = sr_ring_delete(ring, name, err);
+	if (r == 0)
+		tool_say("removed %s from %s", name, sr_store_path(store));
+	return r;
+}
+
+static int rename_secret(struct sr_store *store, const char *from, const char *to,
+			 struct sr_err *err)
+{
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
+	int r = load_owner(store, from, &ring, err);
+
+	if (r == 0)
+		r = tool_tpm(store, &tpm, err);
+	if (r == 0)
+		r = sr_ring_open(ring, tpm, choices_ask(), err);
+	if (r == 0)
+		r = sr_ring_rename(ring, from, to, err);
+	if (r == 0)
+		tool_say("renamed %s to %s in %s", from, to, sr_store_path(store));
+	return r;
+}
+
+static int run(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_store_ struct sr_store *store = NULL;
+	int r;
+
+	if (do_remove + do_rename + (replace || if_changed || generate || unit) > 1)
+		return sr_fail(err, -EINVAL, "--remove and --rename stand alone");
+	if (do_rename != (argc == 2 && do_rename) || (do_remove && argc == 2))
+		return sr_fail(err, -EINVAL,
+			       "usage: tpm-seal --rename OLD NEW, or --remove NAME");
+	r = tool_store(&store, err);
+	if (r < 0)
+		return r;
+	if (do_remove)
+		return remove_secret(store, argv[0], err);
+	if (do_rename)
+		return rename_secret(store, argv[0], argv[1], err);
+	return seal(store, argv[0], argc > 1 ? argv[1] : NULL, err);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct tool tool = {
+		.name = "tpm-seal",
+		.usage = "[OPTIONS] NAME [FILE]",
+		.summary =
+		    "Seal a secret, from FILE or standard input, to this machine's boot "
+		    "state.",
+		.options = options,
+		.more = ring_options,
+		.min = 1,
+		.max = 2,
+		.run = run,
+		.epilog =
+		    "The first use of a ring makes it, with the options from --pcrs on.",
+	};
+
+	return tool_main(&tool, argc, argv);
+}
