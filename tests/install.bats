@@ -1,0 +1,99 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Installing into an empty tree gives programs that start there; uninstalling leaves nothing.
+
+setup_file() {
+    cd "$BATS_TEST_DIRNAME/.."
+    export DEST=$BATS_FILE_TMPDIR/root COPY=$BATS_FILE_TMPDIR/build
+    # A copy, so that other tests never see this build directory change.
+    cp -a "$SEALRING_BUILD" "$COPY"
+    make -s BUILD="$COPY" DESTDIR="$DEST" install
+}
+
+setup() {
+    cd "$BATS_TEST_DIRNAME/.."
+}
+
+@test "the tree is complete" {
+    (cd "$DEST" && find . ! -type d | sort)
+    for source in tools/tpm-*.c; do
+        name=$(basename "$source" .c)
+        [ -x "$DEST/usr/bin/$name" ] || [ -x "$DEST/usr/libexec/sealring/$name" ]
+    done
+    [ "$(readlink "$DEST/usr/lib/libsealring.so")" = libsealring.so.0 ]
+    [ -f "$DEST/usr/lib/libsealring.so.0" ]
+    [ -f "$DEST/usr/include/sealring.h" ]
+    for page in man/*.scd; do
+        [ -e "$page" ] || continue
+        page=$(basename "$page" .scd)
+        [ -s "$DEST/usr/share/man/man${page##*.}/$page" ]
+    done
+    run grep -rEl '@[A-Z]+@' "$DEST/usr"
+    [ "$output" = "" ]
+}
+
+@test "the programs start from there, and know no other place for the library" {
+    for program in "$DEST"/usr/bin/tpm-*; do
+        run readelf -d "$program"
+        [[ $output == *'libsealring.so.0'* ]]
+        [[ $output != *RUNPATH* && $output != *RPATH* ]]
+        LD_LIBRARY_PATH=$DEST/usr/lib "$program" --help >/dev/null
+    done
+}
+
+@test "the programs are hardened" {
+    for file in "$DEST"/usr/bin/tpm-* "$DEST/usr/lib/libsealring.so.0"; do
+        readelf -Wd "$file" | grep -q 'FLAGS_1.*NOW'
+        readelf -Wl "$file" | grep -q GNU_RELRO
+        readelf -Wl "$file" | grep -q 'GNU_STACK.* RW '
+        readelf -Wh "$file" | grep -q 'Type: *DYN'
+        [[ $SEALRING_BUILD == *-san ]] || readelf -Ws "$file" | grep -q __stack_chk_fail
+    done
+}
+
+@test "a program can be built against what was installed" {
+    cat >"$BATS_TEST_TMPDIR/user.c" <<'END'
+#include <sealring.h>
+int main(void)
+{
+	struct sr_secret secret = { 0 };
+	int r = sr_secret_copy("x", 1, &secret, NULL);
+
+	sr_secret_done(&secret);
+	return r;
+}
+END
+    [[ $SEALRING_BUILD != *-san ]] || set -- -fsanitize=address,undefined
+    PKG_CONFIG_SYSROOT_DIR=$DEST PKG_CONFIG_PATH=$DEST/usr/lib/pkgconfig \
+        PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 \
+        pkg-config --cflags --libs sealring >"$BATS_TEST_TMPDIR/flags"
+    # shellcheck disable=SC2046 # flags
+    gcc "$@" -o "$BATS_TEST_TMPDIR/user" "$BATS_TEST_TMPDIR/user.c" \
+        $(cat "$BATS_TEST_TMPDIR/flags") -Wl,-rpath-link,"$DEST/usr/lib"
+    LD_LIBRARY_PATH=$DEST/usr/lib "$BATS_TEST_TMPDIR/user"
+}
+
+@test "other paths are honoured" {
+    make -s BUILD="$COPY" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/opt/s LIBDIR=/opt/s/lib64 \
+        MANDIR=/m UNITDIR=/u UDEVDIR=/r DRACUTDIR=/d install
+    [ -f "$BATS_TEST_TMPDIR/root/opt/s/lib64/libsealring.so.0" ]
+    run grep libdir= "$BATS_TEST_TMPDIR/root/opt/s/lib64/pkgconfig/sealring.pc"
+    [ "$output" = "libdir=/opt/s/lib64" ]
+    [ ! -e "$BATS_TEST_TMPDIR/root/usr" ]
+    make -s BUILD="$COPY" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/opt/s LIBDIR=/opt/s/lib64 \
+        MANDIR=/m UNITDIR=/u UDEVDIR=/r DRACUTDIR=/d uninstall
+    run find "$BATS_TEST_TMPDIR/root" -mindepth 1
+    [ "$output" = "" ]
+}
+
+@test "uninstall leaves nothing of ours, and all of others'" {
+    touch "$DEST/usr/bin/other"
+    make -s BUILD="$COPY" DESTDIR="$DEST" uninstall
+    run find "$DEST" ! -type d
+    [ "$output" = "$DEST/usr/bin/other" ]
+    rm "$DEST/usr/bin/other"
+    make -s BUILD="$COPY" DESTDIR="$DEST" install
+    make -s BUILD="$COPY" DESTDIR="$DEST" uninstall
+    run find "$DEST" -mindepth 1
+    [ "$output" = "" ]
+}
