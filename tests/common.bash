@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# What the bats files share: a software TPM of their own, a store of their own.
+#
+#   load common
+#   setup_file() { tpm_start; }           one TPM a file
+#   setup() { store_new; }                an empty store a test
+#   teardown() { no_handles_left; }       nothing may stay on the TPM
+#   teardown_file() { tpm_stop; }
+#
+# A reboot is tpm_reboot: the TPM restarts with empty PCRs, then boot_state stands for the
+# firmware that measures itself (PCR 0) and the Secure Boot policy (PCR 7).
+
+helper=$SEALRING_BUILD/helper
+
+# tpm_start [NAME]: start a software TPM; NAME tells several apart
+tpm_start() {
+    local dir=${BATS_FILE_TMPDIR}/tpm-${1:-main}
+    mkdir -p "$dir"
+    swtpm socket --tpm2 --tpmstate dir="$dir" --ctrl type=unixio,path="$dir/srv.ctrl" \
+        --server type=unixio,path="$dir/srv" --flags not-need-init,startup-clear \
+        --daemon --pid file="$dir/pid" 3>&-
+    tpm_use "${1:-main}"
+}
+
+# tpm_use NAME: talk to this one from now on
+tpm_use() {
+    export TPM_NAME=$1
+    export TPM_DIR=${BATS_FILE_TMPDIR}/tpm-$1
+    export SEALRING_TCTI=swtpm:path=$TPM_DIR/srv
+    export TPM2TOOLS_TCTI=$SEALRING_TCTI
+}
+
+tpm_stop() {
+    local dir=${BATS_FILE_TMPDIR}/tpm-${1:-$TPM_NAME} pid
+    [ -e "$dir/pid" ] || return 0
+    pid=$(<"$dir/pid")
+    kill "$pid"
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
+    rm -f "$dir/pid"
+}
+
+# tpm_reboot: restart the TPM; its PCRs are empty, its storage seed is the same
+tpm_reboot() {
+    tpm_stop
+    tpm_start "$TPM_NAME"
+}
+
+# tpm_boot: reboot into the usual state
+tpm_boot() {
+    tpm_reboot
+    boot_state
+}
+
+# boot_state [FIRMWARE [SECUREBOOT]]: what the firmware measures while it boots
+boot_state() {
+    extend 0 "${1:-firmware 1.0}"
+    extend 7 "${2:-secure boot on}"
+}
+
+# extend PCR TEXT: in all banks that tests use
+extend() {
+    tpm2_pcrextend "$1:sha1=$(printf %s "$2" | sha1sum | cut -d' ' -f1),sha256=$(printf %s "$2" |
+        sha256sum | cut -d' ' -f1),sha384=$(printf %s "$2" | sha384sum | cut -d' ' -f1)"
+}
+
+# store_new: an empty store and configuration for this test
+store_new() {
+    export SEALRING_STATE_DIR=$BATS_TEST_TMPDIR/state
+    export SEALRING_CONFIG_DIR=$BATS_TEST_TMPDIR/config
+    export SEALRING_RUNTIME_DIR=$BATS_TEST_TMPDIR/run
+    mkdir -p "$SEALRING_CONFIG_DIR" "$SEALRING_RUNTIME_DIR"
+    RK=$BATS_TEST_TMPDIR/recovery.key
+    RINGS=$SEALRING_STATE_DIR/rings
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+# seal NAME TEXT [OPTIONS]: the ring is made at first use, with a recovery key in $RK
+seal() {
+    printf %s "$2" | tpm-seal --quiet --recovery-key-file "$RK" "${@:3}" "$1"
+}
+
+no_handles_left() {
+    "$helper/handles" "$SEALRING_TCTI"
+}
+
+# commands PROGRAM ARGS: the names of the TPM commands it sends, in one line; its own
+# output goes to the file "out", its exit status is ours
+commands() {
+    local status=0
+    rm -f capture
+    TCTI_PCAP_FILE=$PWD/capture SEALRING_TCTI=pcap:$SEALRING_TCTI "$@" >out || status=$?
+    "$helper/bus" capture | tr '\n' ' ' | sed 's/ $//'
+    return "$status"
+}
+
+# fails STATUS COMMAND...: it must end with this exit status; $output is what it said
+fails() {
+    run "${@:2}"
+    if [ "$status" -ne "$1" ]; then
+        echo "exit status $status, expected $1: ${*:2}"
+        echo "$output"
+        return 1
+    fi
+}
+
+# says TEXT: the last `run` or `fails` printed it
+says() {
+    if [[ $output != *"$1"* ]]; then
+        echo "expected: $1"
+        echo "got: $output"
+        return 1
+    fi
+}
+
+# one_line: ... on a single line
+one_line() {
+    if [ "${#lines[@]}" -ne 1 ]; then
+        echo "expected one line, got ${#lines[@]}: $output"
+        return 1
+    fi
+}
