@@ -47,24 +47,25 @@ SOVERSION = 0
 # of any other goal beside it (`make deps lint`); DEPS= chooses explicitly.
 APT_build    = gcc libc6-dev pkgconf libtss2-dev libssl-dev libkeyutils-dev libinih-dev \
 	       libjson-c-dev libqrencode-dev scdoc
-APT_check    = bats swtpm tpm2-tools openssl keyutils strace procps util-linux bsdutils
+APT_check    = bats swtpm tpm2-tools openssl keyutils strace procps util-linux bsdutils \
+	       xxd
 APT_lint     = clang-format clang-tidy shellcheck mandoc
 APT_fuzz     = clang
-APT_bench    = hyperfine clevis clevis-tpm2 systemd jq
+APT_bench    = hyperfine clevis clevis-tpm2 systemd jq time
 APT_ci       = clang git mmdebstrap
 DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs-devel \
 	       inih-devel json-c-devel qrencode-devel scdoc
 DNF_check    = bats swtpm tpm2-tools openssl keyutils strace procps-ng util-linux libasan \
-	       libubsan
+	       libubsan xxd
 DNF_lint     = clang-tools-extra ShellCheck mandoc
 DNF_fuzz     = clang compiler-rt
-DNF_bench    = hyperfine clevis systemd jq
+DNF_bench    = hyperfine clevis systemd jq time
 DNF_ci       = clang git mmdebstrap
 PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c qrencode scdoc
-PACMAN_check = bats swtpm tpm2-tools keyutils strace procps-ng util-linux
+PACMAN_check = bats swtpm tpm2-tools keyutils strace procps-ng util-linux tinyxxd
 PACMAN_lint  = clang shellcheck mandoc
 PACMAN_fuzz  = clang compiler-rt
-PACMAN_bench = hyperfine clevis systemd jq
+PACMAN_bench = hyperfine clevis systemd jq time
 PACMAN_ci    = clang git mmdebstrap
 
 .DEFAULT_GOAL := all

@@ -54,7 +54,7 @@ struct sr_err {
  * Returns @r.
  */
 int sr_fail(struct sr_err *err, int r, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 /**
  * sr_fail_sys() - describe a failure of the operating system
@@ -65,7 +65,7 @@ int sr_fail(struct sr_err *err, int r, const char *fmt, ...)
  * Returns -@number, or -EIO where that number has a meaning of its own (above).
  */
 int sr_fail_sys(struct sr_err *err, int number, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 /**
  * struct sr_secret - the only holder of secret bytes
@@ -205,12 +205,13 @@ int sr_tpm_limits_guessing(struct sr_tpm *tpm, struct sr_err *err);
 /**
  * struct sr_ask - where a PIN comes from, once it is needed
  * @pin:	gets @arg, the name of what it opens, and gives the PIN; called only after
- *		all other conditions hold, and once; 0 or a negative errno (-EACCES when there
- *		is none)
+ *		all other conditions hold, and once; 0 or a negative errno (-EACCES when
+ *there is none)
  * @arg:	the caller's
  */
 struct sr_ask {
-	int (*pin)(void *arg, const char *name, struct sr_secret *ret, struct sr_err *err);
+	int (*pin)(void *arg, const char *name, struct sr_secret *ret,
+		   struct sr_err *err);
 	void *arg;
 };
 
@@ -304,8 +305,8 @@ struct sr_escrow {
  * struct sr_recovery - who can get a ring key back without the TPM
  * @key:	recovery key in its one form; NULL for none
  * @escrow:	certificates; NULL for none
- * @announce:	called with @arg when all is written and proven, just before it counts: hand
- *		the recovery key to its owner here; failing takes everything back; may be NULL
+ * @announce:	called with @arg when all is written and proven, just before it counts:
+ *hand the recovery key to its owner here; failing takes everything back; may be NULL
  * @arg:	the caller's
  */
 struct sr_recovery {
@@ -345,7 +346,8 @@ struct sr_ring;
  * @secrets:	how many
  * @recovery_key:	a recovery key opens it
  * @escrow:	how many escrow certificates open it
- * @recovery_proven:	when recovery was last proven to work with the present file; 0 never
+ * @recovery_proven:	when recovery was last proven to work with the present file; 0
+ * never
  */
 struct sr_ring_info {
 	const char *name;
@@ -479,8 +481,8 @@ struct sr_progress {
  * The new ring is complete and proven before it takes the old one's place, in one step.
  */
 int sr_ring_rotate(struct sr_ring *ring, struct sr_tpm *tpm,
-		   const struct sr_ring_options *options, const struct sr_progress *progress,
-		   struct sr_err *err);
+		   const struct sr_ring_options *options,
+		   const struct sr_progress *progress, struct sr_err *err);
 
 /**
  * sr_ring_export() - copy what another machine needs, but nothing bound to this TPM
@@ -526,8 +528,8 @@ enum sr_seal_mode {
  *
  * The file is written beside the old one, read back and opened before it replaces it.
  *
- * Returns 1 if it was written, 0 if it is there already (SR_SEAL_IF_CHANGED), -EEXIST (also
- * when another ring has the name), -EINVAL or -EIO.
+ * Returns 1 if it was written, 0 if it is there already (SR_SEAL_IF_CHANGED), -EEXIST
+ * (also when another ring has the name), -EINVAL or -EIO.
  */
 int sr_ring_seal(struct sr_ring *ring, const char *name, const struct sr_secret *secret,
 		 enum sr_seal_mode mode, struct sr_err *err);
@@ -608,8 +610,8 @@ int sr_ring_reseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask
  * sr_ring_approve() - seal the key of an open ring to the present boot state
  * @ring:	an open ring
  * @tpm:	the TPM; a new one becomes the ring's
- * @options:	@pcrs: another list; NULL keeps the ring's. @pin: another PIN; NULL keeps the
- *		one the ring was opened with. @recovery is not used
+ * @options:	@pcrs: another list; NULL keeps the ring's. @pin: another PIN; NULL keeps
+ *the one the ring was opened with. @recovery is not used
  * @err:	says why, on failure
  *
  * The new approval is unsealed before it replaces the old one. Secrets are not touched.
@@ -709,7 +711,8 @@ int sr_delivery_write(const struct sr_store *store, const char *name,
 int32_t sr_keyring_put(const struct sr_keyring *target, const struct sr_secret *secret,
 		       struct sr_err *err);
 
-/** sr_keyring_check() - whether the type can hold @size bytes and the rest is well-formed */
+/** sr_keyring_check() - whether the type can hold @size bytes and the rest is well-formed
+ */
 int sr_keyring_check(const struct sr_keyring *target, size_t size, struct sr_err *err);
 
 /** sr_keyring_remove() - unlink the key; 0, -ENOKEY or others */

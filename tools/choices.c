@@ -7,12 +7,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "print_key.h"
 #include "prompt.h"
 #include "tool.h"
 
 #define PIN_SHORT 12 /* characters a PIN needs where nothing slows down guessing */
-#define CERTIFICATE_MAX 65536
 
 struct choices choices;
 
@@ -46,18 +44,18 @@ int choices_read_file(const char *name, size_t max, struct sr_secret *ret,
 }
 
 /* One newline at the end is the editor's, not the PIN's. */
-static int read_pin_file(struct sr_secret *ret, struct sr_err *err)
+static int read_pin_file(const char *file, struct sr_secret *ret, struct sr_err *err)
 {
 	_cleanup_secret_ struct sr_secret text = { 0 };
 	size_t size;
-	int r = choices_read_file(choices.pin_file, SR_PIN_MAX + 1, &text, err);
+	int r = choices_read_file(file, SR_PIN_MAX + 1, &text, err);
 
 	if (r < 0)
 		return r;
 	size = text.size && text.data[text.size - 1] == '\n' ? text.size - 1 : text.size;
 	if (size == 0 || size > SR_PIN_MAX || memchr(text.data, '\0', size))
 		return sr_fail(err, -EACCES, "%s: a PIN is 1 to %d bytes without NUL",
-			       choices.pin_file, SR_PIN_MAX);
+			       file, SR_PIN_MAX);
 	return sr_secret_copy(text.data, size, ret, err);
 }
 
@@ -69,7 +67,7 @@ static int give_pin(void *arg, const char *name, struct sr_secret *ret,
 
 	(void)arg;
 	if (choices.pin_file)
-		return read_pin_file(ret, err);
+		return read_pin_file(choices.pin_file, ret, err);
 	(void)snprintf(question, sizeof(question), "PIN of %.*s", SR_NAME_MAX, name);
 	r = prompt_secret(question, SR_PIN_MAX, ret, err);
 	if (r == 0 && ret->size == 0)
@@ -120,123 +118,23 @@ static int check_pin(struct sr_tpm *tpm, const struct sr_secret *pin, struct sr_
 	return 0;
 }
 
-int choices_ring(struct sr_tpm *tpm, const char *ring, struct chosen *ret,
-		 struct sr_err *err)
+int choices_ring(struct sr_tpm *tpm, const char *ring, bool opened_by_pin,
+		 struct chosen *ret, struct sr_err *err)
 {
+	const char *file = choices.new_pin_file;
 	int r;
 
 	ret->options.pcrs = choices.pcrs;
 	ret->options.accept_unmeasured = choices.accept_unmeasured;
-	if (!choices.pin)
+	if (!choices.pin && !file)
 		return 0;
-	r = choices.pin_file ? read_pin_file(&ret->pin, err)
-			     : ask_new_pin(ring, &ret->pin, err);
+	if (!file && !opened_by_pin)
+		file = choices.pin_file;
+	r = file ? read_pin_file(file, &ret->pin, err)
+		 : ask_new_pin(ring, &ret->pin, err);
 	if (r == 0)
 		r = check_pin(tpm, &ret->pin, err);
 	ret->options.pin = &ret->pin;
-	return r;
-}
-
-static int announce(void *arg, struct sr_err *err)
-{
-	struct chosen *chosen = arg;
-
-	if (chosen->print)
-		print_recovery_key(&chosen->recovery_key, chosen->ring);
-	if (chosen->write)
-		return write_recovery_key(&chosen->recovery_key,
-					  choices.recovery_key_file, err);
-	return 0;
-}
-
-/* A key that is there already may serve several rings; another file is not overwritten.
- */
-static int key_from_file(struct chosen *ret, struct sr_err *err)
-{
-	_cleanup_secret_ struct sr_secret typed = { 0 };
-	int r;
-
-	if (access(choices.recovery_key_file, F_OK) < 0) {
-		ret->write = true;
-		return sr_recovery_key_generate(&ret->recovery_key, err);
-	}
-	r = choices_read_file(choices.recovery_key_file, 256, &typed, err);
-	if (r == 0)
-		r = sr_recovery_key_parse(&typed, &ret->recovery_key, NULL);
-	if (r < 0)
-		return sr_fail(err, -EEXIST,
-			       "%s exists and holds no recovery key: name a new file",
-			       choices.recovery_key_file);
-	return 0;
-}
-
-static int read_certificates(const char *const names[], size_t count, struct chosen *ret,
-			     struct sr_err *err)
-{
-	ret->certificates = calloc(count, sizeof(*ret->certificates));
-	ret->escrow.pem = calloc(count, sizeof(*ret->escrow.pem));
-	ret->escrow.size = calloc(count, sizeof(*ret->escrow.size));
-	if (!ret->certificates || !ret->escrow.pem || !ret->escrow.size)
-		return sr_fail(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < count; i++) {
-		struct sr_secret *certificate = &ret->certificates[i];
-		int r = choices_read_file(names[i], CERTIFICATE_MAX, certificate, err);
-
-		if (r < 0)
-			return r;
-		ret->escrow.pem[i] = (char *)certificate->data;
-		ret->escrow.size[i] = certificate->size;
-		ret->escrow.count = i + 1;
-	}
-	ret->options.recovery.escrow = &ret->escrow;
-	return 0;
-}
-
-static int take_escrow(const struct sr_store *store, struct chosen *ret,
-		       struct sr_err *err)
-{
-	const struct sr_config *config = sr_store_config(store);
-
-	if (choices.escrow.count)
-		return read_certificates(choices.escrow.item, choices.escrow.count, ret,
-					 err);
-	if (config->escrow_count)
-		return read_certificates((const char *const *)config->escrow,
-					 config->escrow_count, ret, err);
-	return 0;
-}
-
-int choices_recovery(const struct sr_store *store, const char *ring, struct chosen *ret,
-		     struct sr_err *err)
-{
-	struct sr_recovery *recovery = &ret->options.recovery;
-	bool chosen = choices.recovery_key_file || choices.escrow.count;
-	int r;
-
-	if (choices.no_recovery)
-		return chosen ? sr_fail(err, -EINVAL,
-					"--no-recovery excludes the other ways")
-			      : 0;
-	r = take_escrow(store, ret, err);
-	if (r < 0)
-		return r;
-	if (!ret->escrow.count && !choices.recovery_key_file && !prompt_possible())
-		return sr_fail(
-		    err, -EINVAL,
-		    "choose who can recover ring %s: --recovery-key-file FILE, "
-		    "--escrow CERT, [Recovery] Escrow= in sealring.conf, or "
-		    "--no-recovery",
-		    ring);
-	ret->ring = ring;
-	if (choices.recovery_key_file) {
-		r = key_from_file(ret, err);
-	} else if (!chosen && prompt_possible()) {
-		ret->print = true;
-		r = sr_recovery_key_generate(&ret->recovery_key, err);
-	}
-	recovery->key = ret->recovery_key.size ? &ret->recovery_key : NULL;
-	recovery->announce = announce;
-	recovery->arg = ret;
 	return r;
 }
 
@@ -254,7 +152,7 @@ void choices_done(struct chosen *chosen)
 static int open_by_escrow(struct sr_ring *ring, const char *file, struct sr_err *err)
 {
 	_cleanup_secret_ struct sr_secret pem = { 0 };
-	int r = choices_read_file(file, CERTIFICATE_MAX, &pem, err);
+	int r = choices_read_file(file, CHOICES_PEM_MAX, &pem, err);
 
 	return r < 0 ? r : sr_ring_open_escrow(ring, &pem, err);
 }

@@ -5,6 +5,8 @@
 
 #include "options.h"
 
+#define CHOICES_PEM_MAX 65536 /* bytes in a file of certificates or a key, at most */
+
 /**
  * struct choices - what the options below were given
  */
@@ -12,6 +14,7 @@ struct choices {
 	const char *pcrs;
 	bool pin;
 	const char *pin_file;
+	const char *new_pin_file;
 	bool accept_unmeasured;
 	const char *recovery_key_file;
 	struct option_list escrow;
@@ -20,7 +23,7 @@ struct choices {
 
 extern struct choices choices;
 
-/* For those that make a ring; for those that choose recovery anew; for a PIN. */
+/* For programs that make a ring. */
 extern const struct option_row ring_options[];
 
 /**
@@ -53,9 +56,16 @@ struct chosen {
 int choices_recovery(const struct sr_store *store, const char *ring, struct chosen *ret,
 		     struct sr_err *err);
 
-/** choices_ring() - PCR list and a new PIN, if those were given */
-int choices_ring(struct sr_tpm *tpm, const char *ring, struct chosen *ret,
-		 struct sr_err *err);
+/**
+ * choices_ring() - PCR list and a new PIN, if those were given
+ * @tpm:	asked whether guessing is slowed down
+ * @ring:	for messages
+ * @opened_by_pin:	--pin-file is the present PIN, so the new one is in --new-pin-file
+ * @ret:	its options.pcrs, .pin and .accept_unmeasured
+ * @err:	says why, on failure
+ */
+int choices_ring(struct sr_tpm *tpm, const char *ring, bool opened_by_pin,
+		 struct chosen *ret, struct sr_err *err);
 
 /** choices_done() - wipe and release */
 void choices_done(struct chosen *chosen);

@@ -106,19 +106,29 @@ static int sync_parent(const char *file, struct sr_err *err)
 	return 0;
 }
 
+/* Whole or not at all, as another program may look for it at any time. */
 int write_recovery_key(const struct sr_secret *key, const char *file, struct sr_err *err)
 {
-	_cleanup_close_ int fd =
-	    open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_cleanup_free_ char *temporary = NULL;
+	_cleanup_close_ int fd = -1;
 	int r;
 
+	if (asprintf(&temporary, "%s.XXXXXX", file) < 0)
+		return sr_fail(err, -ENOMEM, "out of memory");
+	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
-		return errno == EEXIST ? sr_fail(err, -EEXIST, "%s exists already", file)
-				       : sr_fail_sys(err, errno, "cannot make %s", file);
+		return sr_fail_sys(err, errno, "cannot make %s", file);
 	r = fchmod(fd, 0600) < 0 ? sr_fail_sys(err, errno, "cannot protect %s", file)
 				 : write_and_sync(fd, key, file, err);
-	if (r == 0)
-		r = sync_parent(file, err);
+	if (r == 0 &&
+	    renameat2(AT_FDCWD, temporary, AT_FDCWD, file, RENAME_NOREPLACE) < 0)
+		r = errno == EEXIST ? sr_fail(err, -EEXIST, "%s exists already", file)
+				    : sr_fail_sys(err, errno, "cannot make %s", file);
+	if (r < 0) {
+		(void)unlink(temporary);
+		return r;
+	}
+	r = sync_parent(file, err);
 	if (r < 0)
 		(void)unlink(file);
 	return r;

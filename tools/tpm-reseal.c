@@ -16,6 +16,8 @@ static const struct option_row options[] = {
 	{ 0, "pin", OPTION_FLAG, &choices.pin, NULL, "ask for a new PIN" },
 	{ 0, "pin-file", OPTION_TEXT, &choices.pin_file, "FILE",
 	  "read the PIN from FILE" },
+	{ 0, "new-pin-file", OPTION_TEXT, &choices.new_pin_file, "FILE",
+	  "read the new PIN from FILE" },
 	{ 0, "accept-unmeasured", OPTION_FLAG, &choices.accept_unmeasured, NULL,
 	  "take PCRs that firmware left alone" },
 	{ 0, "recovery-key-file", OPTION_TEXT, &choices.recovery_key_file, "FILE",
@@ -144,10 +146,13 @@ static int approve_now(struct work *work, const char *name, struct sr_err *err)
 {
 	_cleanup_chosen_ struct chosen chosen = { 0 };
 	_cleanup_ring_ struct sr_ring *ring = NULL;
+	struct sr_ring_info info;
 	int r = sr_ring_load(work->store, name, &ring, err);
 
 	if (r == 0)
-		r = choices_ring(work->tpm, name, &chosen, err);
+		r = sr_ring_info(ring, &info, err);
+	if (r == 0)
+		r = choices_ring(work->tpm, name, info.pin, &chosen, err);
 	if (r == 0)
 		r = sr_ring_reseal(ring, work->tpm, choices_ask(), &chosen.options, err);
 	if (r == 0)
@@ -179,7 +184,7 @@ static int recover_one(struct work *work, const char *name, struct sr_err *err)
 	if (r == 0)
 		r = choices_open_recovery(ring, name, escrow_key, err);
 	if (r == 0)
-		r = choices_ring(work->tpm, name, &chosen, err);
+		r = choices_ring(work->tpm, name, false, &chosen, err);
 	if (r == 0)
 		r = sr_ring_approve(ring, work->tpm, &chosen.options, err);
 	if (r == 0)

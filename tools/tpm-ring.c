@@ -14,6 +14,8 @@ static bool as_json, force;
 
 static const struct option_row options[] = {
 	{ 'j', "json", OPTION_FLAG, &as_json, NULL, "list and show as JSON" },
+	{ 0, "new-pin-file", OPTION_TEXT, &choices.new_pin_file, "FILE",
+	  "rotate: read the new PIN from FILE" },
 	{ 0, "escrow-key", OPTION_TEXT, &escrow_key, "FILE",
 	  "recover with this private key" },
 	{ 'f', "force", OPTION_FLAG, &force, NULL, "remove without asking" },
@@ -166,7 +168,7 @@ static int cmd_create(int argc, char **argv, struct sr_err *err)
 	if (r == 0)
 		r = choices_recovery(store, argv[0], &chosen, err);
 	if (r == 0)
-		r = choices_ring(tpm, argv[0], &chosen, err);
+		r = choices_ring(tpm, argv[0], false, &chosen, err);
 	if (r == 0)
 		r = sr_ring_create(store, tpm, argv[0], &chosen.options, &ring, err);
 	if (r == 0)
@@ -177,6 +179,7 @@ static int cmd_create(int argc, char **argv, struct sr_err *err)
 static int cmd_rotate(int argc, char **argv, struct sr_err *err)
 {
 	struct sr_progress progress = { tool_progress, (void *)"encrypting" };
+	struct sr_ring_info info;
 	_cleanup_store_ struct sr_store *store = NULL;
 	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
 	_cleanup_chosen_ struct chosen chosen = { 0 };
@@ -189,7 +192,9 @@ static int cmd_rotate(int argc, char **argv, struct sr_err *err)
 	if (r == 0)
 		r = choices_recovery(store, argv[0], &chosen, err);
 	if (r == 0)
-		r = choices_ring(tpm, argv[0], &chosen, err);
+		r = sr_ring_info(ring, &info, err);
+	if (r == 0)
+		r = choices_ring(tpm, argv[0], info.pin, &chosen, err);
 	if (r == 0)
 		r = sr_ring_open(ring, tpm, choices_ask(), err);
 	if (r == 0)
@@ -306,7 +311,7 @@ static int cmd_import(int argc, char **argv, struct sr_err *err)
 	if (r == 0)
 		r = tool_tpm(store, &tpm, err);
 	if (r == 0)
-		r = choices_ring(tpm, argv[1], &chosen, err);
+		r = choices_ring(tpm, argv[1], false, &chosen, err);
 	if (r == 0)
 		r = sr_ring_import(store, argv[0], argv[1], tpm, open_imported, argv[1],
 				   &chosen.options, err);

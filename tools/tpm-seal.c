@@ -57,7 +57,7 @@ static int create_ring(struct sr_store *store, struct sr_tpm *tpm, const char *n
 	int r = choices_recovery(store, name, &chosen, err);
 
 	if (r == 0)
-		r = choices_ring(tpm, name, &chosen, err);
+		r = choices_ring(tpm, name, false, &chosen, err);
 	if (r == 0)
 		r = sr_ring_create(store, tpm, name, &chosen.options, ret, err);
 	if (r == 0)
@@ -78,28 +78,43 @@ static int open_ring(struct sr_store *store, const char *name, struct sr_ring **
 		return -EINVAL;
 	if (tool_tpm(store, &tpm, err) < 0)
 		return -ENODEV;
-	r = ring ? sr_ring_open(ring, tpm, choices_ask(), err)
-		 : create_ring(store, tpm, name, &ring, err);
+	if (!ring) {
+		r = create_ring(store, tpm, name, ret, err);
+		/* Another program may have made it meanwhile: it is used as it is. */
+		if (r != -EEXIST || sr_ring_load(store, name, &ring, NULL) < 0)
+			return r;
+		if (check_promises(ring, err) < 0)
+			return -EINVAL;
+	}
+	r = sr_ring_open(ring, tpm, choices_ask(), err);
 	if (r == 0)
 		*ret = take(ring);
 	return r;
 }
 
-/* Where the secret is already, unless a ring was named. */
+/* Where the secret is already; a ring that was named must not be made in vain. */
 static int choose_ring(struct sr_store *store, const char *name,
 		       char ret[SR_NAME_MAX + 1], struct sr_err *err)
 {
-	int r;
+	const char *wanted = ring_name ? ring_name : DEFAULT_RING;
+	int r = sr_store_find(store, name, ret, err);
 
-	(void)snprintf(ret, SR_NAME_MAX + 1, "%s", ring_name ? ring_name : DEFAULT_RING);
-	if (ring_name && strcmp(ret, ring_name) != 0)
+	if (r < 0 && r != -ENOKEY)
+		return r;
+	if (r == 0 && ring_name && strcmp(ret, ring_name) != 0)
+		return sr_fail(
+		    err, -EEXIST,
+		    "secret %s exists already in ring %s: choose another name, "
+		    "or remove that one",
+		    name, ret);
+	if (r == 0)
+		return 0;
+	if (strlen(wanted) > SR_NAME_MAX)
 		return sr_fail(err, -EINVAL,
 			       "the name of a ring has at most %d characters",
 			       SR_NAME_MAX);
-	if (ring_name)
-		return 0;
-	r = sr_store_find(store, name, ret, err);
-	return r == -ENOKEY ? 0 : r;
+	(void)snprintf(ret, SR_NAME_MAX + 1, "%s", wanted);
+	return 0;
 }
 
 static int read_secret(const char *name, const char *file, struct sr_secret *ret,

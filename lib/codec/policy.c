@@ -361,7 +361,7 @@ static int extend(TPM2B_DIGEST *digest, const uint8_t *with, size_t size,
 static int add_to_digest(const struct sr_policy_step *step, TPM2B_DIGEST *digest,
 			 struct sr_err *err)
 {
-	const struct statement *statement;
+	const struct statement *statement = NULL;
 	struct bytes with = { 0 };
 	int r = check_step(step, -EINVAL, &statement, err);
 
@@ -541,7 +541,7 @@ int sr_policy_body_read(TPM2_CC code, const uint8_t *body, size_t size,
 int sr_policy_body_write(const struct sr_policy_step *step, struct sr_buf *ret,
 			 struct sr_err *err)
 {
-	const struct statement *statement;
+	const struct statement *statement = NULL;
 	struct bytes body = { 0 };
 	uint8_t *data;
 	int r = check_step(step, -EINVAL, &statement, err);

@@ -134,6 +134,8 @@ static int set_key(struct reader *reader, size_t index, const char *value)
 	reader->r = key->set(value, reader->arg, reader->err);
 	if (reader->r == 0)
 		return 1;
+	if (reader->r == -EINVAL)
+		reader->r = -EBADMSG; /* not a mistake of whoever called the program */
 	(void)snprintf(where, sizeof(where), "%s:%u", reader->name, reader->line);
 	(void)sr_prefix(reader->err, reader->r, where);
 	return 0;

@@ -81,6 +81,7 @@ int sr_prefix(struct sr_err *err, int r, const char *prefix)
 
 	if (!err)
 		return r;
+	err->code = r;
 	memcpy(text, err->text, sizeof(text));
 	(void)snprintf(err->text, sizeof(err->text), "%s: %.*s", prefix,
 		       (int)sizeof(text) - 1, text);

@@ -47,6 +47,15 @@ static void read_line(const char *line, struct sr_approval *approval)
 	}
 }
 
+static bool same_selection(const TPML_PCR_SELECTION *a, const TPML_PCR_SELECTION *b)
+{
+	const TPMS_PCR_SELECTION *x = &a->pcrSelections[0], *y = &b->pcrSelections[0];
+
+	return a->count == 1 && b->count == 1 && x->hash == y->hash &&
+	       x->sizeofSelect == y->sizeofSelect &&
+	       memcmp(x->pcrSelect, y->pcrSelect, x->sizeofSelect) == 0;
+}
+
 /* Text proves nothing: values count only if the sealed object's policy is made of them.
  */
 static bool confirmed(const struct sr_approval *approval)
@@ -60,9 +69,7 @@ static bool confirmed(const struct sr_approval *approval)
 	    sr_pcrs_digest(&approval->values, &digest, NULL) < 0)
 		return false;
 	sr_pcrs_selection(&approval->values, &selection);
-	return policy->step[0].pcr.selection.count == 1 &&
-	       memcmp(&policy->step[0].pcr.selection.pcrSelections[0],
-		      &selection.pcrSelections[0], sizeof(TPMS_PCR_SELECTION)) == 0 &&
+	return same_selection(&policy->step[0].pcr.selection, &selection) &&
 	       policy->step[0].pcr.digest.size == digest.size &&
 	       memcmp(policy->step[0].pcr.digest.buffer, digest.buffer, digest.size) == 0;
 }

@@ -49,6 +49,16 @@ static const TPM2B_PUBLIC template_rsa = {
 	},
 };
 
+/* An empty handle is answered with TPM_RC_HANDLE. */
+static TSS2_RC find(struct sr_tpm *tpm, TPM2_HANDLE handle, struct sr_handle *ret)
+{
+	TSS2_RC rc =
+	    SR_TSS(Esys_TR_FromTPMPublic(tpm->esys, handle, NO_SESSIONS, &ret->tr));
+
+	ret->kept = true;
+	return rc;
+}
+
 /* The form in which ESYS serialises a key object: handle, Name, kind, public area. */
 static TSS2_RC serialize(TPM2_HANDLE handle, const TPM2B_NAME *name,
 			 const TPM2B_PUBLIC *pub, uint8_t *ret, size_t room, size_t *used)
@@ -65,46 +75,54 @@ static TSS2_RC serialize(TPM2_HANDLE handle, const TPM2B_NAME *name,
 	return rc;
 }
 
-/* Should a later ESYS use another form, the key is asked from the TPM and compared. */
-static TSS2_RC deserialize(struct sr_tpm *tpm, TPM2_HANDLE handle, const uint8_t *form,
-			   size_t size, const TPM2B_NAME *name, ESYS_TR *ret)
+/* Whether ESYS understood it as we meant it: it must give back the same. */
+static bool deserialize(struct sr_tpm *tpm, const uint8_t *form, size_t size,
+			ESYS_TR *ret)
 {
-	_cleanup_esys_ TPM2B_NAME *found = NULL;
+	_cleanup_esys_ uint8_t *again = NULL;
+	size_t again_size;
 
-	if (Esys_TR_Deserialize(tpm->esys, form, size, ret) == TSS2_RC_SUCCESS) {
-		if (Esys_TR_GetName(tpm->esys, *ret, &found) == TSS2_RC_SUCCESS &&
-		    sr_name_equal(found, name))
-			return TSS2_RC_SUCCESS;
-		(void)Esys_TR_Close(tpm->esys, ret);
-	}
-	return SR_TSS(Esys_TR_FromTPMPublic(tpm->esys, handle, NO_SESSIONS, ret));
+	if (Esys_TR_Deserialize(tpm->esys, form, size, ret) != TSS2_RC_SUCCESS)
+		return false;
+	if (Esys_TR_Serialize(tpm->esys, *ret, &again, &again_size) == TSS2_RC_SUCCESS &&
+	    again_size == size && memcmp(again, form, size) == 0)
+		return true;
+	(void)Esys_TR_Close(tpm->esys, ret);
+	return false;
+}
+
+/* Should a later ESYS have another form, the TPM is asked, and its answer compared. */
+static int ask(struct sr_tpm *tpm, TPM2_HANDLE handle, const TPM2B_NAME *name,
+	       struct sr_handle *ret, struct sr_err *err)
+{
+	_cleanup_handle_ struct sr_handle key = SR_HANDLE(tpm);
+	_cleanup_esys_ TPM2B_NAME *found = NULL;
+	TSS2_RC rc = find(tpm, handle, &key);
+
+	if (rc == TSS2_RC_SUCCESS)
+		rc = Esys_TR_GetName(tpm->esys, key.tr, &found);
+	if (rc != TSS2_RC_SUCCESS)
+		return sr_fail_tss(err, rc, "TPM2_ReadPublic");
+	if (!sr_name_equal(found, name))
+		return sr_fail(err, -EREMOTE, "%s", other_tpm);
+	sr_handle_take(&key, ret);
+	return 0;
 }
 
 int sr_srk_pin(struct sr_tpm *tpm, TPM2_HANDLE handle, const TPM2B_PUBLIC *pub,
 	       struct sr_handle *ret, struct sr_err *err)
 {
-	struct sr_handle key = SR_HANDLE(tpm);
-	_cleanup_esys_ TPM2B_NAME *found = NULL;
 	uint8_t form[sizeof(TPM2B_PUBLIC) + sizeof(TPM2B_NAME) + 8];
+	struct sr_handle key = { .tpm = tpm, .kept = true };
 	TPM2B_NAME name;
 	size_t size = 0;
-	TSS2_RC rc;
-	int r;
+	int r = sr_name_of(pub, &name, err);
 
-	r = sr_name_of(pub, &name, err);
 	if (r < 0)
 		return r;
-	rc = serialize(handle, &name, pub, form, sizeof(form), &size);
-	if (rc == TSS2_RC_SUCCESS)
-		rc = deserialize(tpm, handle, form, size, &name, &key.tr);
-	if (rc != TSS2_RC_SUCCESS)
-		return sr_fail_tss(err, rc, "using the pinned storage key");
-	key.kept = true;
-	if (Esys_TR_GetName(tpm->esys, key.tr, &found) != 0 ||
-	    !sr_name_equal(found, &name)) {
-		sr_handle_flush(&key);
-		return sr_fail(err, -EREMOTE, "%s", other_tpm);
-	}
+	if (serialize(handle, &name, pub, form, sizeof(form), &size) != TSS2_RC_SUCCESS ||
+	    !deserialize(tpm, form, size, &key.tr))
+		return ask(tpm, handle, &name, ret, err);
 	*ret = key;
 	return 0;
 }
@@ -169,16 +187,6 @@ static int provision(struct sr_tpm *tpm, TPM2B_PUBLIC *pub, struct sr_handle *re
 	kept.kept = true;
 	*ret = kept;
 	return 0;
-}
-
-/* An empty handle is answered with TPM_RC_HANDLE. */
-static TSS2_RC find(struct sr_tpm *tpm, TPM2_HANDLE handle, struct sr_handle *ret)
-{
-	TSS2_RC rc =
-	    SR_TSS(Esys_TR_FromTPMPublic(tpm->esys, handle, NO_SESSIONS, &ret->tr));
-
-	ret->kept = true;
-	return rc;
 }
 
 int sr_persistent(struct sr_tpm *tpm, TPM2_HANDLE handle, struct sr_handle *ret,

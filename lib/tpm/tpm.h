@@ -65,8 +65,8 @@ TPM2_RC sr_tss_code(TSS2_RC rc);
 bool sr_tss_again(TSS2_RC rc, unsigned int *tries);
 
 /*
- * Sends a command again while the TPM says RETRY, YIELDED or TESTING: ESYS does that
- * too, but five times at most and without a pause.
+ * Sends a command again while the TPM says RETRY, YIELDED or TESTING (ESYS does that too,
+ * but five times at most and without a pause) or has no slot free.
  */
 #define SR_TSS(call)                                                                     \
 	({                                                                               \

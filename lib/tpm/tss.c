@@ -67,11 +67,20 @@ TPM2_RC sr_tss_code(TSS2_RC rc)
 
 bool sr_tss_again(TSS2_RC rc, unsigned int *tries)
 {
+	static const TPM2_RC passing[] = {
+		TPM2_RC_RETRY,
+		TPM2_RC_YIELDED,
+		TPM2_RC_TESTING,
+		/* Without a resource manager programs wait for each other's slots. */
+		TPM2_RC_OBJECT_MEMORY,
+		TPM2_RC_SESSION_MEMORY,
+	};
 	TPM2_RC code = sr_tss_code(rc);
+	bool again = false;
 
-	if (code != TPM2_RC_RETRY && code != TPM2_RC_YIELDED && code != TPM2_RC_TESTING)
-		return false;
-	if (++*tries >= TRIES)
+	for (size_t i = 0; i < SR_COUNT(passing); i++)
+		again = again || code == passing[i];
+	if (!again || ++*tries >= TRIES)
 		return false;
 	(void)nanosleep(&(struct timespec){ .tv_nsec = 10000000L * *tries }, NULL);
 	return true;

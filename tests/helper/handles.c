@@ -5,6 +5,11 @@
 
 #include "tpm/tpm.h"
 
+/* First handles of their kind; the headers' macros shift into the sign bit. */
+#define TRANSIENT 0x80000000U
+#define LOADED_SESSION 0x02000000U
+#define SAVED_SESSION 0x03000000U
+
 static size_t list(struct sr_tpm *tpm, TPM2_HANDLE first, bool flush)
 {
 	_cleanup_esys_ TPMS_CAPABILITY_DATA *data = NULL;
@@ -38,9 +43,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "handles: %s\n", err.text);
 		return 2;
 	}
-	count = list(tpm, TPM2_TRANSIENT_FIRST, flush);
-	count += list(tpm, TPM2_LOADED_SESSION_FIRST, flush);
-	count += list(tpm, TPM2_ACTIVE_SESSION_FIRST, flush);
+	count = list(tpm, TRANSIENT, flush);
+	count += list(tpm, LOADED_SESSION, flush);
+	count += list(tpm, SAVED_SESSION, flush);
 	sr_tpm_close(tpm);
 	return count > 0;
 }

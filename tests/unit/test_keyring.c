@@ -501,7 +501,7 @@ int main(void)
 	test_check();
 	if (keyctl_join_session_keyring(NULL) < 0) {
 		printf("no keyrings here\ntest_keyring: %u cases\n", cases);
-		return 0;
+		return getenv("CI") != NULL;
 	}
 	assert(keyctl_get_keyring_ID(KEY_SPEC_PROCESS_KEYRING, 1) > 0);
 	clean();

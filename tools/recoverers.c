@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who can recover a ring: a recovery key on the terminal or in a file, certificates. */
+#include <errno.h>
+#include <string.h>
+
+#include "choices.h"
+#include "print_key.h"
+#include "prompt.h"
+#include "tool.h"
+
+static int announce(void *arg, struct sr_err *err)
+{
+	struct chosen *chosen = arg;
+
+	if (chosen->print)
+		print_recovery_key(&chosen->recovery_key, chosen->ring);
+	if (chosen->write)
+		return write_recovery_key(&chosen->recovery_key,
+					  choices.recovery_key_file, err);
+	return 0;
+}
+
+/* A key that is there already may serve several rings; another file is not overwritten.
+ */
+static int key_from_file(struct chosen *ret, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret typed = { 0 };
+	int r;
+
+	if (access(choices.recovery_key_file, F_OK) < 0) {
+		ret->write = true;
+		return sr_recovery_key_generate(&ret->recovery_key, err);
+	}
+	r = choices_read_file(choices.recovery_key_file, 256, &typed, err);
+	if (r == 0)
+		r = sr_recovery_key_parse(&typed, &ret->recovery_key, NULL);
+	if (r < 0)
+		return sr_fail(err, -EEXIST,
+			       "%s exists and holds no recovery key: name a new file",
+			       choices.recovery_key_file);
+	return 0;
+}
+
+static int read_certificates(const char *const names[], size_t count, struct chosen *ret,
+			     struct sr_err *err)
+{
+	ret->certificates = calloc(count, sizeof(*ret->certificates));
+	ret->escrow.pem = calloc(count, sizeof(*ret->escrow.pem));
+	ret->escrow.size = calloc(count, sizeof(*ret->escrow.size));
+	if (!ret->certificates || !ret->escrow.pem || !ret->escrow.size)
+		return sr_fail(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		struct sr_secret *certificate = &ret->certificates[i];
+		int r = choices_read_file(names[i], CHOICES_PEM_MAX, certificate, err);
+
+		if (r < 0)
+			return r;
+		ret->escrow.pem[i] = (char *)certificate->data;
+		ret->escrow.size[i] = certificate->size;
+		ret->escrow.count = i + 1;
+	}
+	ret->options.recovery.escrow = &ret->escrow;
+	return 0;
+}
+
+static int take_escrow(const struct sr_store *store, struct chosen *ret,
+		       struct sr_err *err)
+{
+	const struct sr_config *config = sr_store_config(store);
+
+	if (choices.escrow.count)
+		return read_certificates(choices.escrow.item, choices.escrow.count, ret,
+					 err);
+	if (config->escrow_count)
+		return read_certificates((const char *const *)config->escrow,
+					 config->escrow_count, ret, err);
+	return 0;
+}
+
+int choices_recovery(const struct sr_store *store, const char *ring, struct chosen *ret,
+		     struct sr_err *err)
+{
+	struct sr_recovery *recovery = &ret->options.recovery;
+	bool chosen = choices.recovery_key_file || choices.escrow.count;
+	int r;
+
+	if (choices.no_recovery)
+		return chosen ? sr_fail(err, -EINVAL,
+					"--no-recovery excludes the other ways")
+			      : 0;
+	r = take_escrow(store, ret, err);
+	if (r < 0)
+		return r;
+	if (!ret->escrow.count && !choices.recovery_key_file && !prompt_possible())
+		return sr_fail(
+		    err, -EINVAL,
+		    "choose who can recover ring %s: --recovery-key-file FILE, "
+		    "--escrow CERT, [Recovery] Escrow= in sealring.conf, or "
+		    "--no-recovery",
+		    ring);
+	ret->ring = ring;
+	if (choices.recovery_key_file) {
+		r = key_from_file(ret, err);
+	} else if (!chosen && prompt_possible()) {
+		ret->print = true;
+		r = sr_recovery_key_generate(&ret->recovery_key, err);
+	}
+	recovery->key = ret->recovery_key.size ? &ret->recovery_key : NULL;
+	recovery->announce = announce;
+	recovery->arg = ret;
+	return r;
+}
