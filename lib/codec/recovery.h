@@ -6,6 +6,9 @@
 #include "envelope.h"
 
 #define SR_RECOVERY_MAX 65536	  /* bytes in a file, at most */
+#define SR_RECOVERY_ROUNDS 100000 /* of PBKDF2, at least */
+#define SR_RECOVERY_RSA_MIN 2048  /* bits of an RSA key, at least */
+#define SR_RECOVERY_RSA_MAX 16384 /* what libcrypto encrypts to */
 #define SR_RECOVERY_RECIPIENTS 16 /* recipients, at most */
 
 /**

@@ -107,175 +107,6 @@ void sr_tpmkey_free(struct sr_tpmkey *key)
 	free(key);
 }
 
-/* What reading and writing both refuse: these functions return @r, or 0. */
-
-static int check_parent(const struct sr_tpmkey *key, int r, struct sr_err *err)
-{
-	bool persistent = key->parent >> TPM2_HR_SHIFT == TPM2_HT_PERSISTENT;
-
-	if (persistent && key->rsa_parent)
-		return sr_fail(err, r,
-			       "the key file says rsaParent of a persistent parent, 0x%x",
-			       key->parent);
-	if (persistent)
-		return 0;
-	switch (key->parent) {
-	case TPM2_RH_OWNER:
-	case TPM2_RH_NULL:
-	case TPM2_RH_ENDORSEMENT:
-	case TPM2_RH_PLATFORM:
-		return 0;
-	default:
-		return sr_fail(
-		    err, r,
-		    "the key file's parent 0x%x is neither a persistent key nor a "
-		    "hierarchy",
-		    key->parent);
-	}
-}
-
-/* The TPM has the last word; this is for a reason that says more than its number. */
-static int check_object(const struct sr_tpmkey *key, int r, struct sr_err *err)
-{
-	switch (key->type) {
-	case SR_TPMKEY_LOADABLE:
-		if (key->secret.size > 0)
-			return sr_fail(err, r,
-				       "the key file is loadable but has a secret");
-		return 0;
-	case SR_TPMKEY_IMPORTABLE:
-		if (key->secret.size == 0)
-			return sr_fail(err, r,
-				       "the key file is importable but has no secret");
-		return 0;
-	case SR_TPMKEY_SEALED:
-		if (key->pub.publicArea.type != TPM2_ALG_KEYEDHASH)
-			return sr_fail(err, r,
-				       "the key file claims sealed data but has a key");
-		return 0;
-	}
-	return sr_fail(err, r, "the key file is of no known type");
-}
-
-/* Shown to people and put into error lines: UTF-8 without control characters. */
-static int check_text(const char *text, const char *what, int r, struct sr_err *err)
-{
-	const unsigned char *at = (const unsigned char *)text;
-	size_t left = text ? strlen(text) : 0;
-
-	while (left > 0) {
-		unsigned long letter;
-		int used = UTF8_getc(at, left > 8 ? 8 : (int)left, &letter);
-
-		if (used <= 0)
-			return sr_fail(err, r, "the key file's %s is not UTF-8", what);
-		if (letter < 0x20 || (letter >= 0x7f && letter < 0xa0))
-			return sr_fail(err, r,
-				       "the key file's %s has a control character", what);
-		at += used;
-		left -= (size_t)used;
-	}
-	return 0;
-}
-
-/* PolicyAuthorize may stand at @place only; elsewhere it would void what is before it. */
-static bool authorizes_elsewhere(const struct sr_policy *policy, size_t place)
-{
-	for (size_t i = 0; i < policy->count; i++)
-		if (policy->step[i].code == TPM2_CC_PolicyAuthorize && i != place)
-			return true;
-	return false;
-}
-
-static bool is_authorize(const struct sr_policy *policy, size_t place,
-			 bool with_signature)
-{
-	const struct sr_policy_step *step = &policy->step[place];
-
-	return policy->count > place && step->code == TPM2_CC_PolicyAuthorize &&
-	       (step->authorize.signature.sigAlg != TPM2_ALG_NULL) == with_signature;
-}
-
-static int check_signed(const struct sr_tpmkey_signed *entry, int r, struct sr_err *err)
-{
-	size_t count = entry->policy.count;
-
-	if (count == 0 || count > SR_POLICY_STEPS ||
-	    !is_authorize(&entry->policy, count - 1, true) ||
-	    authorizes_elsewhere(&entry->policy, count - 1))
-		return sr_fail(
-		    err, r,
-		    "the key file has an authPolicy entry that is not one policy "
-		    "and its signature");
-	return check_text(entry->name, "authPolicy name", r, err);
-}
-
-static int check_policies(const struct sr_tpmkey *key, int r, struct sr_err *err)
-{
-	const struct sr_policy *policy = &key->policy;
-	bool authorized = is_authorize(policy, 0, false);
-
-	if (policy->count > SR_POLICY_STEPS || key->signed_count > SR_TPMKEY_SIGNED)
-		return sr_fail(err, r, "the key file's policy is too long");
-	if (authorizes_elsewhere(policy, 0) || is_authorize(policy, 0, true))
-		return sr_fail(
-		    err, r,
-		    "the key file's policy has PolicyAuthorize in the wrong place");
-	if (key->signed_count > 0 && policy->count > 0 && !authorized)
-		return sr_fail(err, r,
-			       "the key file has an authPolicy but its policy does not "
-			       "authorize one");
-	for (size_t i = 0; i < key->signed_count; i++)
-		if (check_signed(&key->signed_policy[i], r, err) < 0)
-			return r;
-	return 0;
-}
-
-/* Whether the statements are enough to compute the policy of the object from. */
-static bool makes_policy(const struct sr_tpmkey *key)
-{
-	for (size_t i = 0; i < key->policy.count; i++) {
-		const struct sr_policy_step *step = &key->policy.step[i];
-
-		if (step->code == TPM2_CC_PolicyPCR && step->pcr.digest.size == 0)
-			return false;
-	}
-	return key->policy.count > 0 && key->pub.publicArea.nameAlg == TPM2_ALG_SHA256;
-}
-
-static int check_policy_digest(const struct sr_tpmkey *key, int r, struct sr_err *err)
-{
-	const TPM2B_DIGEST *object = &key->pub.publicArea.authPolicy;
-	TPM2B_DIGEST digest;
-	int failed;
-
-	if (!makes_policy(key))
-		return 0;
-	failed = sr_policy_digest(&key->policy, &digest, err);
-	if (failed < 0 && failed != -EINVAL)
-		return failed;
-	if (failed < 0 || object->size != digest.size ||
-	    memcmp(object->buffer, digest.buffer, digest.size) != 0)
-		return sr_fail(err, r,
-			       "the key file's policy is not the one of its object");
-	return 0;
-}
-
-static int check_key(const struct sr_tpmkey *key, int r, struct sr_err *err)
-{
-	int failed = check_parent(key, r, err);
-
-	if (failed == 0)
-		failed = check_object(key, r, err);
-	if (failed == 0)
-		failed = check_text(key->description, "description", r, err);
-	if (failed == 0)
-		failed = check_policies(key, r, err);
-	if (failed == 0)
-		failed = check_policy_digest(key, r, err);
-	return failed;
-}
-
 /* Reading */
 
 struct pem {
@@ -605,7 +436,7 @@ static int read_der(const uint8_t *der, size_t size, struct sr_tpmkey **ret,
 	r = read_fields(file, key, err);
 	if (r < 0)
 		return r;
-	r = check_key(key, -EBADMSG, err);
+	r = sr_tpmkey_check(key, -EBADMSG, err);
 	if (r < 0)
 		return r;
 	*ret = take(key);
@@ -834,7 +665,7 @@ int sr_tpmkey_write(const struct sr_tpmkey *key, const char *text, struct sr_buf
 	int size;
 
 	if (r == 0)
-		r = check_key(key, -EINVAL, err);
+		r = sr_tpmkey_check(key, -EINVAL, err);
 	if (r < 0)
 		return r;
 	file = (struct tpm_key *)ASN1_item_new(ASN1_ITEM_rptr(TPM_KEY));

@@ -91,6 +91,17 @@ int sr_tpmkey_read(const struct sr_buf *content, struct sr_tpmkey **ret,
 int sr_tpmkey_write(const struct sr_tpmkey *key, const char *text, struct sr_buf *ret,
 		    struct sr_err *err);
 
+/**
+ * sr_tpmkey_check() - whether a file may hold this: see sr_tpmkey_read() for what is
+ * refused
+ * @key:	what was read, or shall be written
+ * @r:		what to return when it is refused
+ * @err:	says why, on failure
+ *
+ * Returns 0, @r, or -EIO.
+ */
+int sr_tpmkey_check(const struct sr_tpmkey *key, int r, struct sr_err *err);
+
 /** sr_tpmkey_new() - an empty one; NULL without memory */
 struct sr_tpmkey *sr_tpmkey_new(void);
 

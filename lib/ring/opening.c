@@ -189,6 +189,8 @@ static int question(const struct attempt *attempt, int r, struct sr_err *err)
 
 	if (q == -EREMOTE)
 		return fail_other_tpm(attempt->ring, err);
+	if (q < 0)
+		return sr_fail(err, q, "ring %s: %s", attempt->ring->name, other.text);
 	if (q == 1) {
 		r = converse(attempt, &parent, err);
 		if (r == 0)

@@ -49,6 +49,22 @@ static int make_template(const struct sr_policy *policy, bool has_pin, TPM2B_PUB
 	return sr_policy_digest(policy, &ret->publicArea.authPolicy, err);
 }
 
+/* Both send the parent's authorization, which is empty; no PIN can be wrong here. */
+static int fail_parent(TSS2_RC rc, const char *command, struct sr_err *err)
+{
+	int r = sr_fail_tss(err, rc, command);
+
+	if (r != -EACCES)
+		return r;
+	(void)sr_fail(err, -EIO,
+		      "the TPM's storage key has a password, and one without is needed: "
+		      "remove it from the TPM (%s: 0x%03x)",
+		      command, rc);
+	if (err)
+		err->tss = rc;
+	return -EIO;
+}
+
 int sr_object_create(const struct sr_handle *session, const struct sr_handle *parent,
 		     const struct sr_policy *policy, const struct sr_secret *pin,
 		     const struct sr_secret *plain, struct sr_tpmkey *key,
@@ -79,7 +95,7 @@ int sr_object_create(const struct sr_handle *session, const struct sr_handle *pa
 				session->tr, ESYS_TR_NONE, &sensitive, &template,
 				&no_data, &no_pcrs, &priv, &pub, NULL, NULL, NULL));
 	if (rc != TSS2_RC_SUCCESS)
-		return sr_fail_tss(err, rc, "TPM2_Create");
+		return fail_parent(rc, "TPM2_Create", err);
 	key->type = SR_TPMKEY_SEALED;
 	key->has_empty_auth = true;
 	key->empty_auth = !pin || pin->size == 0;
@@ -96,7 +112,7 @@ static int load(const struct sr_handle *parent, const struct sr_tpmkey *key,
 				      ESYS_TR_NONE, ESYS_TR_NONE, &key->priv, &key->pub,
 				      &ret->tr));
 
-	return rc == TSS2_RC_SUCCESS ? 0 : sr_fail_tss(err, rc, "TPM2_Load");
+	return rc == TSS2_RC_SUCCESS ? 0 : fail_parent(rc, "TPM2_Load", err);
 }
 
 int sr_object_loads(const struct sr_handle *parent, const struct sr_tpmkey *key,
@@ -202,7 +218,7 @@ int sr_object_import(const struct sr_handle *parent, struct sr_tpmkey *key,
 					&key->priv, &key->secret, &no_wrap, &priv));
 
 	if (rc != TSS2_RC_SUCCESS)
-		return sr_fail_tss(err, rc, "TPM2_Import");
+		return fail_parent(rc, "TPM2_Import", err);
 	key->priv = *priv;
 	key->secret.size = 0;
 	return 0;

@@ -127,6 +127,22 @@ int sr_srk_pin(struct sr_tpm *tpm, TPM2_HANDLE handle, const TPM2B_PUBLIC *pub,
 	return 0;
 }
 
+/* What is sent is the hierarchy's authorization, which has nothing to do with a PIN. */
+static int fail_primary(TSS2_RC rc, struct sr_err *err)
+{
+	int r = sr_fail_tss(err, rc, "TPM2_CreatePrimary");
+
+	if (r != -EACCES)
+		return r;
+	(void)sr_fail(err, -EIO,
+		      "the TPM's owner has set a password: make a storage key at 0x%x with "
+		      "it (TPM2_CreatePrimary: 0x%03x)",
+		      SR_SRK_HANDLE, rc);
+	if (err)
+		err->tss = rc;
+	return -EIO;
+}
+
 static int create(struct sr_tpm *tpm, const TPM2B_PUBLIC *template, ESYS_TR hierarchy,
 		  TPM2B_PUBLIC *pub, struct sr_handle *ret, struct sr_err *err)
 {
@@ -141,7 +157,7 @@ static int create(struct sr_tpm *tpm, const TPM2B_PUBLIC *template, ESYS_TR hier
 	    tpm->esys, hierarchy, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_auth,
 	    template, &no_data, &no_pcrs, &key.tr, &made, NULL, NULL, NULL));
 	if (rc != TSS2_RC_SUCCESS)
-		return sr_fail_tss(err, rc, "TPM2_CreatePrimary");
+		return fail_primary(rc, err);
 	*pub = *made;
 	*ret = key;
 	return 0;
@@ -264,7 +280,10 @@ int sr_srk_question(struct sr_tpm *tpm, const TPM2B_PUBLIC *pinned, struct sr_ha
 	r = persistent_is(tpm, &name, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (create(tpm, &template_ecc, ESYS_TR_RH_OWNER, &unused, &primary, NULL) == 0 &&
+	r = create(tpm, &template_ecc, ESYS_TR_RH_OWNER, &unused, &primary, err);
+	if (r == -ENODEV || r == -ENOMEM)
+		return r;
+	if (r == 0 &&
 	    Esys_TR_GetName(tpm->esys, primary.tr, &found) == TSS2_RC_SUCCESS &&
 	    sr_name_equal(found, &name)) {
 		sr_handle_take(&primary, ret);
