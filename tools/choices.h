@@ -67,6 +67,10 @@ int choices_recovery(const struct sr_store *store, const char *ring, struct chos
 int choices_ring(struct sr_tpm *tpm, const char *ring, bool opened_by_pin,
 		 struct chosen *ret, struct sr_err *err);
 
+/** choices_new_ring() - make a ring as was chosen, and say so */
+int choices_new_ring(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		     struct sr_ring **ret, struct sr_err *err);
+
 /** choices_done() - wipe and release */
 void choices_done(struct chosen *chosen);
 

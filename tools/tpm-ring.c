@@ -158,22 +158,13 @@ static int cmd_create(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_store_ struct sr_store *store = NULL;
 	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
-	_cleanup_chosen_ struct chosen chosen = { 0 };
 	_cleanup_ring_ struct sr_ring *ring = NULL;
 	int r = tool_store(&store, err);
 
 	(void)argc;
 	if (r == 0)
 		r = tool_tpm(store, &tpm, err);
-	if (r == 0)
-		r = choices_recovery(store, argv[0], &chosen, err);
-	if (r == 0)
-		r = choices_ring(tpm, argv[0], false, &chosen, err);
-	if (r == 0)
-		r = sr_ring_create(store, tpm, argv[0], &chosen.options, &ring, err);
-	if (r == 0)
-		tool_say("made ring %s in %s", argv[0], sr_store_path(store));
-	return r;
+	return r < 0 ? r : choices_new_ring(store, tpm, argv[0], &ring, err);
 }
 
 static int cmd_rotate(int argc, char **argv, struct sr_err *err)

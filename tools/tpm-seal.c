@@ -50,21 +50,6 @@ static int check_promises(struct sr_ring *ring, struct sr_err *err)
 	return 0;
 }
 
-static int create_ring(struct sr_store *store, struct sr_tpm *tpm, const char *name,
-		       struct sr_ring **ret, struct sr_err *err)
-{
-	_cleanup_chosen_ struct chosen chosen = { 0 };
-	int r = choices_recovery(store, name, &chosen, err);
-
-	if (r == 0)
-		r = choices_ring(tpm, name, false, &chosen, err);
-	if (r == 0)
-		r = sr_ring_create(store, tpm, name, &chosen.options, ret, err);
-	if (r == 0)
-		tool_say("made ring %s in %s", name, sr_store_path(store));
-	return r;
-}
-
 static int open_ring(struct sr_store *store, const char *name, struct sr_ring **ret,
 		     struct sr_err *err)
 {
@@ -79,7 +64,7 @@ static int open_ring(struct sr_store *store, const char *name, struct sr_ring **
 	if (tool_tpm(store, &tpm, err) < 0)
 		return -ENODEV;
 	if (!ring) {
-		r = create_ring(store, tpm, name, ret, err);
+		r = choices_new_ring(store, tpm, name, ret, err);
 		/* Another program may have made it meanwhile: it is used as it is. */
 		if (r != -EEXIST || sr_ring_load(store, name, &ring, NULL) < 0)
 			return r;

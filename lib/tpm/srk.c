@@ -134,10 +134,11 @@ static int fail_primary(TSS2_RC rc, struct sr_err *err)
 
 	if (r != -EACCES)
 		return r;
-	(void)sr_fail(err, -EIO,
-		      "the TPM's owner has set a password: make a storage key at 0x%x with "
-		      "it (TPM2_CreatePrimary: 0x%03x)",
-		      SR_SRK_HANDLE, rc);
+	(void)sr_fail(
+	    err, -EIO,
+	    "the TPM's owner has set a password: make a storage key at 0x%x with "
+	    "it (TPM2_CreatePrimary: 0x%03x)",
+	    SR_SRK_HANDLE, rc);
 	if (err)
 		err->tss = rc;
 	return -EIO;
@@ -283,8 +284,7 @@ int sr_srk_question(struct sr_tpm *tpm, const TPM2B_PUBLIC *pinned, struct sr_ha
 	r = create(tpm, &template_ecc, ESYS_TR_RH_OWNER, &unused, &primary, err);
 	if (r == -ENODEV || r == -ENOMEM)
 		return r;
-	if (r == 0 &&
-	    Esys_TR_GetName(tpm->esys, primary.tr, &found) == TSS2_RC_SUCCESS &&
+	if (r == 0 && Esys_TR_GetName(tpm->esys, primary.tr, &found) == TSS2_RC_SUCCESS &&
 	    sr_name_equal(found, &name)) {
 		sr_handle_take(&primary, ret);
 		return 1;

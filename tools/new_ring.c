@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who can recover a ring: a recovery key on the terminal or in a file, certificates. */
+/* Making a ring: who can recover it, and what it does not protect from. */
 #include <errno.h>
 #include <string.h>
 
@@ -109,4 +109,43 @@ int choices_recovery(const struct sr_store *store, const char *ring, struct chos
 	recovery->announce = announce;
 	recovery->arg = ret;
 	return r;
+}
+
+/* Kernel, command line and initramfs are in PCR 9 (GRUB, systemd-boot) or 11 (UKI). */
+static bool covers_kernel(const char *pcrs)
+{
+	for (const char *at = strchr(pcrs, ':'); at; at = strchr(at, '+')) {
+		unsigned long pcr = strtoul(++at, NULL, 10);
+
+		if (pcr == 9 || pcr == 11)
+			return true;
+	}
+	return false;
+}
+
+static void say_limits(struct sr_ring *ring)
+{
+	struct sr_ring_info info;
+
+	if (sr_ring_info(ring, &info, NULL) == 0 && !covers_kernel(info.pcrs))
+		tool_say("%s does not cover kernel, command line and initramfs: see "
+			 "sealring(7)",
+			 info.pcrs);
+}
+
+int choices_new_ring(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		     struct sr_ring **ret, struct sr_err *err)
+{
+	_cleanup_chosen_ struct chosen chosen = { 0 };
+	int r = choices_recovery(store, name, &chosen, err);
+
+	if (r == 0)
+		r = choices_ring(tpm, name, false, &chosen, err);
+	if (r == 0)
+		r = sr_ring_create(store, tpm, name, &chosen.options, ret, err);
+	if (r < 0)
+		return r;
+	tool_say("made ring %s in %s", name, sr_store_path(store));
+	say_limits(*ret);
+	return 0;
 }
