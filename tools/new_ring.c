@@ -27,18 +27,18 @@ static int key_from_file(struct chosen *ret, struct sr_err *err)
 	_cleanup_secret_ struct sr_secret typed = { 0 };
 	int r;
 
-	if (access(choices.recovery_key_file, F_OK) < 0) {
+	if (access(choices.recovery_key_file, F_OK) < 0 && errno == ENOENT) {
 		ret->write = true;
 		return sr_recovery_key_generate(&ret->recovery_key, err);
 	}
 	r = choices_read_file(choices.recovery_key_file, 256, &typed, err);
 	if (r == 0)
-		r = sr_recovery_key_parse(&typed, &ret->recovery_key, NULL);
-	if (r < 0)
+		r = sr_recovery_key_parse(&typed, &ret->recovery_key, err);
+	if (r == -EACCES || r == -EINVAL)
 		return sr_fail(err, -EEXIST,
 			       "%s exists and holds no recovery key: name a new file",
 			       choices.recovery_key_file);
-	return 0;
+	return r;
 }
 
 static int read_certificates(const char *const names[], size_t count, struct chosen *ret,
@@ -139,6 +139,10 @@ int choices_new_ring(struct sr_store *store, struct sr_tpm *tpm, const char *nam
 	_cleanup_chosen_ struct chosen chosen = { 0 };
 	int r = choices_recovery(store, name, &chosen, err);
 
+	if (r == 0 && choices.pin_file && !choices.pin)
+		r = sr_fail(err, -EINVAL,
+			    "ring %s is new: add --pin, to give it the PIN in %s", name,
+			    choices.pin_file);
 	if (r == 0)
 		r = choices_ring(tpm, name, false, &chosen, err);
 	if (r == 0)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 static const char ask_password[] = "/usr/bin/systemd-ask-password";
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
 static volatile sig_atomic_t caught;
+static int ended_by;
 
 static void note(int number)
 {
@@ -36,8 +38,19 @@ bool prompt_possible(void)
 	return tty >= 0;
 }
 
+/* With @mask signals arrive only while it waits, so that none is missed before that. */
+static ssize_t read_byte(int fd, uint8_t *to, const sigset_t *mask)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+	if (mask && ppoll(&wait, 1, NULL, mask) < 0)
+		return -1;
+	return read(fd, to, 1);
+}
+
 /* Reads one line byte by byte; a signal ends it, so that the echo comes back on. */
-static int read_line(int fd, size_t max, struct sr_secret *ret, struct sr_err *err)
+static int read_line(int fd, const sigset_t *mask, size_t max, struct sr_secret *ret,
+		     struct sr_err *err)
 {
 	_cleanup_secret_ struct sr_secret line = { 0 };
 	size_t used = 0;
@@ -46,7 +59,8 @@ static int read_line(int fd, size_t max, struct sr_secret *ret, struct sr_err *e
 
 	if (r < 0)
 		return r;
-	while ((n = read(fd, line.data + used, 1)) == 1 && line.data[used] != '\n')
+	while ((n = read_byte(fd, line.data + used, mask)) == 1 &&
+	       line.data[used] != '\n')
 		if (used++ == max)
 			return sr_fail(err, -EINVAL,
 				       "the answer is longer than %zu bytes", max);
@@ -55,20 +69,26 @@ static int read_line(int fd, size_t max, struct sr_secret *ret, struct sr_err *e
 	return sr_secret_copy(line.data, used, ret, err);
 }
 
-static void set_handlers(struct sigaction old[SR_COUNT(signals)])
+static void set_handlers(struct sigaction old[SR_COUNT(signals)], sigset_t *mask)
 {
-	struct sigaction action = { .sa_handler =
-					note }; /* no SA_RESTART: read must end */
+	struct sigaction action = { .sa_handler = note };
+	sigset_t block;
 
 	caught = 0;
+	(void)sigemptyset(&block);
+	for (size_t i = 0; i < SR_COUNT(signals); i++)
+		(void)sigaddset(&block, signals[i]);
+	(void)sigprocmask(SIG_BLOCK, &block, mask);
 	for (size_t i = 0; i < SR_COUNT(signals); i++)
 		(void)sigaction(signals[i], &action, &old[i]);
 }
 
-static void restore_handlers(const struct sigaction old[SR_COUNT(signals)])
+static void restore_handlers(const struct sigaction old[SR_COUNT(signals)],
+			     const sigset_t *mask)
 {
 	for (size_t i = 0; i < SR_COUNT(signals); i++)
 		(void)sigaction(signals[i], &old[i], NULL);
+	(void)sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
 static int ask_terminal(int tty, const char *question, size_t max, struct sr_secret *ret,
@@ -76,21 +96,24 @@ static int ask_terminal(int tty, const char *question, size_t max, struct sr_sec
 {
 	struct sigaction old[SR_COUNT(signals)];
 	struct termios shown, hidden;
+	sigset_t mask;
 	int r;
 
 	if (tcgetattr(tty, &shown) < 0)
 		return sr_fail_sys(err, errno, "cannot ask on the terminal");
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
-	set_handlers(old);
+	set_handlers(old, &mask);
 	(void)tcsetattr(tty, TCSAFLUSH, &hidden);
 	dprintf(tty, "%s: ", question);
-	r = read_line(tty, max, ret, err);
+	r = read_line(tty, &mask, max, ret, err);
 	(void)tcsetattr(tty, TCSAFLUSH, &shown);
 	dprintf(tty, "\n");
-	restore_handlers(old);
-	if (caught)
-		(void)raise(caught);
+	restore_handlers(old, &mask);
+	if (caught == SIGTSTP)
+		(void)raise(SIGTSTP);
+	else if (caught)
+		ended_by = caught;
 	return r;
 }
 
@@ -127,7 +150,7 @@ static int ask_agent(const char *question, size_t max, struct sr_secret *ret,
 	r = spawn_agent(question, &from, &pid, err);
 	if (r < 0)
 		return r;
-	r = read_line(from, max, &answer, err);
+	r = read_line(from, NULL, max, &answer, err);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (r < 0)
@@ -144,11 +167,24 @@ int prompt_secret(const char *question, size_t max, struct sr_secret *ret,
 {
 	_cleanup_close_ int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
 
+	if (ended_by)
+		return sr_fail(err, -EACCES, "no answer");
 	if (tty >= 0)
 		return ask_terminal(tty, question, max, ret, err);
 	if (has_agent())
 		return ask_agent(question, max, ret, err);
 	return sr_fail(err, -EACCES, "nobody to ask for the %s: no terminal", question);
+}
+
+bool prompt_ended(void)
+{
+	return ended_by != 0;
+}
+
+void prompt_die(void)
+{
+	if (ended_by)
+		(void)raise(ended_by);
 }
 
 bool prompt_yes(const char *question)

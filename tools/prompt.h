@@ -22,6 +22,16 @@ bool prompt_possible(void);
 int prompt_secret(const char *question, size_t max, struct sr_secret *ret,
 		  struct sr_err *err);
 
+/**
+ * prompt_ended() - whether a signal (Ctrl-C) came instead of an answer
+ *
+ * Then the question fails as if unanswered, so that nothing stays behind on the TPM.
+ */
+bool prompt_ended(void);
+
+/** prompt_die() - die of that signal after all, once everything is released */
+void prompt_die(void);
+
 /** prompt_yes() - ask for yes on the terminal; false also when there is none */
 bool prompt_yes(const char *question);
 

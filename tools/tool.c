@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "ground/attr.h"
+#include "prompt.h"
 
 static const struct tool *current;
 static const char *tcti;
@@ -93,7 +94,8 @@ void tool_fail_silently(int r)
 
 void tool_complain(const struct sr_err *err)
 {
-	tool_warn("%s", err->text);
+	if (!prompt_ended())
+		tool_warn("%s", err->text);
 	tool_fail_silently(err->code);
 }
 
@@ -272,6 +274,7 @@ int tool_main(const struct tool *tool, int argc, char **argv)
 	current = tool;
 	harden();
 	r = run(argc, argv, &err);
+	prompt_die();
 	if (r < 0)
 		tool_complain(&err);
 	if (fflush(stdout) != 0 && !first_failure) {

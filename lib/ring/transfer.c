@@ -98,13 +98,18 @@ static int check_names(struct sr_ring *ring, struct sr_err *err)
 
 	if (count < 0)
 		return count;
-	for (int i = 0; i < count; i++)
-		if (sr_store_find(ring->store, names[i], owner, NULL) == 0)
+	for (int i = 0; i < count; i++) {
+		int r = sr_store_find(ring->store, names[i], owner, err);
+
+		if (r == 0)
 			return sr_fail(
 			    err, -EEXIST,
 			    "secret %s exists already in ring %s: rename or remove "
 			    "one of them first",
 			    names[i], owner);
+		if (r != -ENOKEY)
+			return r;
+	}
 	return 0;
 }
 

@@ -119,7 +119,7 @@ void sr_handle_flush(struct sr_handle *handle)
 	if (handle->tr == ESYS_TR_NONE)
 		return;
 	/* A failed flush leaves nothing to do; the handle in ESYS is freed either way. */
-	if (handle->kept || Esys_FlushContext(handle->tpm->esys, handle->tr) != 0)
+	if (handle->kept || SR_TSS(Esys_FlushContext(handle->tpm->esys, handle->tr)) != 0)
 		(void)Esys_TR_Close(handle->tpm->esys, &handle->tr);
 	handle->tr = ESYS_TR_NONE;
 }
