@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Stands between a program and a software TPM ("cmd:" TCTI) and makes trouble. */
+#include <assert.h>
+#include <byteswap.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <tss2/tss2_tpm2_types.h>
+
+#include "ground/attr.h"
+
+#define HEADER 10U
+#define MESSAGE_MAX 8192U
+
+/*
+ *   proxy SOCKET extend CODE TIMES	another program extends PCR 10 after each command
+ *					of this code (hex), the first TIMES times
+ *   proxy SOCKET answer CODE RC TIMES	the TPM answers the first TIMES commands of this
+ *					code with RC (hex) instead of doing them
+ *
+ * A program that opens the TCTI twice begins anew.
+ */
+
+static uint32_t read32(const uint8_t *from)
+{
+	uint32_t value;
+
+	memcpy(&value, from, sizeof(value));
+	return bswap_32(value);
+}
+
+static bool read_all(int fd, uint8_t *to, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = read(fd, to, size);
+
+		if (n <= 0)
+			return false;
+		to += n;
+		size -= (size_t)n;
+	}
+	return true;
+}
+
+static bool read_message(int fd, uint8_t message[MESSAGE_MAX], size_t *size)
+{
+	if (!read_all(fd, message, HEADER))
+		return false;
+	*size = read32(message + 2);
+	assert(*size >= HEADER && *size <= MESSAGE_MAX);
+	return read_all(fd, message + HEADER, *size - HEADER);
+}
+
+static void write_all(int fd, const uint8_t *from, size_t size)
+{
+	assert(write(fd, from, size) == (ssize_t)size);
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert(fd >= 0 && strlen(path) < sizeof(address.sun_path));
+	memcpy(address.sun_path, path, strlen(path));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		perror("proxy");
+		exit(1);
+	}
+	return fd;
+}
+
+/* TPM2_PCR_Extend of PCR 10 by a zero SHA-256 digest, with an empty password. */
+static void extend(int tpm)
+{
+	static const uint8_t command[65] = {
+		0x80, 0x02, 0, 0,  0,	 65, 0, 0, 0x01, 0x82, /* header */
+		0,    0,    0, 10,			       /* PCR */
+		0,    0,    0, 9,  0x40, 0,  0, 9, 0,	 0,
+		0,    0,    0, 0,  0,	 0,  1, 0, 11, /* one digest, SHA-256 */
+	};
+	uint8_t answer[MESSAGE_MAX];
+	size_t size;
+
+	write_all(tpm, command, sizeof(command));
+	assert(read_message(tpm, answer, &size));
+	assert(read32(answer + 6) == TPM2_RC_SUCCESS);
+}
+
+static void refuse(uint32_t rc)
+{
+	uint8_t answer[HEADER] = { 0x80, 0x01, 0, 0, 0, HEADER };
+
+	rc = bswap_32(rc);
+	memcpy(answer + 6, &rc, sizeof(rc));
+	write_all(STDOUT_FILENO, answer, sizeof(answer));
+}
+
+int main(int argc, char **argv)
+{
+	bool extends = argc == 5 && strcmp(argv[2], "extend") == 0;
+	bool answers = argc == 6 && strcmp(argv[2], "answer") == 0;
+	uint8_t message[MESSAGE_MAX];
+	unsigned long code, times;
+	size_t size;
+	int tpm;
+
+	assert(extends || answers);
+	code = strtoul(argv[3], NULL, 16);
+	times = strtoul(argv[argc - 1], NULL, 10);
+	tpm = connect_to(argv[1]);
+	while (read_message(STDIN_FILENO, message, &size)) {
+		bool now = times > 0 && read32(message + 6) == code;
+
+		times -= now;
+		if (now && answers) {
+			refuse((uint32_t)strtoul(argv[4], NULL, 16));
+			continue;
+		}
+		write_all(tpm, message, size);
+		assert(read_message(tpm, message, &size));
+		if (now && read32(message + 6) == TPM2_RC_SUCCESS)
+			extend(tpm);
+		write_all(STDOUT_FILENO, message, size);
+	}
+	return 0;
+}
