@@ -144,6 +144,18 @@ int sr_secret_write(const struct sr_secret *secret, int fd, const char *name,
 		    struct sr_err *err);
 
 /**
+ * sr_secret_write_file() - write a secret to a file, 0600, whole or not at all
+ * @secret:	what
+ * @file:	where; a file that is there is replaced in one step
+ * @new_only:	refuse if it is there
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EEXIST or -EIO.
+ */
+int sr_secret_write_file(const struct sr_secret *secret, const char *file, bool new_only,
+			 struct sr_err *err);
+
+/**
  * sr_secret_equal() - compare two secrets in constant time
  *
  * Returns true if both have the same bytes; only the sizes may leak through time.
@@ -346,6 +358,7 @@ struct sr_ring;
  * @secrets:	how many
  * @recovery_key:	a recovery key opens it
  * @escrow:	how many escrow certificates open it
+ * @recovery_intact:	the recovery copy is the one that was written and read back
  * @recovery_proven:	when recovery was last proven to work with the present file; 0
  * never
  */
@@ -358,6 +371,7 @@ struct sr_ring_info {
 	size_t secrets;
 	bool recovery_key;
 	unsigned int escrow;
+	bool recovery_intact;
 	time_t recovery_proven;
 };
 
@@ -380,6 +394,16 @@ void sr_ring_free(struct sr_ring *ring);
 
 /** sr_ring_info() - describe a ring; pointers are valid as long as the ring */
 int sr_ring_info(struct sr_ring *ring, struct sr_ring_info *ret, struct sr_err *err);
+
+/**
+ * sr_ring_sealed_to() - whether a ring is sealed to just these PCRs
+ * @ring:	a loaded ring
+ * @pcrs:	a PCR list, in any order
+ * @err:	says why, on failure
+ *
+ * Returns 1, 0 or -EINVAL (not a PCR list).
+ */
+int sr_ring_sealed_to(const struct sr_ring *ring, const char *pcrs, struct sr_err *err);
 
 /** sr_ring_secrets() - names of its secrets, as sr_store_rings() */
 int sr_ring_secrets(struct sr_ring *ring, char ***ret, struct sr_err *err);
@@ -602,6 +626,8 @@ int sr_ring_status(struct sr_store *store, const char *name, struct sr_tpm *tpm,
  * @err:	says why, on failure
  *
  * Ten TPM commands, whatever the number of secrets.
+ *
+ * Returns as sr_ring_approve().
  */
 int sr_ring_reseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
 		   const struct sr_ring_options *options, struct sr_err *err);
@@ -614,7 +640,12 @@ int sr_ring_reseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask
  *the one the ring was opened with. @recovery is not used
  * @err:	says why, on failure
  *
- * The new approval is unsealed before it replaces the old one. Secrets are not touched.
+ * The new approval is unsealed before it replaces the old ones. One for a boot state to
+ * come (@pcrs gives a value that is not the present one) stands beside them. Secrets are
+ * not touched.
+ *
+ * Returns 0, 1 if it is for a boot state to come, -EBADMSG (ring.conf and the approval that
+ * opened the ring disagree about the PCRs) and what sr_ring_open() returns.
  */
 int sr_ring_approve(struct sr_ring *ring, struct sr_tpm *tpm,
 		    const struct sr_ring_options *options, struct sr_err *err);
@@ -686,6 +717,19 @@ int sr_delivery_read(const struct sr_store *store, const char *name,
 
 /** sr_delivery_done() - release */
 void sr_delivery_done(struct sr_delivery *delivery);
+
+/**
+ * sr_delivery_add_unit() - let a service have the secret as a credential
+ * @delivery:	what was read, or empty
+ * @ring:	ring of the secret
+ * @name:	the secret; its credential's name unless there is one
+ * @unit:	the service, or a glob; said once only
+ * @err:	says why, on failure
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int sr_delivery_add_unit(struct sr_delivery *delivery, const char *ring, const char *name,
+			 const char *unit, struct sr_err *err);
 
 /**
  * sr_delivery_write() - write secrets.d/NAME.conf, replacing what is there

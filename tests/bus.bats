@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Nothing secret on the bus, in arguments, in the environment, in a core dump.
+# shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
 
 load common
 
@@ -128,7 +129,12 @@ nothing_in() {
     [[ $hex =~ 0000015e80[0-9a-f]{6}[0-9a-f]{8}03[0-9a-f]{6}0020[0-9a-f]{64}40 ]]
 }
 
-# at_prompt [SHELL]: a tpm-unseal that waits for its PIN; $waiting is its process id
+# A build with a leak checker, which is a debugger, has to let itself be debugged.
+sanitized() {
+    ldd "$SEALRING_BUILD/bin/tpm-seal" | grep -q libasan
+}
+
+# at_prompt: a tpm-unseal that waits for its PIN; $waiting is its process id
 at_prompt() {
     printf %s "$secret" | tpm-seal -q --recovery-key-file "$RK" --pin --pin-file pin key
     rm -f pid
@@ -144,7 +150,7 @@ end_prompt() {
     wait "$terminal" || :
 }
 
-# run_hidden: what a process shows of itself; asked as root where it is root's own
+# shown_by PID: what a process shows of itself
 shown_by() {
     tr '\0' '\n' <"/proc/$1/cmdline"
     tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null || :
@@ -158,7 +164,7 @@ shown_by() {
     run grep -e "$secret" -e "$pin" -e "$(cat "$RK")" seen
     [ "$status" -eq 1 ]
     # the same of all programs that are given something secret, traced from their start
-    fails 0 env strace -f -v -s 4096 -e trace=execve -o trace tpm-reseal -q recover system \
+    fails 0 env ASAN_OPTIONS=detect_leaks=0 strace -f -v -s 4096 -e trace=execve -o trace tpm-reseal -q recover system \
         --recovery-key-file "$RK" --pin --pin-file other
     grep -q 'execve(.*tpm-reseal' trace
     run grep -e "$pin" -e "$other" -e "$(cat "$RK")" trace
@@ -172,15 +178,8 @@ shown_by() {
     at_prompt
     grep '^Max core file size  *0  *0 ' "/proc/$waiting/limits"
     # not dumpable: its files in /proc belong to root
-    [ "$(stat -c %u "/proc/$waiting/mem")" -eq 0 ]
-    if [ "$(id -u)" -ne 0 ]; then
-        run head -c 1 "/proc/$waiting/environ"
-        [ "$status" -ne 0 ]
-        sleep 600 3>&- &
-        head -c 1 "/proc/$!/environ" >/dev/null
-        [ "$(stat -c %u "/proc/$!/mem")" -eq "$(id -u)" ]
-        kill $!
-    fi
+    sanitized || [ "$(stat -c %u "/proc/$waiting/mem")" -eq 0 ]
+    [ "$(stat -c %u /proc/$$/mem)" -eq "$(id -u)" ]
     kill -ABRT "$waiting"
     ended=0
     wait "$terminal" || ended=$?
@@ -230,7 +229,7 @@ shown_by() {
         wait "$terminal" || :
         echo "$command: $may"
         case $command in
-        *tpm-seal*) [ "$may" -ne 0 ] ;;
+        *tpm-seal*) sanitized || [ "$may" -ne 0 ] ;;
         *) [ "$may" -eq 0 ] ;;
         esac
     done

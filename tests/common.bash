@@ -36,7 +36,8 @@ tpm_stop() {
     [ -e "$dir/pid" ] || return 0
     pid=$(<"$dir/pid")
     kill "$pid"
-    while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
+    # Ended, or a zombie that nobody has waited for yet.
+    while grep -qs '^State:[[:space:]]*[^Z]' "/proc/$pid/status"; do sleep 0.01; done
     rm -f "$dir/pid"
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # tpm-unseal --file: sealed files as other tools write them, made here with stock tools.
+# shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
 
 load common
 
@@ -149,6 +150,20 @@ refused() {
     says "$2"
     says "$3"
     [[ $output != *"$secret"* ]]
+}
+
+fails_somehow() {
+    run "$@"
+    echo "$status: $output"
+    [ "$status" -ne 0 ] && [ "$status" -lt 10 ]
+    one_line
+    [[ $output != *"$secret"* ]]
+}
+
+# refuse TEXT: the file "bad"
+refuse() {
+    refused 8 bad "$1"
+    count=$((count + 1))
 }
 
 closed_after_pcr() {
@@ -319,12 +334,12 @@ authorize() {
         fails 0 tpm-unseal --file lenient
         [ "$output" = "$secret" ]
         signed=("$signed_then")
-        write then
-        refused 3 then "policy does not hold"
+        write later
+        refused 3 later "policy does not hold"
 
         extend 7 "another certificate"
         opens key
-        opens then
+        opens later
         signed=("$signed_now")
         write now
         refused 3 now "policy does not hold"
@@ -413,14 +428,6 @@ duplicate() {
         -r duplicated -s seed
     tpm2_flushcontext session.ctx
     tpm2_flushcontext -t
-}
-
-fails_somehow() {
-    run "$@"
-    echo "$status: $output"
-    [ "$status" -ne 0 ] && [ "$status" -lt 10 ]
-    one_line
-    [[ $output != *"$secret"* ]]
 }
 
 @test "an importable file under signed PCRs" {
@@ -520,12 +527,6 @@ fails_somehow() {
     echo "$count malformed files"
     [ "$count" -eq 33 ]
     opens key
-}
-
-# refuse TEXT: the file "bad"
-refuse() {
-    refused 8 bad "$1"
-    count=$((count + 1))
 }
 
 @test "every flipped byte of a file: the secret, or a refusal with a documented code" {

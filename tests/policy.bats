@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Policy digests computed in software are what the TPM's trial session holds.
+# shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
 
 load common
 

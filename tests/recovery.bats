@@ -311,7 +311,7 @@ without_software() {
     seal key sesame
     run tpm-ring recovery renew system --recovery-key-file new.key
     [ "$status" -eq 0 ]
-    says "ring system in $SEALRING_STATE_DIR has new recovery"
+    says "ring system in $SEALRING_STATE_DIR has a new recovery copy"
     fails 4 by_key "$RK"
     [ "$(by_key new.key)" = sesame ]
     [ "$(tpm-unseal key)" = sesame ]

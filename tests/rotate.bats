@@ -14,6 +14,7 @@ setup() {
 }
 
 teardown() {
+    touch "$BATS_TEST_TMPDIR/stop" # for readers that a failed test left running
     no_handles_left
 }
 

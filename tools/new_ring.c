@@ -13,7 +13,7 @@ static int announce(void *arg, struct sr_err *err)
 	struct chosen *chosen = arg;
 
 	if (chosen->print)
-		print_recovery_key(&chosen->recovery_key, chosen->ring);
+		return print_recovery_key(&chosen->recovery_key, chosen->ring, err);
 	if (chosen->write)
 		return write_recovery_key(&chosen->recovery_key,
 					  choices.recovery_key_file, err);

@@ -3,9 +3,7 @@
 #include "print_key.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <langinfo.h>
-#include <libgen.h>
 #include <locale.h>
 #include <openssl/crypto.h>
 #include <string.h>
@@ -64,72 +62,41 @@ static bool shows_blocks(void)
 	return setlocale(LC_CTYPE, "") && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
-void print_recovery_key(const struct sr_secret *key, const char *ring)
+static bool print_words(FILE *out, const struct sr_secret *key, const char *ring)
 {
-	FILE *out = fopen("/dev/tty", "we");
-
-	if (!out)
-		return;
-	(void)setvbuf(out, NULL, _IONBF, 0); /* no copy in a buffer that nobody wipes */
 	fprintf(
 	    out,
 	    "\nThe recovery key of ring %s opens it when the TPM does not. It is shown "
 	    "only now:\nwrite it down, and keep it away from this machine.\n\n    ",
 	    ring);
-	(void)fwrite(key->data, 1, key->size, out);
-	fputs("\n\n", out);
-	if (shows_blocks())
+	return fwrite(key->data, 1, key->size, out) == key->size &&
+	       fputs("\n\n", out) >= 0;
+}
+
+int print_recovery_key(const struct sr_secret *key, const char *ring, struct sr_err *err)
+{
+	FILE *out = fopen("/dev/tty", "we");
+	bool shown;
+
+	if (!out)
+		return sr_fail_sys(err, errno, "cannot show the recovery key: /dev/tty");
+	(void)setvbuf(out, NULL, _IONBF, 0); /* no copy in a buffer that nobody wipes */
+	shown = print_words(out, key, ring);
+	if (shown && shows_blocks())
 		print_qr(out, key);
-	(void)fclose(out);
-}
-
-static int write_and_sync(int fd, const struct sr_secret *key, const char *file,
-			  struct sr_err *err)
-{
-	int r = sr_secret_write(key, fd, file, err);
-
-	if (r < 0)
-		return r;
-	if (write(fd, "\n", 1) != 1 || fsync(fd) < 0)
-		return sr_fail_sys(err, errno, "cannot write to %s", file);
+	if (fclose(out) != 0 || !shown)
+		return sr_fail_sys(err, errno, "cannot show the recovery key: /dev/tty");
 	return 0;
 }
 
-static int sync_parent(const char *file, struct sr_err *err)
-{
-	_cleanup_free_ char *copy = strdup(file);
-	_cleanup_close_ int dir =
-	    copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-
-	if (dir < 0 || fsync(dir) < 0)
-		return sr_fail_sys(err, errno, "cannot make %s permanent", file);
-	return 0;
-}
-
-/* Whole or not at all, as another program may look for it at any time. */
 int write_recovery_key(const struct sr_secret *key, const char *file, struct sr_err *err)
 {
-	_cleanup_free_ char *temporary = NULL;
-	_cleanup_close_ int fd = -1;
-	int r;
+	__attribute__((cleanup(sr_secret_done))) struct sr_secret line = { 0 };
+	int r = sr_secret_alloc(key->size + 1, &line, err);
 
-	if (asprintf(&temporary, "%s.XXXXXX", file) < 0)
-		return sr_fail(err, -ENOMEM, "out of memory");
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0)
-		return sr_fail_sys(err, errno, "cannot make %s", file);
-	r = fchmod(fd, 0600) < 0 ? sr_fail_sys(err, errno, "cannot protect %s", file)
-				 : write_and_sync(fd, key, file, err);
-	if (r == 0 &&
-	    renameat2(AT_FDCWD, temporary, AT_FDCWD, file, RENAME_NOREPLACE) < 0)
-		r = errno == EEXIST ? sr_fail(err, -EEXIST, "%s exists already", file)
-				    : sr_fail_sys(err, errno, "cannot make %s", file);
-	if (r < 0) {
-		(void)unlink(temporary);
-		return r;
-	}
-	r = sync_parent(file, err);
 	if (r < 0)
-		(void)unlink(file);
-	return r;
+		return r;
+	memcpy(line.data, key->data, key->size);
+	line.data[key->size] = '\n';
+	return sr_secret_write_file(&line, file, true, err);
 }

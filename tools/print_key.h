@@ -6,7 +6,7 @@
 #include "sealring.h"
 
 /** print_recovery_key() - show it once on the terminal, with a QR code where possible */
-void print_recovery_key(const struct sr_secret *key, const char *ring);
+int print_recovery_key(const struct sr_secret *key, const char *ring, struct sr_err *err);
 
 /** write_recovery_key() - a new file, 0600, permanent when this returns; -EEXIST and
  * others */

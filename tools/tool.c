@@ -92,11 +92,11 @@ void tool_fail_silently(int r)
 		first_failure = r;
 }
 
-void tool_complain(const struct sr_err *err)
+void tool_complain(int r, const struct sr_err *err)
 {
 	if (!prompt_ended())
-		tool_warn("%s", err->text);
-	tool_fail_silently(err->code);
+		tool_warn("%s", err->text[0] ? err->text : strerror(-r));
+	tool_fail_silently(r);
 }
 
 void tool_progress(void *what, size_t done, size_t total)
@@ -276,7 +276,7 @@ int tool_main(const struct tool *tool, int argc, char **argv)
 	r = run(argc, argv, &err);
 	prompt_die();
 	if (r < 0)
-		tool_complain(&err);
+		tool_complain(r, &err);
 	if (fflush(stdout) != 0 && !first_failure) {
 		tool_warn("cannot write to standard output: %s", strerror(errno));
 		first_failure = -EIO;

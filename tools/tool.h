@@ -49,7 +49,7 @@ void tool_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /** tool_complain() - print a failure and go on; remembers the first for the exit status
  */
-void tool_complain(const struct sr_err *err);
+void tool_complain(int r, const struct sr_err *err);
 
 /** tool_fail_silently() - what was printed says it all; only the exit status is missing
  */
@@ -61,7 +61,7 @@ void tool_progress(void *what, size_t done, size_t total);
 /** tool_is_terminal() - whether a person reads what goes to stderr */
 bool tool_is_terminal(void);
 
-/** tool_bold() - @text in bold where the terminal does that and NO_COLOR is not set */
+/** tool_bold() - what starts or ends bold text on a terminal; "" elsewhere, or with NO_COLOR */
 const char *tool_bold(bool on, int fd);
 
 /** tool_status() - exit status for a negative errno (sealring(7)) */

@@ -5,6 +5,7 @@
 
 #include "choices.h"
 #include "json.h"
+#include "prompt.h"
 
 static const char *escrow_key;
 static bool as_json;
@@ -68,8 +69,9 @@ static int for_each(struct work *work, int argc, char **argv,
 	for (char **ring = rings; *ring; ring++) {
 		struct sr_err why = { 0 };
 
-		if (run(work, *ring, &why) < 0)
-			tool_complain(&why);
+		r = run(work, *ring, &why);
+		if (r < 0)
+			tool_complain(r, &why);
 	}
 	return 0;
 }
@@ -142,6 +144,19 @@ static int cmd_status(int argc, char **argv, struct sr_err *err)
 	return r;
 }
 
+static void say_sealed(struct work *work, struct sr_ring *ring, bool later)
+{
+	struct sr_ring_info info;
+
+	if (sr_ring_info(ring, &info, NULL) == 0)
+		tool_say(
+		    later
+			? "ring %s in %s is sealed to a boot state to come as well (%s); "
+			  "what opens it now stays until then"
+			: "ring %s in %s is sealed to the present boot state (%s)",
+		    info.name, sr_store_path(work->store), info.pcrs);
+}
+
 static int approve_now(struct work *work, const char *name, struct sr_err *err)
 {
 	_cleanup_chosen_ struct chosen chosen = { 0 };
@@ -155,10 +170,9 @@ static int approve_now(struct work *work, const char *name, struct sr_err *err)
 		r = choices_ring(work->tpm, name, info.pin, &chosen, err);
 	if (r == 0)
 		r = sr_ring_reseal(ring, work->tpm, choices_ask(), &chosen.options, err);
-	if (r == 0)
-		tool_say("ring %s in %s is sealed to the present boot state", name,
-			 sr_store_path(work->store));
-	return r;
+	if (r >= 0)
+		say_sealed(work, ring, r);
+	return r < 0 ? r : 0;
 }
 
 static int cmd_now(int argc, char **argv, struct sr_err *err)
@@ -169,32 +183,50 @@ static int cmd_now(int argc, char **argv, struct sr_err *err)
 	return r < 0 ? r : for_each(&work, argc, argv, approve_now, err);
 }
 
-/* Whoever types a recovery key should know what changed before it counts. */
+/* Who types the key is asked; who names a file that holds it has decided. */
+static int confirm(const char *name, struct sr_err *err)
+{
+	char question[SR_NAME_MAX + 64];
+
+	if (choices.recovery_key_file || escrow_key)
+		return 0;
+	(void)snprintf(question, sizeof(question),
+		       "Seal ring %.*s to the present boot state?", SR_NAME_MAX, name);
+	if (prompt_yes(question))
+		return 0;
+	return sr_fail(err, -EINVAL,
+		       "ring %s is as it was; tpm-unseal opens a secret with "
+		       "--recovery-key-file",
+		       name);
+}
+
+/* Why is said in any case: a changed boot state should not be approved unseen. */
 static int recover_one(struct work *work, const char *name, struct sr_err *err)
 {
 	_cleanup_chosen_ struct chosen chosen = { 0 };
 	_cleanup_ring_ struct sr_ring *ring = NULL;
 	struct sr_status status;
-	int r = sr_ring_status(work->store, name, work->tpm, &status, err);
+	int r = sr_ring_status(work->store, name, work->tpm, &status, err), later;
 
 	if (r < 0)
 		return r;
-	tool_say("ring %s is %s: %s", name, sr_state_name(status.state), status.text);
+	tool_warn("ring %s is %s: %s", name, sr_state_name(status.state), status.text);
 	r = sr_ring_load(work->store, name, &ring, err);
 	if (r == 0)
 		r = choices_open_recovery(ring, name, escrow_key, err);
 	if (r == 0)
+		r = confirm(name, err);
+	if (r == 0)
 		r = choices_ring(work->tpm, name, false, &chosen, err);
-	if (r == 0)
-		r = sr_ring_approve(ring, work->tpm, &chosen.options, err);
-	if (r == 0)
-		r = sr_ring_recovery_proven(ring, err);
-	if (r == 0)
-		tool_say(
-		    "ring %s in %s opens again, and is sealed to the present boot state: "
-		    "tpm-unseal --all --configured delivers its secrets",
-		    name, sr_store_path(work->store));
-	return r;
+	if (r < 0)
+		return r;
+	later = sr_ring_approve(ring, work->tpm, &chosen.options, err);
+	r = later < 0 ? later : sr_ring_recovery_proven(ring, err);
+	if (r < 0)
+		return r;
+	say_sealed(work, ring, later);
+	tool_say("tpm-unseal --all --configured delivers its secrets");
+	return 0;
 }
 
 static int recover_unless_ready(struct work *work, const char *name, struct sr_err *err)

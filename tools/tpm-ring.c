@@ -64,6 +64,8 @@ static struct json_object *to_json(const struct sr_ring_info *info, char **secre
 	json_object_object_add(ring, "recovery_key",
 			       json_object_new_boolean(info->recovery_key));
 	json_object_object_add(ring, "escrow", json_object_new_int((int)info->escrow));
+	json_object_object_add(ring, "recovery_intact",
+			       json_object_new_boolean(info->recovery_intact));
 	json_add_time(ring, "recovery_proven", info->recovery_proven);
 	json_object_object_add(ring, "secrets", names);
 	return ring;
@@ -109,9 +111,10 @@ static int cmd_list(int argc, char **argv, struct sr_err *err)
 		r = list_one(store, argv[0], array, err);
 	for (char **ring = rings; argc == 0 && *ring; ring++) {
 		struct sr_err why = { 0 };
+		int failed = list_one(store, *ring, array, &why);
 
-		if (list_one(store, *ring, array, &why) < 0)
-			tool_complain(&why);
+		if (failed < 0)
+			tool_complain(failed, &why);
 	}
 	if (!as_json && !*rings)
 		tool_say("no rings in %s: tpm-seal makes one", sr_store_path(store));
@@ -130,10 +133,14 @@ static void print_details(const struct sr_ring_info *info)
 	       "%zu\n",
 	       info->name, info->id, info->pcrs, info->pin ? " and a PIN" : "", created,
 	       info->secrets);
-	printf("Recovery:  %s%u escrow certificate%s, %s%s\n",
+	if (!info->recovery_key && !info->escrow) {
+		puts("Recovery:  none");
+		return;
+	}
+	printf("Recovery:  %s%u escrow certificate%s, %s, %s%s\n",
 	       info->recovery_key ? "recovery key, " : "", info->escrow,
-	       info->escrow == 1 ? "" : "s",
-	       info->recovery_proven ? "proven " : "never proven",
+	       info->escrow == 1 ? "" : "s", info->recovery_intact ? "intact" : "damaged",
+	       info->recovery_proven ? "proven " : "never tried",
 	       info->recovery_proven ? proven : "");
 }
 
@@ -229,23 +236,32 @@ static int cmd_recovery_renew(int argc, char **argv, struct sr_err *err)
 	if (r == 0)
 		r = sr_ring_recovery_renew(ring, &chosen.options.recovery, err);
 	if (r == 0)
-		tool_say("ring %s in %s has new recovery: what opened it before does so "
-			 "no longer",
-			 argv[0], sr_store_path(store));
+		tool_say("ring %s in %s has a new recovery copy", argv[0],
+			 sr_store_path(store));
 	return r;
 }
 
+static int write_one(struct sr_ring *ring, const char *directory, const char *name,
+		     struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret secret = { 0 };
+	int r = sr_ring_unseal(ring, name, &secret, err);
+
+	return r < 0 ? r : sr_credential_put(directory, name, &secret, err);
+}
+
+/* In an emergency one damaged file should not cost the others. */
 static int write_all(struct sr_ring *ring, const char *directory, struct sr_err *err)
 {
 	_cleanup_strv_ char **names = NULL;
 	int r = sr_ring_secrets(ring, &names, err);
 
 	for (char **name = names; r >= 0 && *name; name++) {
-		_cleanup_secret_ struct sr_secret secret = { 0 };
+		struct sr_err why = { 0 };
+		int failed = write_one(ring, directory, *name, &why);
 
-		r = sr_ring_unseal(ring, *name, &secret, err);
-		if (r == 0)
-			r = sr_credential_put(directory, *name, &secret, err);
+		if (failed < 0)
+			tool_complain(failed, &why);
 	}
 	return r < 0 ? r : 0;
 }
@@ -296,6 +312,8 @@ static int cmd_import(int argc, char **argv, struct sr_err *err)
 	_cleanup_store_ struct sr_store *store = NULL;
 	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
 	_cleanup_chosen_ struct chosen chosen = { 0 };
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	struct sr_ring_info info;
 	int r = tool_store(&store, err);
 
 	(void)argc;
@@ -307,8 +325,12 @@ static int cmd_import(int argc, char **argv, struct sr_err *err)
 		r = sr_ring_import(store, argv[0], argv[1], tpm, open_imported, argv[1],
 				   &chosen.options, err);
 	if (r == 0)
-		tool_say("ring %s is in %s, sealed to this machine", argv[1],
-			 sr_store_path(store));
+		r = sr_ring_load(store, argv[1], &ring, err);
+	if (r == 0)
+		r = sr_ring_info(ring, &info, err);
+	if (r == 0)
+		tool_say("ring %s is in %s, sealed to this machine (%s)", info.name,
+			 sr_store_path(store), info.pcrs);
 	return r;
 }
 

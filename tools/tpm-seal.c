@@ -33,19 +33,22 @@ static int check_promises(struct sr_ring *ring, struct sr_err *err)
 	struct sr_ring_info info;
 	int r = sr_ring_info(ring, &info, err);
 
+	if (r == 0 && choices.pcrs) {
+		r = sr_ring_sealed_to(ring, choices.pcrs, err);
+		if (r == 0)
+			return sr_fail(
+			    err, -EINVAL,
+			    "ring %s exists and is sealed to %s: another list is "
+			    "another ring (--ring), or: tpm-reseal now %s --pcrs LIST",
+			    info.name, info.pcrs, info.name);
+	}
 	if (r < 0)
 		return r;
-	if (choices.pcrs && strcmp(info.pcrs, choices.pcrs) != 0 &&
-	    strcmp(strchr(info.pcrs, ':') + 1, choices.pcrs) != 0)
+	if ((choices.pin || choices.pin_file) && !info.pin)
 		return sr_fail(
 		    err, -EINVAL,
-		    "ring %s exists and is sealed to %s: another list is another ring "
-		    "(--ring), or: tpm-reseal now %s --pcrs LIST",
-		    info.name, info.pcrs, info.name);
-	if (choices.pin && !info.pin)
-		return sr_fail(
-		    err, -EINVAL,
-		    "ring %s exists and has no PIN: tpm-reseal now %s --pin gives it one",
+		    "ring %s exists and has no PIN: tpm-reseal now %s --pin gives "
+		    "it one",
 		    info.name, info.name);
 	return 0;
 }
@@ -59,17 +62,19 @@ static int open_ring(struct sr_store *store, const char *name, struct sr_ring **
 
 	if (r < 0 && r != -ENOKEY)
 		return r;
-	if (ring && check_promises(ring, err) < 0)
-		return -EINVAL;
-	if (tool_tpm(store, &tpm, err) < 0)
-		return -ENODEV;
+	r = ring ? check_promises(ring, err) : 0;
+	if (r == 0)
+		r = tool_tpm(store, &tpm, err);
+	if (r < 0)
+		return r;
 	if (!ring) {
 		r = choices_new_ring(store, tpm, name, ret, err);
 		/* Another program may have made it meanwhile: it is used as it is. */
 		if (r != -EEXIST || sr_ring_load(store, name, &ring, NULL) < 0)
 			return r;
-		if (check_promises(ring, err) < 0)
-			return -EINVAL;
+		r = check_promises(ring, err);
+		if (r < 0)
+			return r;
 	}
 	r = sr_ring_open(ring, tpm, choices_ask(), err);
 	if (r == 0)
@@ -136,24 +141,40 @@ static int check_delivery(struct sr_store *store, const char *name, size_t size,
 	return delivery.has_keyring ? sr_keyring_check(&delivery.keyring, size, err) : 0;
 }
 
+/* What secrets.d says already, of keyrings for instance, stays. */
+static int describe_unit(struct sr_store *store, const char *name, const char *ring,
+			 struct sr_delivery *ret, struct sr_err *err)
+{
+	int r = sr_delivery_read(store, name, ret, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return sr_delivery_add_unit(ret, ring, name, unit, err);
+}
+
 static int write_unit(struct sr_store *store, const char *name, const char *ring,
 		      struct sr_err *err)
 {
-	char *units[] = { (char *)unit, NULL };
-	struct sr_delivery delivery = {
-		.ring = (char *)ring,
-		.credential = (char *)name,
-		.units = units,
-		.units_count = 1,
-	};
-	int r = sr_delivery_write(store, name, &delivery, err);
+	_cleanup_(sr_delivery_done) struct sr_delivery delivery = { 0 };
+	int r = describe_unit(store, name, ring, &delivery, err);
 
+	if (r == 0)
+		r = sr_delivery_write(store, name, &delivery, err);
 	if (r < 0)
 		return r;
 	printf("# systemctl edit %s\n[Unit]\nRequires=tpm-unseal@%s.service\n"
 	       "After=tpm-unseal@%s.service\n\n[Service]\nLoadCredential=%s\n",
-	       unit, name, name, name);
+	       unit, name, name, delivery.credential);
 	return 0;
+}
+
+/* secrets.d is the admin's, so it stays, but its service will not find the secret. */
+static void warn_of_delivery(struct sr_store *store, const char *name)
+{
+	_cleanup_(sr_delivery_done) struct sr_delivery delivery = { 0 };
+
+	if (sr_delivery_read(store, name, &delivery, NULL) != -ENOENT)
+		tool_warn("secrets.d/%s.conf stays: remove or rename it too", name);
 }
 
 static int seal(struct sr_store *store, const char *name, const char *file,
@@ -204,6 +225,8 @@ static int remove_secret(struct sr_store *store, const char *name, struct sr_err
 		r = sr_ring_delete(ring, name, err);
 	if (r == 0)
 		tool_say("removed %s from %s", name, sr_store_path(store));
+	if (r == 0)
+		warn_of_delivery(store, name);
 	return r;
 }
 
@@ -222,6 +245,8 @@ static int rename_secret(struct sr_store *store, const char *from, const char *t
 		r = sr_ring_rename(ring, from, to, err);
 	if (r == 0)
 		tool_say("renamed %s to %s in %s", from, to, sr_store_path(store));
+	if (r == 0)
+		warn_of_delivery(store, from);
 	return r;
 }
 
@@ -232,7 +257,7 @@ static int run(int argc, char **argv, struct sr_err *err)
 
 	if (do_remove + do_rename + (replace || if_changed || generate || unit) > 1)
 		return sr_fail(err, -EINVAL, "--remove and --rename stand alone");
-	if (do_rename != (argc == 2 && do_rename) || (do_remove && argc == 2))
+	if ((do_rename || do_remove) && (argc == 2) != do_rename)
 		return sr_fail(err, -EINVAL,
 			       "usage: tpm-seal --rename OLD NEW, or --remove NAME");
 	r = tool_store(&store, err);

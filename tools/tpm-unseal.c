@@ -72,33 +72,16 @@ static int write_special(const struct sr_secret *secret, struct sr_err *err)
 	return sr_secret_write(secret, fd, output, err);
 }
 
-/* The old file stays until the new one is whole. */
-static int replace_file(const struct sr_secret *secret, struct sr_err *err)
-{
-	_cleanup_free_ char *temporary = NULL;
-	_cleanup_close_ int fd = -1;
-	int r;
-
-	if (asprintf(&temporary, "%s.XXXXXX", output) < 0)
-		return sr_fail(err, -ENOMEM, "out of memory");
-	fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
-	if (fd < 0)
-		return sr_fail_sys(err, errno, "cannot make a file beside %s", output);
-	r = sr_secret_write(secret, fd, output, err);
-	if (r == 0 && (fsync(fd) < 0 || rename(temporary, output) < 0))
-		r = sr_fail_sys(err, errno, "cannot write %s", output);
-	if (r < 0)
-		(void)unlink(temporary);
-	return r;
-}
-
 static int write_output(const struct sr_secret *secret, struct sr_err *err)
 {
 	struct stat st;
+	bool there = stat(output, &st) == 0;
 
-	if (stat(output, &st) == 0 && !S_ISREG(st.st_mode))
+	if (!there && errno != ENOENT)
+		return sr_fail_sys(err, errno, "cannot examine %s", output);
+	if (there && !S_ISREG(st.st_mode))
 		return write_special(secret, err);
-	return replace_file(secret, err);
+	return sr_secret_write_file(secret, output, false, err);
 }
 
 static int put_keyring(const struct sr_keyring *wanted, const char *name,
@@ -131,22 +114,46 @@ static int put_credential(const char *directory, const char *name,
 	return r;
 }
 
-static int deliver_configured(struct sr_store *store, const char *name,
+static const char *credential_dir(void)
+{
+	return credential && *credential ? credential : CREDSTORE;
+}
+
+static int read_delivery(struct sr_store *store, const char *name,
+			 struct sr_delivery *ret, struct sr_err *err)
+{
+	int r = sr_delivery_read(store, name, ret, err);
+
+	if (r == -ENOENT)
+		return sr_fail(
+		    err, r,
+		    "secrets.d does not say where secret %s goes: write %s.conf, or: "
+		    "tpm-seal --replace --unit UNIT %s",
+		    name, name, name);
+	return r;
+}
+
+static int deliver_configured(struct sr_store *store, const char *ring, const char *name,
 			      const struct sr_secret *secret, struct sr_err *err)
 {
 	_cleanup_(sr_delivery_done) struct sr_delivery delivery = { 0 };
-	int r = sr_delivery_read(store, name, &delivery, err);
+	int r = read_delivery(store, name, &delivery, err);
 
 	if (r < 0)
 		return r;
+	if (delivery.ring && strcmp(delivery.ring, ring) != 0)
+		return sr_fail(
+		    err, -EINVAL,
+		    "secret %s is under ring %s, but secrets.d says Ring=%s: not "
+		    "delivered",
+		    name, ring, delivery.ring);
 	if (!delivery.has_keyring && !delivery.credential)
 		return sr_fail(err, -EINVAL, "secrets.d says no place for secret %s",
 			       name);
 	if (delivery.has_keyring)
 		r = put_keyring(&delivery.keyring, name, secret, err);
 	if (r == 0 && delivery.credential)
-		r = put_credential(credential && *credential ? credential : CREDSTORE,
-				   delivery.credential, secret, err);
+		r = put_credential(credential_dir(), delivery.credential, secret, err);
 	return r;
 }
 
@@ -156,16 +163,15 @@ static bool wants_keyring(void)
 	       permissions;
 }
 
-static int deliver(struct sr_store *store, const char *name,
+static int deliver(struct sr_store *store, const char *ring, const char *name,
 		   const struct sr_secret *secret, struct sr_err *err)
 {
 	if (configured)
-		return deliver_configured(store, name, secret, err);
+		return deliver_configured(store, ring, name, secret, err);
 	if (wants_keyring())
 		return put_keyring(&target, name, secret, err);
 	if (credential)
-		return put_credential(*credential ? credential : CREDSTORE, name, secret,
-				      err);
+		return put_credential(credential_dir(), name, secret, err);
 	if (fd_number)
 		return write_fd(secret, err);
 	if (output && strcmp(output, "-") != 0)
@@ -173,20 +179,22 @@ static int deliver(struct sr_store *store, const char *name,
 	return write_stdout(secret, err);
 }
 
+/* Both are tried: what is left in the clear should be as little as possible. */
 static int take_back(struct sr_store *store, const char *name, struct sr_err *err)
 {
 	_cleanup_(sr_delivery_done) struct sr_delivery delivery = { 0 };
-	int r = sr_delivery_read(store, name, &delivery, err);
+	struct sr_err why = { 0 };
+	int r = read_delivery(store, name, &delivery, err), k = 0, c = 0;
 
 	if (r < 0)
 		return r;
+	if (delivery.credential)
+		c = sr_credential_remove(credential_dir(), delivery.credential, err);
 	if (delivery.has_keyring)
-		r = sr_keyring_remove(&delivery.keyring, err);
-	if ((r == 0 || r == -ENOKEY) && delivery.credential)
-		r = sr_credential_remove(credential && *credential ? credential
-								   : CREDSTORE,
-					 delivery.credential, err);
-	return r == -ENOKEY ? 0 : r;
+		k = sr_keyring_remove(&delivery.keyring, &why);
+	if (c < 0 && c != -ENOKEY)
+		return c;
+	return k < 0 && k != -ENOKEY ? sr_fail(err, k, "%s", why.text) : 0;
 }
 
 /* The TPM is asked for at the first ring: a recovery key needs none. */
@@ -215,9 +223,12 @@ static int unseal_one(struct sr_store *store, struct sr_ring *ring, const char *
 		      struct sr_err *err)
 {
 	_cleanup_secret_ struct sr_secret secret = { 0 };
+	struct sr_ring_info info;
 	int r = sr_ring_unseal(ring, name, &secret, err);
 
-	return r < 0 ? r : deliver(store, name, &secret, err);
+	if (r == 0)
+		r = sr_ring_info(ring, &info, err);
+	return r < 0 ? r : deliver(store, info.name, name, &secret, err);
 }
 
 static int unseal_name(struct sr_store *store, const char *name, struct sr_err *err)
@@ -281,9 +292,10 @@ static int unseal_ring(struct sr_store *store, struct sr_tpm **tpm, const char *
 	r = open_ring(store, tpm, name, &ring, err);
 	for (size_t i = 0; r == 0 && names[i]; i++) {
 		struct sr_err why = { 0 };
+		int failed = unseal_one(store, ring, names[i], &why);
 
-		if (unseal_one(store, ring, names[i], &why) < 0)
-			tool_complain(&why);
+		if (failed < 0)
+			tool_complain(failed, &why);
 		tool_progress((void *)"delivering", i + 1, count);
 	}
 	return r;
@@ -298,9 +310,10 @@ static int unseal_all(struct sr_store *store, struct sr_err *err)
 
 	for (char **ring = rings; r >= 0 && *ring; ring++) {
 		struct sr_err why = { 0 };
+		int failed = unseal_ring(store, &tpm, *ring, &why);
 
-		if (unseal_ring(store, &tpm, *ring, &why) < 0)
-			tool_complain(&why);
+		if (failed < 0)
+			tool_complain(failed, &why);
 	}
 	return r < 0 ? r : 0;
 }
@@ -313,7 +326,7 @@ static int unseal_file(struct sr_store *store, struct sr_err *err)
 
 	if (r == 0)
 		r = sr_file_unseal(sealed_file, tpm, choices_ask(), &secret, err);
-	return r < 0 ? r : deliver(store, "file", &secret, err);
+	return r < 0 ? r : deliver(store, "", "file", &secret, err);
 }
 
 static int parse_numbers(struct sr_err *err)
@@ -350,6 +363,10 @@ static int check_options(int argc, struct sr_err *err)
 		return sr_fail(err, -EINVAL,
 			       "--all and --description exclude each other: the "
 			       "keys would replace one another");
+	if (sealed_file && configured)
+		return sr_fail(err, -EINVAL,
+			       "--file and --configured exclude each other: "
+			       "secrets.d speaks of secrets by name");
 	if (withdraw && (!configured || !argc))
 		return sr_fail(err, -EINVAL,
 			       "--withdraw goes with --configured and NAME");

@@ -2,11 +2,10 @@
 /* Names: what a TPM calls an object, computed from its public area. */
 #include "name.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
-static const EVP_MD *hash_of(TPMI_ALG_HASH name_alg)
+const EVP_MD *sr_name_hash(TPMI_ALG_HASH name_alg)
 {
 	switch (name_alg) {
 	case TPM2_ALG_SHA1:
@@ -24,7 +23,7 @@ static const EVP_MD *hash_of(TPMI_ALG_HASH name_alg)
 
 int sr_name_of(const TPM2B_PUBLIC *pub, TPM2B_NAME *ret, struct sr_err *err)
 {
-	const EVP_MD *md = hash_of(pub->publicArea.nameAlg);
+	const EVP_MD *md = sr_name_hash(pub->publicArea.nameAlg);
 	uint8_t area[sizeof(pub->publicArea)];
 	unsigned int hashed = 0;
 	size_t size = 0, at = 0;

@@ -3,9 +3,13 @@
 #ifndef SR_NAME_H
 #define SR_NAME_H
 
+#include <openssl/evp.h>
 #include <tss2/tss2_tpm2_types.h>
 
 #include "ground/err.h"
+
+/** sr_name_hash() - OpenSSL's hash for a nameAlg; NULL if it is none we know */
+const EVP_MD *sr_name_hash(TPMI_ALG_HASH name_alg);
 
 /**
  * sr_name_of() - nameAlg, and the hash of the public area by it (TPM 2.0 Part 1, 16)

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -178,21 +179,25 @@ static int temporary_check(const struct temporary *temporary,
 			   const struct sr_buf *content, const struct sr_check *check,
 			   struct sr_err *err)
 {
-	_cleanup_buf_ struct sr_buf found = { 0 };
-	int r;
+	_cleanup_secret_ struct sr_secret found = { 0 };
+	ssize_t n;
+	int r = sr_secret_alloc(content->size + 1, &found, err);
 
-	(void)posix_fadvise(temporary->fd, 0, 0, POSIX_FADV_DONTNEED);
-	if (lseek(temporary->fd, 0, SEEK_SET) < 0)
-		return sr_fail_sys(err, errno, "cannot read back %s", temporary->name);
-	r = read_rest(temporary->fd, temporary->name, content->size + 1, content->size,
-		      &found, err);
 	if (r < 0)
 		return r;
-	if (found.size != content->size ||
-	    (found.size > 0 && memcmp(found.data, content->data, found.size) != 0))
+	(void)posix_fadvise(temporary->fd, 0, 0, POSIX_FADV_DONTNEED);
+	n = lseek(temporary->fd, 0, SEEK_SET) < 0
+		? -1
+		: sr_read_full(temporary->fd, found.data, found.size);
+	if (n < 0)
+		return sr_fail_sys(err, errno, "cannot read back %s", temporary->name);
+	if ((size_t)n != content->size ||
+	    (n > 0 && CRYPTO_memcmp(found.data, content->data, content->size) != 0))
 		return sr_fail(err, -EIO, "%s differs when read back: check the disk",
 			       temporary->name);
-	return check ? check->run(&found, check->arg, err) : 0;
+	return check ? check->run(&(struct sr_buf){ found.data, content->size },
+				  check->arg, err)
+		     : 0;
 }
 
 /* For a name with a slash: its directory, and what follows in *@base. */
@@ -211,7 +216,8 @@ static int open_parent(int dir, const char *name, const char **base, struct sr_e
 }
 
 static int replace_here(int dir, const char *name, const struct sr_buf *content,
-			mode_t mode, const struct sr_check *check, struct sr_err *err)
+			mode_t mode, const struct sr_check *check, bool new_only,
+			struct sr_err *err)
 {
 	_cleanup_(temporary_done) struct temporary temporary = { .fd = -1 };
 	int r;
@@ -227,14 +233,17 @@ static int replace_here(int dir, const char *name, const struct sr_buf *content,
 	r = temporary_check(&temporary, content, check, err);
 	if (r < 0)
 		return r;
-	if (renameat(dir, temporary.name, dir, name) < 0)
-		return sr_fail_sys(err, errno, "cannot replace %s", name);
+	if (renameat2(dir, temporary.name, dir, name, new_only ? RENAME_NOREPLACE : 0) <
+	    0)
+		return new_only && errno == EEXIST
+			   ? sr_fail(err, -EEXIST, "%s exists already", name)
+			   : sr_fail_sys(err, errno, "cannot replace %s", name);
 	temporary.live = false;
 	return sr_sync_dir(dir, name, err);
 }
 
-int sr_replace_file(int dir, const char *name, const struct sr_buf *content, mode_t mode,
-		    const struct sr_check *check, struct sr_err *err)
+static int replace(int dir, const char *name, const struct sr_buf *content, mode_t mode,
+		   const struct sr_check *check, bool new_only, struct sr_err *err)
 {
 	_cleanup_close_ int parent = -1;
 	const char *base = name;
@@ -242,8 +251,22 @@ int sr_replace_file(int dir, const char *name, const struct sr_buf *content, mod
 	parent = strchr(name, '/') ? open_parent(dir, name, &base, err)
 				   : sr_open_dir(dir, ".", err);
 	if (parent < 0)
-		return parent;
-	return replace_here(parent, base, content, mode, check, err);
+		return sr_prefix(err, parent, name);
+	return replace_here(parent, base, content, mode, check, new_only, err);
+}
+
+int sr_replace_file(int dir, const char *name, const struct sr_buf *content, mode_t mode,
+		    const struct sr_check *check, struct sr_err *err)
+{
+	return replace(dir, name, content, mode, check, false, err);
+}
+
+int sr_secret_write_file(const struct sr_secret *secret, const char *file, bool new_only,
+			 struct sr_err *err)
+{
+	struct sr_buf content = { secret->data, secret->size };
+
+	return replace(AT_FDCWD, file, &content, 0600, NULL, new_only, err);
 }
 
 /* A new directory starts closed; O_NOFOLLOW, so that the mode goes to what we made. */

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "parse.h"
+
 void sr_strv_free(char **strv)
 {
 	if (!strv)
@@ -34,6 +36,19 @@ int sr_strv_add(char ***strv, size_t *count, const char *value, struct sr_err *e
 	(*strv)[(*count)++] = take(copy);
 	(*strv)[*count] = NULL;
 	return 0;
+}
+
+void sr_names_keep(struct sr_names *names)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < names->count; i++) {
+		if (sr_name_ok(names->name[i]))
+			names->name[kept++] = names->name[i];
+		else
+			free(names->name[i]);
+	}
+	names->count = kept;
 }
 
 int sr_names_to_strv(struct sr_names *names, char ***ret, struct sr_err *err)

@@ -2,6 +2,7 @@
 /* Approval files: the sealed object, and in words before it what it is for. */
 #include "approval.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
@@ -19,11 +20,11 @@ void sr_approvals_done(struct sr_approvals *approvals)
 /* "PCR 7 (sha256) = 65CAF8DD..." */
 static void read_pcr_line(const char *line, struct sr_pcrs *values)
 {
-	char bank[8], hex[2 * SR_DIGEST_MAX + 1];
+	char bank[10], hex[2 * SR_DIGEST_MAX + 1];
 	unsigned int pcr;
 	uint16_t id;
 
-	if (sscanf(line, "PCR %2u (%7[a-z0-9]) = %128[0-9a-f]", &pcr, bank, hex) != 3)
+	if (sscanf(line, "PCR %2u (%9[a-z0-9_]) = %128[0-9a-f]", &pcr, bank, hex) != 3)
 		return;
 	id = sr_bank_parse(bank);
 	if (!id || pcr >= SR_PCR_COUNT || (values->bank && values->bank != id))
@@ -47,35 +48,40 @@ static void read_line(const char *line, struct sr_approval *approval)
 	}
 }
 
-static bool same_selection(const TPML_PCR_SELECTION *a, const TPML_PCR_SELECTION *b)
+/* The PCRs that the policy selects: of one bank, in a file of ours. */
+static bool selected(const struct sr_policy *policy, struct sr_pcrs *ret)
 {
-	const TPMS_PCR_SELECTION *x = &a->pcrSelections[0], *y = &b->pcrSelections[0];
-
-	return a->count == 1 && b->count == 1 && x->hash == y->hash &&
-	       x->sizeofSelect == y->sizeofSelect &&
-	       memcmp(x->pcrSelect, y->pcrSelect, x->sizeofSelect) == 0;
-}
-
-/* Text proves nothing: values count only if the sealed object's policy is made of them.
- */
-static bool confirmed(const struct sr_approval *approval)
-{
-	const struct sr_policy *policy = &approval->key->policy;
-	TPML_PCR_SELECTION selection;
-	TPM2B_DIGEST digest;
+	const TPMS_PCR_SELECTION *selection =
+	    &policy->step[0].pcr.selection.pcrSelections[0];
 
 	if (policy->count == 0 || policy->step[0].code != TPM2_CC_PolicyPCR ||
-	    !approval->values.mask ||
-	    sr_pcrs_digest(&approval->values, &digest, NULL) < 0)
+	    policy->step[0].pcr.selection.count != 1)
 		return false;
-	sr_pcrs_selection(&approval->values, &selection);
-	return same_selection(&policy->step[0].pcr.selection, &selection) &&
-	       policy->step[0].pcr.digest.size == digest.size &&
-	       memcmp(policy->step[0].pcr.digest.buffer, digest.buffer, digest.size) == 0;
+	*ret = (struct sr_pcrs){ .bank = selection->hash };
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
+		if (selection->pcrSelect[pcr / 8] & 1U << pcr % 8)
+			ret->mask |= 1U << pcr;
+	return true;
+}
+
+bool sr_approval_holds(const struct sr_approval *approval, const struct sr_pcrs *present)
+{
+	const TPM2B_DIGEST *wanted = &approval->key->policy.step[0].pcr.digest;
+	struct sr_pcrs values = *present;
+	TPM2B_DIGEST digest;
+
+	if (present->bank != approval->values.bank ||
+	    approval->values.mask & ~present->given)
+		return false;
+	values.mask = approval->values.mask;
+	return sr_pcrs_digest(&values, &digest, NULL) == 0 &&
+	       digest.size == wanted->size &&
+	       memcmp(digest.buffer, wanted->buffer, digest.size) == 0;
 }
 
 static void read_text(const struct sr_buf *content, struct sr_approval *approval)
 {
+	struct sr_approval told = { 0 };
 	char line[256];
 	FILE *in = fmemopen(content->data, content->size, "r");
 
@@ -83,21 +89,25 @@ static void read_text(const struct sr_buf *content, struct sr_approval *approval
 		return;
 	while (fgets(line, sizeof(line), in) &&
 	       strncmp(line, pem_head, strlen(pem_head)) != 0)
-		read_line(line, approval);
+		read_line(line, &told);
 	(void)fclose(in);
-	if (!confirmed(approval))
-		approval->values = (struct sr_pcrs){ 0 };
+	approval->made = told.made;
+	/* Text proves nothing: values count only if the policy is made of them. */
+	if (sr_approval_holds(approval, &told.values) &&
+	    told.values.mask == approval->values.mask)
+		approval->values = told.values;
 }
 
 /* What an approval may be; a file that is more was not written by us. */
 static int check_key(const struct sr_tpmkey *key, struct sr_err *err)
 {
 	bool no_da = key->pub.publicArea.objectAttributes & TPMA_OBJECT_NODA;
+	struct sr_pcrs pcrs;
 
 	if (key->type != SR_TPMKEY_SEALED || key->secret.size || key->signed_count)
 		return sr_fail(err, -EBADMSG, "not a sealed ring key");
-	if (key->policy.count == 0)
-		return sr_fail(err, -EBADMSG, "it has no policy");
+	if (!selected(&key->policy, &pcrs))
+		return sr_fail(err, -EBADMSG, "its policy does not begin with PCRs");
 	for (size_t i = 0; i < key->policy.count; i++)
 		if (key->policy.step[i].code != TPM2_CC_PolicyPCR &&
 		    key->policy.step[i].code != TPM2_CC_PolicyCounterTimer &&
@@ -128,6 +138,7 @@ static int read_one(int dir, const char *name, struct sr_approval *approval,
 		return sr_prefix(err, r, prefix);
 	}
 	(void)snprintf(approval->name, sizeof(approval->name), "%s", name);
+	(void)selected(&approval->key->policy, &approval->values);
 	read_text(&content, approval);
 	return 0;
 }
@@ -179,19 +190,6 @@ int sr_approvals_read(const struct sr_ring *ring, struct sr_approvals *ret,
 	*ret = approvals;
 	approvals.count = 0;
 	return 0;
-}
-
-uint32_t sr_approval_changed(const struct sr_approval *approval,
-			     const struct sr_pcrs *present)
-{
-	uint32_t changed = 0;
-
-	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
-		if (approval->values.given & present->given & 1U << pcr &&
-		    memcmp(approval->values.value[pcr], present->value[pcr],
-			   sr_bank_size(present->bank)) != 0)
-			changed |= 1U << pcr;
-	return changed;
 }
 
 int sr_approval_policy(const struct sr_pcrs *values, bool pin, struct sr_policy *ret,
@@ -266,4 +264,26 @@ int sr_approval_write(const struct sr_ring *ring, const char *name,
 		return r;
 	(void)snprintf(file, sizeof(file), "%s.pem", name);
 	return sr_replace_file(dir, file, &content, 0600, &check, err);
+}
+
+int sr_approval_remove_others(const struct sr_ring *ring, const char *name,
+			      struct sr_err *err)
+{
+	_cleanup_close_ int dir = sr_ring_open_subdir(ring, "approvals", err);
+	_cleanup_names_ struct sr_names names = { 0 };
+	int r;
+
+	if (dir < 0)
+		return dir;
+	r = sr_list_dir(dir, ".pem", &names, err);
+	for (size_t i = 0; r == 0 && i < names.count; i++) {
+		char file[SR_NAME_MAX + 8];
+
+		if (strcmp(names.name[i], name) == 0 || !sr_name_ok(names.name[i]))
+			continue;
+		(void)snprintf(file, sizeof(file), "%s.pem", names.name[i]);
+		if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)
+			r = sr_fail_sys(err, errno, "cannot remove approvals/%s", file);
+	}
+	return r < 0 ? r : sr_sync_dir(dir, "approvals", err);
 }

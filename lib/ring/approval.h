@@ -13,7 +13,8 @@
  * struct sr_approval - one file of approvals/
  * @name:	without ".pem"; "current" is what now and recover write
  * @key:	the sealed object
- * @values:	the PCR values it wants; @values.given is 0 when the file doesn't tell
+ * @values:	the PCRs its policy selects; values only where the file's text has them and
+ *		the policy confirms them
  * @made:	when; 0 when the file doesn't tell
  */
 struct sr_approval {
@@ -44,13 +45,16 @@ void sr_approvals_done(struct sr_approvals *approvals);
 int sr_approvals_read(const struct sr_ring *ring, struct sr_approvals *ret,
 		      struct sr_err *err);
 
-/** sr_approval_changed() - mask of PCRs in which @present differs from what it wants */
-uint32_t sr_approval_changed(const struct sr_approval *approval,
-			     const struct sr_pcrs *present);
-
 /** sr_approval_policy() - the policy for PCR values and a PIN */
 int sr_approval_policy(const struct sr_pcrs *values, bool pin, struct sr_policy *ret,
 		       struct sr_err *err);
+
+/** sr_approval_holds() - whether PCR values are those that its policy wants */
+bool sr_approval_holds(const struct sr_approval *approval, const struct sr_pcrs *present);
+
+/** sr_approval_remove_others() - remove all approvals but one */
+int sr_approval_remove_others(const struct sr_ring *ring, const char *name,
+			      struct sr_err *err);
 
 /** sr_approval_write() - write NAME.pem into the ring's approvals/ */
 int sr_approval_write(const struct sr_ring *ring, const char *name,

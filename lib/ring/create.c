@@ -7,16 +7,29 @@
 
 #include "opening.h"
 
-#define DISCARD_MS 10000
+#define LATCH_PCR 15
 
 static int make_dir(int dir, const char *name, struct sr_err *err)
 {
-	if (mkdirat(dir, name, 0700) < 0 || fchmodat(dir, name, 0700, 0) < 0)
-		return sr_fail_sys(err, errno, "cannot make directory %s", name);
+	if (mkdirat(dir, name, 0700) == 0 && fchmodat(dir, name, 0700, 0) == 0)
+		return 0;
+	if (errno == EEXIST)
+		return sr_fail(
+		    err, -EIO,
+		    "another program still reads the ring as it was before (it may "
+		    "wait for a PIN): end it, and run this again");
+	return sr_fail_sys(err, errno, "cannot make directory %s", name);
+}
+
+/* Under the lock nobody else can make it meanwhile. */
+static int check_absent(int rings, const char *name, struct sr_err *err)
+{
+	if (faccessat(rings, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return sr_fail(err, -EEXIST, "ring %s exists already", name);
 	return 0;
 }
 
-int sr_building_start(struct sr_store *store, const char *name, int *lock,
+int sr_building_start(struct sr_store *store, const char *name, bool is_new, int *lock,
 		      struct sr_building *ret, struct sr_err *err)
 {
 	_cleanup_building_ struct sr_building building = SR_BUILDING;
@@ -26,6 +39,9 @@ int sr_building_start(struct sr_store *store, const char *name, int *lock,
 	if (!building.ring)
 		return sr_fail_memory(err);
 	building.rings = take_fd(lock);
+	r = is_new ? check_absent(building.rings, name, err) : 0;
+	if (r < 0)
+		return r;
 	sr_hidden_name(name, building.hidden);
 	r = make_dir(building.rings, building.hidden, err);
 	if (r < 0)
@@ -48,12 +64,10 @@ int sr_building_appear(struct sr_building *building, struct sr_err *err)
 
 	if (r < 0)
 		return r;
-	if (renameat2(building->rings, building->hidden, building->rings,
-		      building->ring->name, RENAME_NOREPLACE) < 0)
-		return errno == EEXIST ? sr_fail(err, -EEXIST, "ring %s exists already",
-						 building->ring->name)
-				       : sr_fail_sys(err, errno, "cannot name ring %s",
-						     building->ring->name);
+	if (renameat(building->rings, building->hidden, building->rings,
+		     building->ring->name) < 0)
+		return sr_fail_sys(err, errno, "cannot name ring %s",
+				   building->ring->name);
 	building->hidden[0] = '\0';
 	return sr_sync_dir(building->rings, "rings", err);
 }
@@ -97,25 +111,30 @@ int sr_ring_apply(struct sr_ring *ring, const struct sr_ring_options *options,
 	return r < 0 ? r : take_pin(ring, options->pin, err);
 }
 
+/* The ring of the initramfs closes when the latch PCR is extended at its end. */
+int sr_ring_set_pcrs_default(struct sr_ring *ring, struct sr_err *err)
+{
+	const char *pcrs = ring->store->config.pcrs ?: "0+7";
+	char text[SR_CONF_LINE + 8];
+	int r = sr_ring_set_pcrs(ring, pcrs, err);
+
+	if (r < 0 || strcmp(ring->name, "boot") != 0 || ring->pcrs.mask & 1U << LATCH_PCR)
+		return r;
+	(void)snprintf(text, sizeof(text), "%s+%d=0", pcrs, LATCH_PCR);
+	return sr_ring_set_pcrs(ring, text, err);
+}
+
 static int describe(struct sr_ring *ring, const struct sr_ring_options *options,
 		    struct sr_err *err)
 {
-	const char *pcrs = ring->store->config.pcrs;
 	int r = make_id(ring, err);
 
-	if (r == 0 && !options->pcrs)
-		r = sr_ring_set_pcrs(ring, pcrs ? pcrs : "0+7", err);
+	if (r == 0)
+		r = sr_ring_set_pcrs_default(ring, err);
 	if (r == 0)
 		r = sr_ring_apply(ring, options, err);
 	ring->created = time(NULL);
 	return r < 0 ? r : sr_secret_random(SR_RING_KEY, &ring->key, err);
-}
-
-static int check_absent(int rings, const char *name, struct sr_err *err)
-{
-	if (faccessat(rings, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return sr_fail(err, -EEXIST, "ring %s exists already", name);
-	return 0;
 }
 
 int sr_ring_create(struct sr_store *store, struct sr_tpm *tpm, const char *name,
@@ -130,18 +149,16 @@ int sr_ring_create(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 	if (r == 0)
 		r = sr_store_lock(store, &lock, err);
 	if (r == 0)
-		r = check_absent(lock, name, err);
-	if (r == 0)
-		r = sr_building_start(store, name, &lock, &building, err);
+		r = sr_building_start(store, name, true, &lock, &building, err);
 	if (r == 0)
 		r = describe(building.ring, options, err);
 	if (r == 0)
 		r = sr_opening_start(building.ring, tpm, &opening, err);
 	if (r == 0)
 		r = sr_opening_approve(building.ring, &opening,
-				       options->accept_unmeasured, err);
+				       options->accept_unmeasured, NULL, err);
 	if (r == 0)
-		r = sr_recovery_write(building.ring, &options->recovery, err);
+		r = sr_recovery_write(building.ring, &options->recovery, false, err);
 	if (r == 0)
 		r = sr_ring_save(building.ring, err);
 	if (r == 0 && options->recovery.announce)
@@ -165,12 +182,12 @@ int sr_ring_remove(struct sr_store *store, const char *name, struct sr_err *err)
 	if (r < 0)
 		return r;
 	sr_hidden_name(name, hidden);
-	if (renameat2(lock, name, lock, hidden, RENAME_NOREPLACE) < 0)
+	if (renameat(lock, name, lock, hidden) < 0)
 		return errno == ENOENT
 			   ? sr_fail(err, -ENOKEY, "no ring \"%s\" in %s", name,
 				     store->rings_path)
 			   : sr_fail_sys(err, errno, "cannot remove ring %s", name);
 	r = sr_sync_dir(lock, "rings", err);
-	sr_discard_hidden(lock, hidden, DISCARD_MS);
+	sr_discard_hidden(lock, hidden, SR_DISCARD_MS);
 	return r;
 }

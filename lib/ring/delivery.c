@@ -151,6 +151,20 @@ int sr_delivery_read(const struct sr_store *store, const char *name,
 	return r < 0 ? r : parse(&content, path, name, ret, err);
 }
 
+int sr_delivery_add_unit(struct sr_delivery *delivery, const char *ring, const char *name,
+			 const char *unit, struct sr_err *err)
+{
+	int r = sr_conf_string(ring, &delivery->ring, err);
+
+	if (r == 0 && !delivery->credential)
+		r = sr_conf_string(name, &delivery->credential, err);
+	for (size_t i = 0; r == 0 && i < delivery->units_count; i++)
+		if (strcmp(delivery->units[i], unit) == 0)
+			return 0;
+	return r < 0 ? r
+		     : sr_strv_add(&delivery->units, &delivery->units_count, unit, err);
+}
+
 static void print_text(FILE *out, const char *key, const char *value)
 {
 	if (value)

@@ -14,6 +14,7 @@ struct file {
 	const struct sr_ask *ask;
 	struct sr_tpmkey *key;
 	struct sr_handle parent;
+	struct sr_secret pin;
 };
 
 /* A persistent parent is the caller's; for a hierarchy the draft says which primary. */
@@ -28,27 +29,40 @@ static int find_parent(struct file *file, struct sr_err *err)
 			     &file->parent, err);
 }
 
-static int try_policy(struct file *file, const struct sr_policy *policy, size_t *made,
+static int try_policy(struct file *file, const struct sr_policy *policy,
 		      struct sr_secret *ret, struct sr_err *err)
 {
 	_cleanup_handle_ struct sr_handle session = SR_HANDLE(file->tpm);
-	_cleanup_secret_ struct sr_secret pin = { 0 };
 	struct sr_unseal unseal = {
 		.session = &session,
 		.parent = &file->parent,
 		.name = file->name,
 		.ask = file->ask,
-		.pin = &pin,
+		.pin = &file->pin,
 		.last = true,
 	};
 	int r = sr_session_start(file->tpm, policy->count ? TPM2_SE_POLICY : TPM2_SE_HMAC,
 				 &file->parent, &session, err);
 
 	if (r == 0)
-		r = sr_object_unseal(&unseal, file->key, policy, made, ret, err);
+		r = sr_object_unseal(&unseal, file->key, policy, NULL, ret, err);
 	if (r == 0)
 		sr_handle_forget(&session);
 	return r;
+}
+
+/* PolicyAuthorize stands for the alternative; what follows it holds for all of them. */
+static int join(const struct sr_policy *signed_one, const struct sr_policy *top,
+		struct sr_policy *ret, struct sr_err *err)
+{
+	*ret = *signed_one;
+	for (size_t i = 1; i < top->count; i++) {
+		if (ret->count == SR_POLICY_STEPS)
+			return sr_fail(err, -EBADMSG,
+				       "its policy has too many statements");
+		ret->step[ret->count++] = top->step[i];
+	}
+	return 0;
 }
 
 /* The first signed alternative that holds opens it; a wrong PIN ends the search. */
@@ -56,10 +70,13 @@ static int try_signed(struct file *file, struct sr_secret *ret, struct sr_err *e
 {
 	int r = -EKEYREJECTED;
 
-	for (size_t i = 0; i < file->key->signed_count; i++) {
-		r = try_policy(file, &file->key->signed_policy[i].policy, NULL, ret, err);
-		if (r != -EKEYREJECTED)
-			break;
+	for (size_t i = 0; i < file->key->signed_count && r == -EKEYREJECTED; i++) {
+		struct sr_policy policy;
+
+		r = join(&file->key->signed_policy[i].policy, &file->key->policy, &policy,
+			 err);
+		if (r == 0)
+			r = try_policy(file, &policy, ret, err);
 	}
 	return r;
 }
@@ -74,7 +91,7 @@ static int open_key(struct file *file, struct sr_secret *ret, struct sr_err *err
 		return r;
 	if (file->key->signed_count > 0)
 		return try_signed(file, ret, err);
-	return try_policy(file, &file->key->policy, NULL, ret, err);
+	return try_policy(file, &file->key->policy, ret, err);
 }
 
 int sr_file_unseal(const char *name, struct sr_tpm *tpm, const struct sr_ask *ask,
@@ -97,5 +114,6 @@ int sr_file_unseal(const char *name, struct sr_tpm *tpm, const struct sr_ask *as
 		r = open_key(&file, ret, err);
 	}
 	sr_handle_flush(&file.parent);
+	sr_secret_done(&file.pin);
 	return r < 0 ? sr_prefix(err, r, name) : 0;
 }

@@ -2,8 +2,10 @@
 /* One TPM conversation: getting a ring key out, or a new approval in. */
 #include "opening.h"
 
+#include <fcntl.h>
 #include <string.h>
 
+#include "compare.h"
 #include "tpm/object.h"
 #include "tpm/pcr.h"
 #include "tpm/session.h"
@@ -43,6 +45,15 @@ static int try_one(const struct attempt *attempt, struct sr_unseal *unseal,
 	return r;
 }
 
+/* What just opened is confirmed by the TPM, which ring.conf is not. */
+static void note_policy(struct sr_ring *ring, struct sr_opening *opening,
+			const struct sr_approval *approval)
+{
+	opening->values = approval->values;
+	ring->opened = approval->values;
+	ring->pin = sr_policy_needs_auth(&approval->key->policy);
+}
+
 /* Another approval may hold only where this one's policy did not. */
 static int try_all(const struct attempt *attempt, struct sr_opening *opening,
 		   struct sr_err *err)
@@ -61,7 +72,7 @@ static int try_all(const struct attempt *attempt, struct sr_opening *opening,
 	for (size_t i = 0; i < approvals->count && r == -EKEYREJECTED; i++) {
 		r = try_one(attempt, &unseal, &approvals->approval[i], err);
 		if (r == 0)
-			opening->values = approvals->approval[i].values;
+			note_policy(attempt->ring, opening, &approvals->approval[i]);
 	}
 	return r;
 }
@@ -88,67 +99,30 @@ static int converse(const struct attempt *attempt, struct sr_handle *parent,
 	return 0;
 }
 
-void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT])
+/* Which PCRs keep the ring closed, in words. */
+static int explain(const struct attempt *attempt, struct sr_err *err)
 {
-	size_t used = 0;
-
-	ret[0] = '\0';
-	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++) {
-		if (!(changed & 1U << pcr))
-			continue;
-		used += (size_t)snprintf(ret + used, SR_CHANGED_TEXT - used, "%sPCR %u",
-					 used ? " and " : "", pcr);
-	}
-}
-
-/* The approval that wants the fewest changes is the one worth talking about. */
-static const struct sr_approval *closest(const struct sr_approvals *approvals,
-					 const struct sr_pcrs *present, uint32_t *changed)
-{
-	const struct sr_approval *best = NULL;
-
-	for (size_t i = 0; i < approvals->count; i++) {
-		const struct sr_approval *approval = &approvals->approval[i];
-		uint32_t mask = sr_approval_changed(approval, present);
-
-		if (approval->values.given &&
-		    (!best || __builtin_popcount(mask) < __builtin_popcount(*changed))) {
-			best = approval;
-			*changed = mask;
-		}
-	}
-	return best;
-}
-
-int sr_opening_explain(const struct sr_ring *ring, struct sr_tpm *tpm,
-		       const struct sr_approvals *approvals, struct sr_err *err)
-{
-	struct sr_pcrs present = { .bank = ring->pcrs.bank };
-	const struct sr_approval *best;
+	const char *name = attempt->ring->name;
 	char text[SR_CHANGED_TEXT], since[SR_TIME_TEXT] = "sealing";
-	uint32_t changed = 0;
+	struct sr_comparison comparison = { 0 };
 
-	for (size_t i = 0; i < approvals->count; i++)
-		if (approvals->approval[i].values.bank == present.bank)
-			present.mask |= approvals->approval[i].values.mask;
-	if (sr_pcr_read(tpm, &present, NULL) < 0)
-		present.given = 0;
-	best = closest(approvals, &present, &changed);
-	if (!best || !changed)
-		return sr_fail(
-		    err, -EKEYREJECTED,
-		    "ring %s: policy does not hold: the boot state is not the "
-		    "approved one: get in with the recovery key: tpm-reseal recover %s",
-		    ring->name, ring->name);
-	sr_changed_text(changed, text);
-	if (best->made)
-		sr_time_format(best->made, since);
-	since[10] = '\0'; /* the day is enough */
+	if (sr_compare(attempt->approvals, attempt->tpm, &comparison, NULL) < 0 ||
+	    !comparison.changed)
+		return sr_fail(err, -EKEYREJECTED,
+			       "ring %s: policy does not hold: the boot state is not the "
+			       "approved one: get in with the recovery key: tpm-reseal "
+			       "recover %s",
+			       name, name);
+	sr_changed_text(comparison.changed, text);
+	if (comparison.made) {
+		sr_time_format(comparison.made, since);
+		since[10] = '\0'; /* the day is enough */
+	}
 	return sr_fail(
 	    err, -EKEYREJECTED,
-	    "ring %s: policy does not hold: %s changed since %s: if you know why, get "
-	    "in with the recovery key: tpm-reseal recover %s",
-	    ring->name, text, since, ring->name);
+	    "ring %s: policy does not hold: %s changed since %s: if you know why, "
+	    "get in with the recovery key: tpm-reseal recover %s",
+	    name, text, since, name);
 }
 
 static int fail_other_tpm(const struct sr_ring *ring, struct sr_err *err)
@@ -166,7 +140,7 @@ static int diagnose(const struct attempt *attempt, int r, struct sr_err *err)
 	const struct sr_ring *ring = attempt->ring;
 
 	if (r == -EKEYREJECTED)
-		return sr_opening_explain(ring, attempt->tpm, attempt->approvals, err);
+		return explain(attempt, err);
 	if (r == -EREMOTE)
 		return sr_fail(
 		    err, -EBADMSG,
@@ -190,7 +164,8 @@ static int question(const struct attempt *attempt, int r, struct sr_err *err)
 	if (q == -EREMOTE)
 		return fail_other_tpm(attempt->ring, err);
 	if (q < 0)
-		return sr_fail(err, q, "ring %s: %s", attempt->ring->name, other.text);
+		return sr_fail_ring(attempt->ring, sr_fail(err, q, "%s", other.text),
+				    err);
 	if (q == 1) {
 		r = converse(attempt, &parent, err);
 		if (r == 0)
@@ -272,41 +247,73 @@ static int prove_by_unseal(struct sr_ring *ring, struct sr_opening *opening,
 	return 0;
 }
 
+/* Whether a value that the list gives is another than the present one. */
+static int check_later(const struct sr_ring *ring, struct sr_tpm *tpm, bool *ret,
+		       struct sr_err *err)
+{
+	struct sr_pcrs present = { .bank = ring->pcrs.bank, .mask = ring->pcrs.given };
+	int r = present.mask ? sr_pcr_read(tpm, &present, err) : 0;
+
+	for (unsigned int pcr = 0; r == 0 && pcr < SR_PCR_COUNT; pcr++)
+		if (present.mask & 1U << pcr &&
+		    memcmp(present.value[pcr], ring->pcrs.value[pcr],
+			   sr_bank_size(present.bank)) != 0)
+			*ret = true;
+	return r;
+}
+
 /*
- * A list with values of its own may be for another boot state, which can't be opened now:
- * that the TPM made it in an authenticated session, with our policy digest, and loads it
- * again is all that can be proven before that boot.
+ * What is for a boot state to come can't be opened now: that the TPM made it in an
+ * encrypted session, with our policy digest, and loads it again is all that can be proven.
  */
 static int prove(struct sr_ring *ring, struct sr_opening *opening,
-		 const struct sr_tpmkey *key, struct sr_err *err)
+		 const struct sr_tpmkey *key, bool later, struct sr_err *err)
 {
-	int r = prove_by_unseal(ring, opening, key, err);
+	int r = later ? sr_object_loads(&opening->parent, key, err)
+		      : prove_by_unseal(ring, opening, key, err);
 
-	if (r == -EKEYREJECTED && ring->pcrs.given)
-		r = sr_object_loads(&opening->parent, key, err);
 	return r < 0 ? sr_prefix(err, r, "the new approval does not open") : 0;
 }
 
+/* The approval that opens this boot stays beside one that can't be tried in it. */
+static int write_approval(struct sr_ring *ring, const struct sr_tpmkey *key,
+			  const struct sr_pcrs *values, bool later, struct sr_err *err)
+{
+	bool first =
+	    faccessat(ring->dir, "approvals/current.pem", F_OK, 0) < 0 && errno == ENOENT;
+	int r = sr_approval_write(ring, later && !first ? "next" : "current", key, values,
+				  err);
+
+	if (r == 0 && !later)
+		r = sr_approval_remove_others(ring, "current", err);
+	return r;
+}
+
 int sr_opening_approve(struct sr_ring *ring, struct sr_opening *opening,
-		       bool accept_unmeasured, struct sr_err *err)
+		       bool accept_unmeasured, bool *later, struct sr_err *err)
 {
 	_cleanup_(sr_tpmkey_freep) struct sr_tpmkey *key = sr_tpmkey_new();
 	struct sr_policy policy;
 	struct sr_pcrs values;
+	bool is_later = false;
 	int r;
 
 	if (!key)
 		return sr_fail_memory(err);
-	r = present_values(ring, opening, accept_unmeasured, &values, err);
+	r = check_later(ring, opening->session.tpm, &is_later, err);
+	if (r == 0)
+		r = present_values(ring, opening, accept_unmeasured, &values, err);
 	if (r == 0)
 		r = sr_approval_policy(&values, ring->pin_value.size > 0, &policy, err);
 	if (r == 0)
 		r = sr_object_create(&opening->session, &opening->parent, &policy,
 				     &ring->pin_value, &ring->key, key, err);
 	if (r == 0)
-		r = prove(ring, opening, key, err);
+		r = prove(ring, opening, key, is_later, err);
 	if (r < 0)
 		return r;
+	if (later)
+		*later = is_later;
 	key->parent = SR_SRK_HANDLE;
-	return sr_approval_write(ring, "current", key, &values, err);
+	return write_approval(ring, key, &values, is_later, err);
 }

@@ -50,20 +50,14 @@ int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_opening
  * @ring:	an open ring; pcrs and pin_value say what to seal to
  * @opening:	its session is used up
  * @accept_unmeasured:	as in struct sr_ring_options
+ * @later:	whether it is for a boot state to come; may be NULL
  * @err:	says why, on failure
  *
- * Writes approvals/current.pem; ring.conf is the caller's.
+ * Writes approvals/current.pem and removes the others; for a boot state to come (the list
+ * gives a value that is not the present one) it writes next.pem and leaves them.
+ * ring.conf is the caller's.
  */
 int sr_opening_approve(struct sr_ring *ring, struct sr_opening *opening,
-		       bool accept_unmeasured, struct sr_err *err);
-
-/** sr_opening_explain() - which PCRs keep the ring closed, in words; returns
- * -EKEYREJECTED */
-int sr_opening_explain(const struct sr_ring *ring, struct sr_tpm *tpm,
-		       const struct sr_approvals *approvals, struct sr_err *err);
-
-/** sr_changed_text() - "PCR 7", "PCR 0 and PCR 7" for a mask */
-#define SR_CHANGED_TEXT 256
-void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT]);
+		       bool accept_unmeasured, bool *later, struct sr_err *err);
 
 #endif

@@ -33,22 +33,34 @@ static int read_copy(const struct sr_ring *ring, struct sr_buf *ret, struct sr_e
 
 struct proof {
 	const struct sr_ring *ring;
-	const struct sr_secret *recovery_key;
+	const struct sr_recovery *recovery;
+	bool announce;
 };
 
 /* Escrow keys are not here, so for them the shape is all that can be proven. */
-static int check_copy(const struct sr_buf *content, void *arg, struct sr_err *err)
+static int prove(const struct proof *proof, const struct sr_buf *content,
+		 struct sr_err *err)
 {
-	const struct proof *proof = arg;
 	_cleanup_secret_ struct sr_secret again = { 0 };
 	int r = sr_recovery_check(content, NULL, NULL, err);
 
-	if (r < 0 || !proof->recovery_key)
+	if (r < 0 || !proof->recovery->key)
 		return r;
-	r = sr_recovery_open(content, proof->recovery_key, &again, err);
+	r = sr_recovery_open(content, proof->recovery->key, &again, err);
 	if (r == 0 && !sr_secret_equal(&again, &proof->ring->key))
 		return sr_fail(err, -EIO, "the recovery copy holds another key");
 	return r;
+}
+
+/* The last thing before the copy counts, and before the one that is there goes. */
+static int check_copy(const struct sr_buf *content, void *arg, struct sr_err *err)
+{
+	const struct proof *proof = arg;
+	int r = prove(proof, content, err);
+
+	if (r < 0 || !proof->announce || !proof->recovery->announce)
+		return r;
+	return proof->recovery->announce(proof->recovery->arg, err);
 }
 
 static bool has_recovery(const struct sr_recovery *recovery)
@@ -58,9 +70,9 @@ static bool has_recovery(const struct sr_recovery *recovery)
 }
 
 int sr_recovery_write(struct sr_ring *ring, const struct sr_recovery *recovery,
-		      struct sr_err *err)
+		      bool announce, struct sr_err *err)
 {
-	struct proof proof = { ring, recovery->key };
+	struct proof proof = { ring, recovery, announce };
 	struct sr_check check = { check_copy, &proof };
 	_cleanup_buf_ struct sr_buf content = { 0 };
 	int r;
@@ -72,17 +84,45 @@ int sr_recovery_write(struct sr_ring *ring, const struct sr_recovery *recovery,
 		r = sr_replace_file(ring->dir, recovery_file, &content, 0600, &check,
 				    err);
 	if (r == 0)
-		r = digest_text(&content, ring->proven_digest, err);
+		r = digest_text(&content, ring->recovery_digest, err);
 	if (r == 0)
-		ring->proven = time(NULL);
+		ring->proven = recovery->key ? time(NULL) : 0;
 	return r;
 }
 
-static int take_key(struct sr_ring *ring, struct sr_secret *key)
+/*
+ * A copy of before a rotation opens as well, but not what is here now. One secret that
+ * opens is enough: another may be damaged, and recovery is not the time to insist.
+ */
+int sr_ring_check_key(struct sr_ring *ring, struct sr_err *err)
 {
+	_cleanup_(sr_strv_freep) char **names = NULL;
+	int count = sr_ring_secrets(ring, &names, err);
+
+	for (int i = 0; i < count; i++) {
+		_cleanup_secret_ struct sr_secret secret = { 0 };
+
+		if (sr_ring_unseal(ring, names[i], &secret, NULL) == 0)
+			return 0;
+	}
+	if (count <= 0)
+		return count;
+	return sr_fail(
+	    err, -EBADMSG,
+	    "recovery.cms opens, but with another ring's key, or one of before a "
+	    "rotation: restore the right copy from a backup");
+}
+
+static int take_key(struct sr_ring *ring, struct sr_secret *key, struct sr_err *err)
+{
+	int r;
+
 	sr_secret_done(&ring->key);
 	sr_secret_take(key, &ring->key);
-	return 0;
+	r = sr_ring_check_key(ring, err);
+	if (r < 0)
+		sr_secret_done(&ring->key);
+	return r;
 }
 
 int sr_ring_open_recovery(struct sr_ring *ring, const struct sr_secret *recovery_key,
@@ -94,7 +134,9 @@ int sr_ring_open_recovery(struct sr_ring *ring, const struct sr_secret *recovery
 
 	if (r == 0)
 		r = sr_recovery_open(&content, recovery_key, &key, err);
-	return r < 0 ? sr_fail_ring(ring, r, err) : take_key(ring, &key);
+	if (r == 0)
+		r = take_key(ring, &key, err);
+	return r < 0 ? sr_fail_ring(ring, r, err) : 0;
 }
 
 int sr_ring_open_escrow(struct sr_ring *ring, const struct sr_secret *private_key,
@@ -106,27 +148,36 @@ int sr_ring_open_escrow(struct sr_ring *ring, const struct sr_secret *private_ke
 
 	if (r == 0)
 		r = sr_recovery_open_escrow(&content, private_key, &key, err);
-	return r < 0 ? sr_fail_ring(ring, r, err) : take_key(ring, &key);
+	if (r == 0)
+		r = take_key(ring, &key, err);
+	return r < 0 ? sr_fail_ring(ring, r, err) : 0;
+}
+
+int sr_recovery_note(struct sr_ring *ring, struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	int r = read_copy(ring, &content, err);
+
+	if (r == 0)
+		r = digest_text(&content, ring->recovery_digest, err);
+	if (r == 0)
+		ring->proven = time(NULL);
+	return r;
 }
 
 int sr_ring_recovery_proven(struct sr_ring *ring, struct sr_err *err)
 {
-	_cleanup_buf_ struct sr_buf content = { 0 };
 	_cleanup_close_ int lock = -1;
-	int r = sr_ring_lock(ring, &lock, err);
+	int r = sr_ring_need_key(ring, err);
 
 	if (r == 0)
-		r = read_copy(ring, &content, err);
+		r = sr_ring_lock(ring, &lock, err);
 	if (r == 0)
-		r = digest_text(&content, ring->proven_digest, err);
-	if (r < 0)
-		return r;
-	ring->proven = time(NULL);
-	return sr_ring_save(ring, err);
+		r = sr_recovery_note(ring, err);
+	return r < 0 ? r : sr_ring_save(ring, err);
 }
 
-/* The new key is in its owner's hands before the old copy, which the old one opens, goes.
- */
+/* The new key is in its owner's hands before the old copy, which the old one opens, goes. */
 int sr_ring_recovery_renew(struct sr_ring *ring, const struct sr_recovery *recovery,
 			   struct sr_err *err)
 {
@@ -137,10 +188,8 @@ int sr_ring_recovery_renew(struct sr_ring *ring, const struct sr_recovery *recov
 		return sr_fail(err, -EINVAL, "a recovery key or a certificate is needed");
 	if (r == 0)
 		r = sr_ring_lock(ring, &lock, err);
-	if (r == 0 && recovery->announce)
-		r = recovery->announce(recovery->arg, err);
 	if (r == 0)
-		r = sr_recovery_write(ring, recovery, err);
+		r = sr_recovery_write(ring, recovery, true, err);
 	return r < 0 ? r : sr_ring_save(ring, err);
 }
 
@@ -152,9 +201,11 @@ static void describe_recovery(struct sr_ring *ring, struct sr_ring_info *info)
 	if (read_copy(ring, &content, NULL) < 0 ||
 	    sr_recovery_check(&content, &info->recovery_key, &info->escrow, NULL) < 0)
 		return;
-	if (digest_text(&content, digest, NULL) == 0 &&
-	    strcmp(digest, ring->proven_digest) == 0)
-		info->recovery_proven = ring->proven;
+	if (digest_text(&content, digest, NULL) < 0 ||
+	    strcmp(digest, ring->recovery_digest) != 0)
+		return;
+	info->recovery_intact = true;
+	info->recovery_proven = ring->proven;
 }
 
 int sr_ring_info(struct sr_ring *ring, struct sr_ring_info *ret, struct sr_err *err)

@@ -2,8 +2,8 @@
 /* How a ring stands in this boot, and approving the present state. */
 #include <string.h>
 
+#include "compare.h"
 #include "opening.h"
-#include "tpm/pcr.h"
 #include "tpm/srk.h"
 
 int sr_ring_open(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
@@ -12,54 +12,62 @@ int sr_ring_open(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *
 	return sr_opening_unseal(ring, tpm, ask, NULL, err);
 }
 
+/* Without a PIN a ring that had one would come back weaker than its owner made it. */
+static int check_pin(const struct sr_ring *ring, struct sr_err *err)
+{
+	if (!ring->pin || ring->pin_value.size > 0)
+		return 0;
+	return sr_fail(err, -EACCES,
+		       "it has a PIN, which recovery does not know: give one with --pin");
+}
+
 static int approve(struct sr_ring *ring, struct sr_opening *opening,
 		   const struct sr_ring_options *options, struct sr_err *err)
 {
-	_cleanup_close_ int lock = -1;
-	int r = sr_ring_lock(ring, &lock, err);
+	bool later = false;
+	int r = sr_ring_apply(ring, options, err);
 
+	if (r == 0 && !options->pcrs)
+		r = sr_ring_check_selection(ring, err);
 	if (r == 0)
-		r = sr_opening_approve(ring, opening, options->accept_unmeasured, err);
-	if (r < 0)
-		return sr_fail_ring(ring, r, err);
-	return sr_ring_save(ring, err);
+		r = check_pin(ring, err);
+	if (r == 0)
+		r = sr_opening_approve(ring, opening, options->accept_unmeasured, &later,
+				       err);
+	if (r == 0)
+		r = sr_ring_save(ring, err);
+	return r < 0 ? r : later;
 }
 
 int sr_ring_reseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
 		   const struct sr_ring_options *options, struct sr_err *err)
 {
 	_cleanup_opening_ struct sr_opening opening = SR_OPENING(tpm);
+	_cleanup_close_ int lock = -1;
 	int r = sr_opening_unseal(ring, tpm, ask, &opening, err);
 
 	if (r == 0)
-		r = sr_ring_apply(ring, options, err);
-	return r < 0 ? r : approve(ring, &opening, options, err);
-}
-
-/* Without a PIN a ring that had one would come back weaker than its owner made it. */
-static int keep_pin(const struct sr_ring *ring, struct sr_err *err)
-{
-	if (!ring->pin || ring->pin_value.size > 0)
-		return 0;
-	return sr_fail(
-	    err, -EACCES,
-	    "ring %s has a PIN, which recovery does not know: give one with --pin",
-	    ring->name);
+		r = sr_ring_lock(ring, &lock, err);
+	if (r < 0)
+		return r;
+	r = approve(ring, &opening, options, err);
+	return r < 0 ? sr_fail_ring(ring, r, err) : r;
 }
 
 int sr_ring_approve(struct sr_ring *ring, struct sr_tpm *tpm,
 		    const struct sr_ring_options *options, struct sr_err *err)
 {
 	_cleanup_opening_ struct sr_opening opening = SR_OPENING(tpm);
+	_cleanup_close_ int lock = -1;
 	int r = sr_ring_need_key(ring, err);
 
 	if (r == 0)
-		r = sr_ring_apply(ring, options, err);
-	if (r == 0)
-		r = keep_pin(ring, err);
+		r = sr_ring_lock(ring, &lock, err);
 	if (r == 0)
 		r = sr_opening_start(ring, tpm, &opening, err);
-	return r < 0 ? r : approve(ring, &opening, options, err);
+	if (r == 0)
+		r = approve(ring, &opening, options, err);
+	return r < 0 ? sr_fail_ring(ring, r, err) : r;
 }
 
 const char *sr_state_name(enum sr_state state)
@@ -80,46 +88,24 @@ static int set_state(struct sr_status *status, enum sr_state state, const char *
 	return 0;
 }
 
-/* An approval without words about its values is judged by opening it only. */
-static uint32_t least_changed(const struct sr_approvals *approvals,
-			      const struct sr_pcrs *present, time_t *made)
-{
-	uint32_t least = UINT32_MAX;
-
-	for (size_t i = 0; i < approvals->count; i++) {
-		const struct sr_approval *approval = &approvals->approval[i];
-		uint32_t changed = sr_approval_changed(approval, present);
-
-		if (!approval->values.given ||
-		    __builtin_popcount(changed) >= __builtin_popcount(least))
-			continue;
-		least = changed;
-		*made = approval->made;
-	}
-	return least == UINT32_MAX ? 0 : least;
-}
-
 static int judge_pcrs(const struct sr_ring *ring, const struct sr_approvals *approvals,
 		      struct sr_tpm *tpm, struct sr_status *status, struct sr_err *err)
 {
-	struct sr_pcrs present = { .bank = ring->pcrs.bank };
+	struct sr_comparison comparison;
 	char text[SR_CHANGED_TEXT];
-	int r;
+	int r = sr_compare(approvals, tpm, &comparison, err);
 
-	for (size_t i = 0; i < approvals->count; i++)
-		if (approvals->approval[i].values.bank == present.bank)
-			present.mask |= approvals->approval[i].values.mask;
-	r = sr_pcr_read(tpm, &present, err);
 	if (r < 0)
 		return r;
-	status->changed = least_changed(approvals, &present, &status->approved);
-	if (!status->changed)
+	status->changed = comparison.changed;
+	status->approved = comparison.made;
+	if (comparison.holds)
 		return set_state(status, SR_STATE_READY, "opens in this boot");
 	status->state = SR_STATE_DRIFTED;
 	sr_changed_text(status->changed, text);
 	(void)snprintf(status->text, sizeof(status->text),
-		       "%.100s changed: if you know why: tpm-reseal recover %s", text,
-		       ring->name);
+		       "%.100s changed: if you know why: tpm-reseal recover %s",
+		       *text ? text : "the boot state", ring->name);
 	return 0;
 }
 
@@ -128,13 +114,15 @@ static void judge_recovery(struct sr_ring *ring, struct sr_status *status)
 	struct sr_ring_info info;
 
 	if (status->state != SR_STATE_READY || sr_ring_info(ring, &info, NULL) < 0 ||
-	    info.recovery_proven)
+	    info.recovery_intact)
 		return;
 	status->state = SR_STATE_EXPOSED;
-	(void)snprintf(
-	    status->text, sizeof(status->text),
-	    "opens in this boot, but no recovery is proven: tpm-ring recovery %s %s",
-	    info.recovery_key || info.escrow ? "test" : "renew", ring->name);
+	(void)snprintf(status->text, sizeof(status->text),
+		       "opens in this boot, but has %s: tpm-ring recovery %s %s",
+		       info.recovery_key || info.escrow ? "not the recovery copy it was "
+							  "given"
+							: "no recovery",
+		       info.recovery_key || info.escrow ? "test" : "renew", ring->name);
 }
 
 static int judge(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_status *status,

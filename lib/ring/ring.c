@@ -71,14 +71,14 @@ static int set_proven(const char *value, void *arg, struct sr_err *err)
 	return sr_time_parse(value, &parsed->ring->proven, err);
 }
 
-static int set_proven_digest(const char *value, void *arg, struct sr_err *err)
+static int set_digest(const char *value, void *arg, struct sr_err *err)
 {
 	struct parsed *parsed = arg;
 	uint8_t digest[32];
 	int r = sr_hex_parse(value, digest, sizeof(digest), err);
 
 	if (r == 0)
-		sr_hex_format(digest, sizeof(digest), parsed->ring->proven_digest);
+		sr_hex_format(digest, sizeof(digest), parsed->ring->recovery_digest);
 	return r;
 }
 
@@ -103,15 +103,27 @@ static int set_check(const char *value, void *arg, struct sr_err *err)
 	return 0; /* compared before the file is read */
 }
 
+static int set_name(const char *value, void *arg, struct sr_err *err)
+{
+	struct parsed *parsed = arg;
+
+	if (strcmp(value, parsed->ring->name) != 0)
+		return sr_fail(err, -EBADMSG,
+			       "this is ring %s, not %s: give it that name", value,
+			       parsed->ring->name);
+	return 0;
+}
+
 static const struct sr_conf_key ring_keys[] = {
 	{ "Ring", "Format", false, set_format },
+	{ "Ring", "Name", false, set_name },
 	{ "Ring", "Id", false, set_id },
 	{ "Ring", "PCRs", false, set_pcrs },
 	{ "Ring", "PIN", false, set_pin },
 	{ "Ring", "Created", false, set_created },
 	{ "Ring", "SRK", true, add_srk },
 	{ "Recovery", "Proven", false, set_proven },
-	{ "Recovery", "Digest", false, set_proven_digest },
+	{ "Recovery", "Digest", false, set_digest },
 	{ "Check", "SHA256", false, set_check },
 	{ 0 },
 };
@@ -199,40 +211,89 @@ void sr_ring_free(struct sr_ring *ring)
 	free(ring);
 }
 
-int sr_ring_set_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err)
+static bool is_zero(const uint8_t value[SR_DIGEST_MAX])
 {
-	int r;
+	static const uint8_t zero[SR_DIGEST_MAX];
 
-	if (strlen(text) > SR_CONF_LINE - 8)
-		return sr_fail(err, -EINVAL, "the PCR list is too long");
-	r = sr_pcrs_parse(text, &ring->pcrs, err);
+	return memcmp(value, zero, SR_DIGEST_MAX) == 0;
+}
+
+/* In its one form. "15=0" is for good; any other value is for one boot state to come. */
+static void write_pcrs(const struct sr_pcrs *pcrs, char *ret, size_t room)
+{
+	size_t used = (size_t)snprintf(ret, room, "%s:", sr_bank_name(pcrs->bank));
+	const char *plus = "";
+
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++) {
+		bool zero = pcrs->given & 1U << pcr && is_zero(pcrs->value[pcr]);
+
+		if (!(pcrs->mask & 1U << pcr))
+			continue;
+		used += (size_t)snprintf(ret + used, room - used, "%s%u%s", plus, pcr,
+					 zero ? "=0" : "");
+		plus = "+";
+	}
+}
+
+/* A list that names no bank means sha256. */
+static int parse_pcrs(const char *text, struct sr_pcrs *ret, struct sr_err *err)
+{
+	int r = sr_pcrs_parse(text, ret, err);
+
 	if (r < 0)
 		return r;
-	if (!ring->pcrs.mask)
+	if (!ret->mask)
 		return sr_fail(err, -EINVAL, "the PCR list is empty");
-	(void)snprintf(ring->pcrs_text, sizeof(ring->pcrs_text), "%s%s",
-		       ring->pcrs.bank ? "" : "sha256:", text);
-	if (!ring->pcrs.bank)
-		ring->pcrs.bank = TPM2_ALG_SHA256;
+	if (!ret->bank)
+		ret->bank = TPM2_ALG_SHA256;
 	return 0;
+}
+
+int sr_ring_set_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err)
+{
+	struct sr_pcrs pcrs;
+	int r = parse_pcrs(text, &pcrs, err);
+
+	if (r < 0)
+		return r;
+	ring->pcrs = pcrs;
+	write_pcrs(&pcrs, ring->pcrs_text, sizeof(ring->pcrs_text));
+	return 0;
+}
+
+int sr_ring_sealed_to(const struct sr_ring *ring, const char *pcrs, struct sr_err *err)
+{
+	struct sr_pcrs wanted;
+	char text[SR_CONF_LINE + 1];
+	int r = parse_pcrs(pcrs, &wanted, err);
+
+	if (r < 0)
+		return r;
+	write_pcrs(&wanted, text, sizeof(text));
+	return strcmp(text, ring->pcrs_text) == 0 && wanted.given == ring->pcrs.given;
+}
+
+static int read_description(struct sr_ring *ring, struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	int r = sr_read_file(ring->dir, "ring.conf", SR_CONF_MAX, &content, err);
+
+	if (r == -ENOENT)
+		return sr_fail(err, -EBADMSG,
+			       "ring.conf is missing: restore it from a backup");
+	return r < 0 ? r : parse(&content, ring, err);
 }
 
 int sr_ring_load_from(struct sr_store *store, const char *name, int *dir,
 		      struct sr_ring **ret, struct sr_err *err)
 {
 	_cleanup_(sr_ring_freep) struct sr_ring *ring = sr_ring_new(store, name);
-	_cleanup_buf_ struct sr_buf content = { 0 };
 	int r;
 
 	if (!ring)
 		return sr_fail_memory(err);
 	ring->dir = take_fd(dir);
-	r = sr_read_file(ring->dir, "ring.conf", SR_CONF_MAX, &content, err);
-	if (r == -ENOENT)
-		r = sr_fail(err, -EBADMSG,
-			    "ring.conf is missing: restore it from a backup");
-	if (r == 0)
-		r = parse(&content, ring, err);
+	r = read_description(ring, err);
 	if (r < 0)
 		return sr_fail_ring(ring, r, err);
 	*ret = take(ring);
@@ -257,8 +318,11 @@ static int open_locked(int rings, const char *name, int *ret, struct sr_err *err
 
 		if (dir < 0)
 			return dir;
-		if (flock(dir, LOCK_SH) < 0 && errno != EINTR)
+		if (flock(dir, LOCK_SH) < 0) {
+			if (errno == EINTR)
+				continue;
 			return sr_fail_sys(err, errno, "cannot lock ring %s", name);
+		}
 		if (is_current(rings, name, dir)) {
 			*ret = take_fd(&dir);
 			return 0;
@@ -284,6 +348,31 @@ int sr_ring_load(struct sr_store *store, const char *name, struct sr_ring **ret,
 	return r < 0 ? r : sr_ring_load_from(store, name, &dir, ret, err);
 }
 
+/* What another writer changed since the ring was loaded must not be written back. */
+static int refresh(struct sr_ring *ring, struct sr_err *err)
+{
+	_cleanup_(sr_ring_freep) struct sr_ring *now =
+	    sr_ring_new(ring->store, ring->name);
+	int r;
+
+	if (!now)
+		return sr_fail_memory(err);
+	now->dir = ring->dir;
+	r = read_description(now, err);
+	if (r == 0) {
+		now->key = ring->key;
+		now->pin_value = ring->pin_value;
+		now->opened = ring->opened;
+		if (ring->opened.mask)
+			now->pin = ring->pin; /* as the TPM confirmed it */
+		*ring = *now;
+	}
+	/* What is in @ring again is not to be released here. */
+	now->dir = -1;
+	now->key = now->pin_value = (struct sr_secret){ 0 };
+	return r < 0 ? sr_fail_ring(ring, r, err) : 0;
+}
+
 int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err)
 {
 	_cleanup_close_ int rings = -1;
@@ -297,8 +386,30 @@ int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err)
 		    "ring %s was rotated or removed by another program meanwhile: "
 		    "nothing was changed, run this again",
 		    ring->name);
+	r = refresh(ring, err);
+	if (r < 0)
+		return r;
 	*ret = take_fd(&rings);
 	return 0;
+}
+
+/*
+ * ring.conf can be written by who writes to the disk; the approval that opened the ring is
+ * what the TPM confirmed. Where they differ somebody has to say what is meant.
+ */
+int sr_ring_check_selection(const struct sr_ring *ring, struct sr_err *err)
+{
+	const struct sr_pcrs *opened = &ring->opened;
+	char text[SR_PCRS_TEXT];
+
+	if (!opened->mask ||
+	    (opened->mask == ring->pcrs.mask && opened->bank == ring->pcrs.bank))
+		return 0;
+	sr_pcrs_format(opened, text);
+	return sr_fail(
+	    err, -EBADMSG,
+	    "ring.conf says %s, the approval that opens it %s: choose with --pcrs",
+	    ring->pcrs_text, text);
 }
 
 int sr_ring_need_key(const struct sr_ring *ring, struct sr_err *err)
@@ -349,29 +460,29 @@ static void print(FILE *out, const struct sr_ring *ring)
 	char when[SR_TIME_TEXT];
 
 	sr_time_format(ring->created, when);
-	fprintf(out, "[Ring]\nFormat=%d\nId=%s\nPCRs=%s\nPIN=%s\nCreated=%s\n",
-		SR_RING_FORMAT, ring->id, ring->pcrs_text, ring->pin ? "yes" : "no",
-		when);
+	fprintf(out, "[Ring]\nFormat=%d\nName=%s\nId=%s\nPCRs=%s\nPIN=%s\nCreated=%s\n",
+		SR_RING_FORMAT, ring->name, ring->id, ring->pcrs_text,
+		ring->pin ? "yes" : "no", when);
 	print_srk(out, &ring->srk);
-	if (ring->proven) {
+	if (ring->recovery_digest[0])
+		fprintf(out, "\n[Recovery]\nDigest=%s\n", ring->recovery_digest);
+	if (ring->recovery_digest[0] && ring->proven) {
 		sr_time_format(ring->proven, when);
-		fprintf(out, "\n[Recovery]\nProven=%s\nDigest=%s\n", when,
-			ring->proven_digest);
+		fprintf(out, "Proven=%s\n", when);
 	}
 	fputc('\n', out);
 }
 
 static int check_saved(const struct sr_buf *content, void *arg, struct sr_err *err)
 {
-	_cleanup_(sr_ring_freep) struct sr_ring *again = sr_ring_new(NULL, "");
+	_cleanup_(sr_ring_freep) struct sr_ring *again = sr_ring_new(NULL, arg);
 
-	(void)arg;
 	return again ? parse(content, again, err) : sr_fail_memory(err);
 }
 
 int sr_ring_save(const struct sr_ring *ring, struct sr_err *err)
 {
-	static const struct sr_check check = { .run = check_saved };
+	struct sr_check check = { check_saved, (void *)ring->name };
 	_cleanup_buf_ struct sr_buf content = { 0 };
 	uint8_t digest[32];
 	char hex[65];

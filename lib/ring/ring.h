@@ -21,9 +21,11 @@
  * @pin:	opening it takes a PIN
  * @srk:	public area of the storage key its approvals are under
  * @created:	when
- * @proven:	when recovery was last proven
- * @proven_digest:	SHA-256 of the recovery.cms it was proven with, in hex
+ * @recovery_digest:	SHA-256 of recovery.cms as it was written and read back, in hex
+ * @proven:	when a key was last seen to open that copy; 0 never
  * @key:	the ring key; empty while it is closed
+ * @opened:	the PCRs of the approval that opened it, which the TPM confirmed; empty
+ *		when recovery opened it
  * @pin_value:	the PIN it was opened with
  */
 struct sr_ring {
@@ -36,9 +38,10 @@ struct sr_ring {
 	bool pin;
 	TPM2B_PUBLIC srk;
 	time_t created;
+	char recovery_digest[65];
 	time_t proven;
-	char proven_digest[65];
 	struct sr_secret key;
+	struct sr_pcrs opened;
 	struct sr_secret pin_value;
 };
 
@@ -54,6 +57,12 @@ int sr_ring_load_from(struct sr_store *store, const char *name, int *dir,
 
 /** sr_ring_save() - write ring.conf into the ring's directory */
 int sr_ring_save(const struct sr_ring *ring, struct sr_err *err);
+
+/** sr_ring_set_pcrs_default() - the configuration's list, or 0+7; for "boot" the latch too */
+int sr_ring_set_pcrs_default(struct sr_ring *ring, struct sr_err *err);
+
+/** sr_ring_check_selection() - -EBADMSG if ring.conf and what opened the ring disagree */
+int sr_ring_check_selection(const struct sr_ring *ring, struct sr_err *err);
 
 /** sr_ring_set_pcrs() - take a PCR list; the bank defaults to sha256 */
 int sr_ring_set_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err);
@@ -98,19 +107,39 @@ struct sr_building {
 #define SR_BUILDING ((struct sr_building){ .rings = -1 })
 #define _cleanup_building_ _cleanup_(sr_building_done)
 
-/** sr_building_start() - make the hidden directory of a ring; the lock is taken over */
-int sr_building_start(struct sr_store *store, const char *name, int *lock,
+/**
+ * sr_building_start() - make the hidden directory of a ring
+ * @store:	where
+ * @name:	its name
+ * @is_new:	-EEXIST if there is a ring of that name
+ * @lock:	the store's lock; taken over
+ * @ret:	release with sr_building_done()
+ * @err:	says why, on failure
+ */
+int sr_building_start(struct sr_store *store, const char *name, bool is_new, int *lock,
 		      struct sr_building *ret, struct sr_err *err);
 
-/** sr_building_appear() - give it its name, if that is free; fsynced */
+/** sr_building_appear() - give a new ring its name; fsynced */
 int sr_building_appear(struct sr_building *building, struct sr_err *err);
 
 /** sr_building_done() - remove what did not appear, release the lock */
 void sr_building_done(struct sr_building *building);
 
-/** sr_recovery_write() - recovery.cms of an open ring, proven; notes it in @ring */
+/**
+ * sr_recovery_write() - recovery.cms of an open ring, proven; notes it in @ring
+ * @ring:	an open ring
+ * @recovery:	for whom
+ * @announce:	hand the recovery key over when all but the last step is done
+ * @err:	says why, on failure
+ */
 int sr_recovery_write(struct sr_ring *ring, const struct sr_recovery *recovery,
-		      struct sr_err *err);
+		      bool announce, struct sr_err *err);
+
+/** sr_recovery_note() - note in @ring that its copy opens, and which copy that is */
+int sr_recovery_note(struct sr_ring *ring, struct sr_err *err);
+
+/** sr_ring_check_key() - -EBADMSG if there are secrets, and the ring key opens none */
+int sr_ring_check_key(struct sr_ring *ring, struct sr_err *err);
 
 /** sr_fail_ring() - put "ring NAME: " before a failure */
 int sr_fail_ring(const struct sr_ring *ring, int r, struct sr_err *err);

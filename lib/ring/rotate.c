@@ -6,8 +6,6 @@
 
 #include "opening.h"
 
-#define DISCARD_MS 10000
-
 static int copy_secrets(struct sr_ring *from, struct sr_ring *to,
 			const struct sr_progress *progress, struct sr_err *err)
 {
@@ -40,8 +38,10 @@ static int inherit(const struct sr_ring *from, const struct sr_ring_options *opt
 
 	memcpy(to->id, from->id, sizeof(to->id));
 	to->created = from->created;
-	to->pin = from->pin;
-	r = sr_ring_set_pcrs(to, from->pcrs_text, err);
+	to->pin = from->pin_value.size > 0;
+	r = options->pcrs ? 0 : sr_ring_check_selection(from, err);
+	if (r == 0)
+		r = sr_ring_set_pcrs(to, from->pcrs_text, err);
 	if (r == 0)
 		r = sr_secret_copy(from->pin_value.data, from->pin_value.size,
 				   &to->pin_value, err);
@@ -60,9 +60,10 @@ static int rebuild(struct sr_ring *from, struct sr_ring *to, struct sr_tpm *tpm,
 	if (r == 0)
 		r = sr_opening_start(to, tpm, &opening, err);
 	if (r == 0)
-		r = sr_opening_approve(to, &opening, options->accept_unmeasured, err);
+		r = sr_opening_approve(to, &opening, options->accept_unmeasured, NULL,
+				       err);
 	if (r == 0)
-		r = sr_recovery_write(to, &options->recovery, err);
+		r = sr_recovery_write(to, &options->recovery, false, err);
 	if (r == 0)
 		r = copy_secrets(from, to, progress, err);
 	if (r == 0)
@@ -78,11 +79,22 @@ static int change_places(struct sr_building *building, struct sr_err *err)
 {
 	if (renameat2(building->rings, building->hidden, building->rings,
 		      building->ring->name, RENAME_EXCHANGE) < 0)
-		return sr_fail_sys(
-		    err, errno,
-		    "ring %s: its file system cannot exchange two directories",
-		    building->ring->name);
+		return sr_fail_sys(err, errno, "cannot put the new ring %s in place",
+				   building->ring->name);
 	return sr_sync_dir(building->rings, "rings", err);
+}
+
+/* Tried while both are empty: nobody should get a new recovery key in vain. */
+static int check_exchange(const struct sr_ring *ring, struct sr_err *err)
+{
+	for (int i = 0; i < 2; i++)
+		if (renameat2(ring->dir, "approvals", ring->dir, "secrets",
+			      RENAME_EXCHANGE) < 0)
+			return sr_fail_sys(err, errno,
+					   "the file system of %s cannot exchange two "
+					   "directories, which rotation needs",
+					   ring->store->rings_path);
+	return 0;
 }
 
 static void become(struct sr_ring *ring, struct sr_ring *new)
@@ -104,7 +116,10 @@ int sr_ring_rotate(struct sr_ring *ring, struct sr_tpm *tpm,
 	if (r == 0)
 		r = sr_ring_lock(ring, &lock, err);
 	if (r == 0)
-		r = sr_building_start(ring->store, ring->name, &lock, &building, err);
+		r = sr_building_start(ring->store, ring->name, false, &lock, &building,
+				      err);
+	if (r == 0)
+		r = check_exchange(building.ring, err);
 	if (r == 0)
 		r = rebuild(ring, building.ring, tpm, options, progress, err);
 	if (r == 0)
@@ -114,7 +129,7 @@ int sr_ring_rotate(struct sr_ring *ring, struct sr_tpm *tpm,
 	become(ring, building.ring);
 	/* Lets go of the old directory, on which this process holds a reader's lock. */
 	sr_ring_free(take(building.ring));
-	sr_discard_hidden(building.rings, building.hidden, DISCARD_MS);
+	sr_discard_hidden(building.rings, building.hidden, SR_DISCARD_MS);
 	building.hidden[0] = '\0';
 	return 0;
 }

@@ -30,7 +30,10 @@ int sr_ring_secrets(struct sr_ring *ring, char ***ret, struct sr_err *err)
 	if (dir < 0)
 		return dir;
 	r = sr_list_dir(dir, ".cms", &names, err);
-	return r < 0 ? r : sr_names_to_strv(&names, ret, err);
+	if (r < 0)
+		return r;
+	sr_names_keep(&names);
+	return sr_names_to_strv(&names, ret, err);
 }
 
 static int read_secret(struct sr_ring *ring, int dir, const char *name,
@@ -183,18 +186,13 @@ int sr_ring_delete(struct sr_ring *ring, const char *name, struct sr_err *err)
 	return dir < 0 ? dir : unlink_secret(ring, dir, name, err);
 }
 
-/* The name is part of the encryption, so the secret is sealed again under the new one. */
-int sr_ring_rename(struct sr_ring *ring, const char *from, const char *to,
-		   struct sr_err *err)
+static int rename_locked(struct sr_ring *ring, const char *from, const char *to,
+			 struct sr_err *err)
 {
 	_cleanup_secret_ struct sr_secret secret = { 0 };
-	_cleanup_close_ int lock = -1, dir = -1;
+	_cleanup_close_ int dir = -1;
 	int r = sr_ring_unseal(ring, from, &secret, err);
 
-	if (r == 0)
-		r = sr_name_check(to, "secret", err);
-	if (r == 0)
-		r = sr_ring_lock(ring, &lock, err);
 	if (r == 0)
 		r = check_free(ring, to, SR_SEAL_NEW, err);
 	if (r < 0)
@@ -204,4 +202,16 @@ int sr_ring_rename(struct sr_ring *ring, const char *from, const char *to,
 		return dir;
 	r = sr_secret_store(ring, dir, to, &secret, err);
 	return r < 0 ? r : unlink_secret(ring, dir, from, err);
+}
+
+/* The name is part of the encryption, so the secret is sealed again under the new one. */
+int sr_ring_rename(struct sr_ring *ring, const char *from, const char *to,
+		   struct sr_err *err)
+{
+	_cleanup_close_ int lock = -1;
+	int r = sr_name_check(to, "secret", err);
+
+	if (r == 0)
+		r = sr_ring_lock(ring, &lock, err);
+	return r < 0 ? r : rename_locked(ring, from, to, err);
 }

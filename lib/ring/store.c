@@ -147,6 +147,7 @@ int sr_store_rings(const struct sr_store *store, char ***ret, struct sr_err *err
 	r = dir < 0 ? 0 : sr_list_dir(dir, "", &names, err);
 	if (r < 0)
 		return r;
+	sr_names_keep(&names);
 	return sr_names_to_strv(&names, ret, err);
 }
 

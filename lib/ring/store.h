@@ -33,6 +33,8 @@ int sr_store_lock(const struct sr_store *store, int *ret, struct sr_err *err);
 #define SR_HIDDEN_MAX (SR_NAME_MAX + 6)
 void sr_hidden_name(const char *name, char ret[SR_HIDDEN_MAX]);
 
+#define SR_DISCARD_MS 2000 /* how long a writer waits for the last reader */
+
 /** sr_discard_hidden() - remove a hidden directory once nobody reads it, or leave it */
 void sr_discard_hidden(int rings, const char *hidden, unsigned int wait_ms);
 

@@ -68,7 +68,8 @@ static int export_into(struct sr_ring *ring, const char *directory, struct sr_er
 	copy->pin = ring->pin;
 	copy->created = ring->created;
 	copy->proven = ring->proven;
-	memcpy(copy->proven_digest, ring->proven_digest, sizeof(copy->proven_digest));
+	memcpy(copy->recovery_digest, ring->recovery_digest,
+	       sizeof(copy->recovery_digest));
 	r = copy_ring(ring->dir, copy->dir, err);
 	return r < 0 ? r : sr_ring_save(copy, err);
 }
@@ -145,9 +146,8 @@ static int rebuild(struct sr_ring *from, struct sr_ring *to, struct sr_tpm *tpm,
 
 	memcpy(to->id, from->id, sizeof(to->id));
 	to->created = from->created;
-	to->proven = time(NULL);
-	memcpy(to->proven_digest, from->proven_digest, sizeof(to->proven_digest));
-	r = sr_ring_set_pcrs(to, from->pcrs_text, err);
+	/* What the export says of PCRs is nobody's word: this machine's own default counts. */
+	r = sr_ring_set_pcrs_default(to, err);
 	if (r == 0)
 		r = sr_ring_apply(to, options, err);
 	if (r == 0 && from->pin && !to->pin)
@@ -155,6 +155,8 @@ static int rebuild(struct sr_ring *from, struct sr_ring *to, struct sr_tpm *tpm,
 			    "it has a PIN on its machine: give one with --pin");
 	if (r == 0)
 		r = copy_ring(from->dir, to->dir, err);
+	if (r == 0)
+		r = sr_recovery_note(to, err);
 	if (r == 0)
 		r = sr_secret_copy(from->key.data, from->key.size, &to->key, err);
 	if (r == 0)
@@ -164,7 +166,8 @@ static int rebuild(struct sr_ring *from, struct sr_ring *to, struct sr_tpm *tpm,
 	if (r == 0)
 		r = sr_opening_start(to, tpm, &opening, err);
 	if (r == 0)
-		r = sr_opening_approve(to, &opening, options->accept_unmeasured, err);
+		r = sr_opening_approve(to, &opening, options->accept_unmeasured, NULL,
+				       err);
 	return r < 0 ? r : sr_ring_save(to, err);
 }
 
@@ -185,7 +188,7 @@ int sr_ring_import(struct sr_store *store, const char *directory, const char *na
 	if (r == 0)
 		r = sr_store_lock(store, &lock, err);
 	if (r == 0)
-		r = sr_building_start(store, name, &lock, &building, err);
+		r = sr_building_start(store, name, true, &lock, &building, err);
 	if (r == 0)
 		r = rebuild(from, building.ring, tpm, options, err);
 	if (r < 0)

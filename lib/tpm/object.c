@@ -21,6 +21,19 @@ static inline void wipe_auth(TPM2B_AUTH *auth)
 	OPENSSL_cleanse(auth, sizeof(*auth));
 }
 
+/* Create, Load and Import send the storage key's authorization: no PIN, nothing to guess. */
+static int fail_parent(TSS2_RC rc, const char *what, struct sr_err *err)
+{
+	int r = sr_fail_tss(err, rc, what);
+
+	if (r != -EACCES)
+		return r;
+	return sr_fail(err, -EIO,
+		       "the TPM's storage key has a password: one without is needed (%s: "
+		       "0x%03x)",
+		       what, rc);
+}
+
 static int set_pin(const struct sr_secret *pin, TPM2B_AUTH *ret, struct sr_err *err)
 {
 	if (!pin || pin->size == 0)
@@ -47,22 +60,6 @@ static int make_template(const struct sr_policy *policy, bool has_pin, TPM2B_PUB
 		},
 	};
 	return sr_policy_digest(policy, &ret->publicArea.authPolicy, err);
-}
-
-/* Both send the parent's authorization, which is empty; no PIN can be wrong here. */
-static int fail_parent(TSS2_RC rc, const char *command, struct sr_err *err)
-{
-	int r = sr_fail_tss(err, rc, command);
-
-	if (r != -EACCES)
-		return r;
-	(void)sr_fail(err, -EIO,
-		      "the TPM's storage key has a password, and one without is needed: "
-		      "remove it from the TPM (%s: 0x%03x)",
-		      command, rc);
-	if (err)
-		err->tss = rc;
-	return -EIO;
 }
 
 int sr_object_create(const struct sr_handle *session, const struct sr_handle *parent,
@@ -159,6 +156,8 @@ static TSS2_RC unseal_once(const struct sr_unseal *unseal, const struct sr_handl
 
 	*r = rc == TSS2_RC_SUCCESS ? sr_secret_copy(plain->buffer, plain->size, ret, err)
 				   : sr_fail_tss(err, rc, "TPM2_Unseal");
+	if (*r == -EACCES)
+		sr_secret_done(unseal->pin); /* nobody may try it again unasked */
 	return rc;
 }
 

@@ -4,6 +4,10 @@
 
 #include <openssl/evp.h>
 
+#include "codec/name.h"
+
+SR_DEFINE_CLEANUP(md_ctx_freep, EVP_MD_CTX *, EVP_MD_CTX_free)
+
 #define NO_SESSIONS ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE
 
 int sr_session_start(struct sr_tpm *tpm, TPM2_SE type, const struct sr_handle *salt_key,
@@ -72,19 +76,22 @@ static TSS2_RC policy_counter_timer(const struct sr_handle *session,
 	    step->counter_timer.offset, step->counter_timer.operation));
 }
 
-/* What is signed is the policy so far and the reference (Part 3, 23.16.1). */
-static int approved_digest(const TPM2B_DIGEST *policy, const TPM2B_DIGEST *ref,
-			   TPM2B_DIGEST *ret)
+/* What is signed: the policy so far and the reference, hashed as the key is named (23.16). */
+static bool approved_digest(const TPM2B_DIGEST *policy, const struct sr_policy_step *step,
+			    TPM2B_DIGEST *ret)
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	int ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
-		 EVP_DigestUpdate(ctx, policy->buffer, policy->size) &&
-		 EVP_DigestUpdate(ctx, ref->buffer, ref->size) &&
-		 EVP_DigestFinal_ex(ctx, ret->buffer, NULL);
+	_cleanup_(md_ctx_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	const EVP_MD *md = sr_name_hash(step->authorize.key.publicArea.nameAlg);
+	const TPM2B_DIGEST *ref = &step->authorize.ref;
+	unsigned int size = 0;
 
-	EVP_MD_CTX_free(ctx);
-	ret->size = TPM2_SHA256_DIGEST_SIZE;
-	return ok ? 0 : -1;
+	if (!ctx || !md || !EVP_DigestInit_ex(ctx, md, NULL) ||
+	    !EVP_DigestUpdate(ctx, policy->buffer, policy->size) ||
+	    !EVP_DigestUpdate(ctx, ref->buffer, ref->size) ||
+	    !EVP_DigestFinal_ex(ctx, ret->buffer, &size))
+		return false;
+	ret->size = (uint16_t)size;
+	return true;
 }
 
 static TSS2_RC verify(struct sr_tpm *tpm, const struct sr_policy_step *step,
@@ -95,7 +102,7 @@ static TSS2_RC verify(struct sr_tpm *tpm, const struct sr_policy_step *step,
 	TPM2B_DIGEST digest;
 	TSS2_RC rc;
 
-	if (approved_digest(approved, &step->authorize.ref, &digest) < 0)
+	if (!approved_digest(approved, step, &digest))
 		return TSS2_ESYS_RC_GENERAL_FAILURE;
 	rc = SR_TSS(Esys_LoadExternal(tpm->esys, NO_SESSIONS, NULL, &step->authorize.key,
 				      ESYS_TR_RH_OWNER, &key.tr));
@@ -154,7 +161,8 @@ static bool does_not_hold(TPM2_CC code, TSS2_RC rc)
 {
 	TPM2_RC tpm = sr_tss_code(rc);
 
-	return (code == TPM2_CC_PolicyPCR && tpm == TPM2_RC_VALUE) ||
+	return (code == TPM2_CC_PolicyPCR &&
+		(tpm == TPM2_RC_VALUE || tpm == TPM2_RC_HASH)) ||
 	       (code == TPM2_CC_PolicyCounterTimer && tpm == TPM2_RC_POLICY) ||
 	       (code == TPM2_CC_PolicyAuthorize &&
 		(tpm == TPM2_RC_SIGNATURE || tpm == TPM2_RC_VALUE));

@@ -282,9 +282,9 @@ int sr_srk_question(struct sr_tpm *tpm, const TPM2B_PUBLIC *pinned, struct sr_ha
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = create(tpm, &template_ecc, ESYS_TR_RH_OWNER, &unused, &primary, err);
-	if (r == -ENODEV || r == -ENOMEM)
+	if (r < 0)
 		return r;
-	if (r == 0 && Esys_TR_GetName(tpm->esys, primary.tr, &found) == TSS2_RC_SUCCESS &&
+	if (Esys_TR_GetName(tpm->esys, primary.tr, &found) == TSS2_RC_SUCCESS &&
 	    sr_name_equal(found, &name)) {
 		sr_handle_take(&primary, ret);
 		return 1;

@@ -51,7 +51,8 @@ int sr_srk_create(struct sr_tpm *tpm, bool rsa, TPM2_HANDLE hierarchy, TPM2B_PUB
  * @err:	says why, on failure
  *
  * Returns 0 if SR_SRK_HANDLE holds the pinned key: believe the failure; 1 if it does
- * not, but @ret is that key; -EREMOTE if this TPM does not have it any more.
+ * not, but @ret is that key; -EREMOTE if this TPM does not have it any more; another error
+ * if that cannot be told (the owner has set a password).
  */
 int sr_srk_question(struct sr_tpm *tpm, const TPM2B_PUBLIC *pinned, struct sr_handle *ret,
 		    struct sr_err *err);

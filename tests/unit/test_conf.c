@@ -103,8 +103,8 @@ static const struct conf_case {
 	{ "[A]\nOne=\033[2J\n", 0, NULL, NULL, "", "f:2: control character", -EBADMSG },
 	{ "[A]\nOne=1\rx\n", 0, NULL, NULL, "", "f:2: control character", -EBADMSG },
 	{ "[A]\nOne=\177\n", 0, NULL, NULL, "", "f:2: control character", -EBADMSG },
-	{ "[A]\n\nOne=bad\n", 0, NULL, NULL, "", "f:3: \"bad\" is bad", -EINVAL },
-	{ "[A]\nOne=bad\nbroken\n", 0, NULL, NULL, "", "f:2: \"bad\"", -EINVAL },
+	{ "[A]\n\nOne=bad\n", 0, NULL, NULL, "", "f:3: \"bad\" is bad", -EBADMSG },
+	{ "[A]\nOne=bad\nbroken\n", 0, NULL, NULL, "", "f:2: \"bad\"", -EBADMSG },
 	{ "[A]\nOne\n[Bee]\nTwo=2\n", 0, NULL, NULL, "", "f:2: neither", -EBADMSG },
 };
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Approvals against the present boot state, without opening anything. */
+#include "compare.h"
+
+#include <string.h>
+
+#include "tpm/pcr.h"
+
+static uint32_t differences(const struct sr_pcrs *wanted, const struct sr_pcrs *present)
+{
+	uint32_t mask = 0;
+
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
+		if (wanted->given & present->given & 1U << pcr &&
+		    memcmp(wanted->value[pcr], present->value[pcr],
+			   sr_bank_size(present->bank)) != 0)
+			mask |= 1U << pcr;
+	return mask;
+}
+
+/* The approval that wants the fewest changes is the one worth talking about. */
+static void consider(const struct sr_approval *approval, const struct sr_pcrs *present,
+		     struct sr_comparison *best)
+{
+	uint32_t changed = differences(&approval->values, present);
+
+	if (sr_approval_holds(approval, present)) {
+		*best = (struct sr_comparison){ .holds = true, .made = approval->made };
+	} else if (changed && (!best->changed || __builtin_popcount(changed) <
+						     __builtin_popcount(best->changed))) {
+		best->changed = changed;
+		best->made = approval->made;
+	}
+}
+
+/* Each is compared in its own bank: a list may have been sealed in another before. */
+int sr_compare(const struct sr_approvals *approvals, struct sr_tpm *tpm,
+	       struct sr_comparison *ret, struct sr_err *err)
+{
+	struct sr_comparison best = { 0 };
+	struct sr_pcrs present = { 0 };
+
+	for (size_t i = 0; i < approvals->count && !best.holds; i++) {
+		const struct sr_pcrs *wanted = &approvals->approval[i].values;
+		int r;
+
+		if (present.bank != wanted->bank)
+			present = (struct sr_pcrs){ .bank = wanted->bank };
+		present.mask |= wanted->mask;
+		r = sr_pcr_read(tpm, &present, err);
+		if (r < 0)
+			return r;
+		consider(&approvals->approval[i], &present, &best);
+	}
+	*ret = best;
+	return 0;
+}
+
+void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT])
+{
+	size_t used = 0;
+
+	ret[0] = '\0';
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++) {
+		if (!(changed & 1U << pcr))
+			continue;
+		used += (size_t)snprintf(ret + used, SR_CHANGED_TEXT - used, "%sPCR %u",
+					 used ? " and " : "", pcr);
+	}
+}
