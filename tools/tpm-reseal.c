@@ -225,7 +225,9 @@ static int recover_one(struct work *work, const char *name, struct sr_err *err)
 	if (r < 0)
 		return r;
 	say_sealed(work, ring, later);
-	tool_say("tpm-unseal --all --configured delivers its secrets");
+	tool_say(
+	    "ring %s opens again: tpm-unseal --all --configured delivers its secrets",
+	    name);
 	return 0;
 }
 
