@@ -279,10 +279,10 @@ static int prove(struct sr_ring *ring, struct sr_opening *opening,
 static int write_approval(struct sr_ring *ring, const struct sr_tpmkey *key,
 			  const struct sr_pcrs *values, bool later, struct sr_err *err)
 {
-	bool first =
-	    faccessat(ring->dir, "approvals/current.pem", F_OK, 0) < 0 && errno == ENOENT;
-	int r = sr_approval_write(ring, later && !first ? "next" : "current", key, values,
-				  err);
+	bool beside =
+	    later && (faccessat(ring->dir, "approvals/current.pem", F_OK, 0) == 0 ||
+		      errno != ENOENT);
+	int r = sr_approval_write(ring, beside ? "next" : "current", key, values, err);
 
 	if (r == 0 && !later)
 		r = sr_approval_remove_others(ring, "current", err);

@@ -101,9 +101,10 @@ int sr_ring_check_key(struct sr_ring *ring, struct sr_err *err)
 
 	for (int i = 0; i < count; i++) {
 		_cleanup_secret_ struct sr_secret secret = { 0 };
+		int r = sr_ring_unseal(ring, names[i], &secret, err);
 
-		if (sr_ring_unseal(ring, names[i], &secret, NULL) == 0)
-			return 0;
+		if (r != -EBADMSG)
+			return r;
 	}
 	if (count <= 0)
 		return count;

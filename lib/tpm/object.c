@@ -102,6 +102,23 @@ int sr_object_create(const struct sr_handle *session, const struct sr_handle *pa
 	return 0;
 }
 
+/* All that TPM2_Load is given is from the file, so that is what a refusal is about. */
+static int fail_load(TSS2_RC rc, struct sr_err *err)
+{
+	TPM2_RC code = sr_tss_code(rc);
+	int r = fail_parent(rc, "TPM2_Load", err);
+
+	if (r != -EIO || !(code & TPM2_RC_FMT1) || !(rc & TPM2_RC_P))
+		return r;
+	(void)sr_fail(err, -EBADMSG,
+		      "the TPM refuses what is sealed: the file is damaged (TPM2_Load: "
+		      "0x%03x)",
+		      rc);
+	if (err)
+		err->tss = rc;
+	return -EBADMSG;
+}
+
 static int load(const struct sr_handle *parent, const struct sr_tpmkey *key,
 		struct sr_handle *ret, struct sr_err *err)
 {
@@ -109,7 +126,7 @@ static int load(const struct sr_handle *parent, const struct sr_tpmkey *key,
 				      ESYS_TR_NONE, ESYS_TR_NONE, &key->priv, &key->pub,
 				      &ret->tr));
 
-	return rc == TSS2_RC_SUCCESS ? 0 : fail_parent(rc, "TPM2_Load", err);
+	return rc == TSS2_RC_SUCCESS ? 0 : fail_load(rc, err);
 }
 
 int sr_object_loads(const struct sr_handle *parent, const struct sr_tpmkey *key,
