@@ -76,7 +76,7 @@ MAKEFLAGS += --no-builtin-rules
 Q := $(if $(filter 1,$(V)),,@)
 say = @$(if $(filter 1,$(V)),:,printf '  %-7s %s\n' $(1) $(2))
 
-.PHONY: all check check-san fault check-fault fuzz bench demo man install uninstall clean \
+.PHONY: all check check-quick check-san fault check-fault fuzz bench demo man install uninstall clean \
 	help deps lint lint-format lint-c lint-shell lint-man test-programs fuzz-programs \
 	fault-programs FORCE
 
@@ -92,7 +92,7 @@ ROOT_GOALS := $(filter install uninstall,$(GOALS))
 USER_GOALS := $(filter-out install uninstall,$(GOALS)) $(if $(filter install,$(GOALS)),all)
 # What can be built in parallel before goals that can't run so.
 BUILD_GOALS := $(if $(filter all demo bench install check,$(GOALS)),all) \
-	$(if $(filter check,$(GOALS)),test-programs fault)
+	$(if $(filter check,$(GOALS)),test-programs fault) $(if $(filter check-quick,$(GOALS)),test-programs)
 DEPS ?= build check $(filter lint fuzz bench,$(GOALS))
 packages = $(sort $(foreach set,$(DEPS),$($(1)_$(set))))
 
@@ -329,9 +329,13 @@ test_env = SEALRING_BUILD='$(abspath $(BUILD))' SEALRING_FAULT='$(abspath $(FAUL
 check: all test-programs fault ## run the tests (TESTS='tests/a.bats ...' runs some)
 	@+$(test_env) tests/run $(TESTS)
 
-check-san: ## the same tests, built with address and undefined behaviour sanitizers
-	@+$(MAKE) --no-print-directory BUILD=$(BUILD)-san FAULT_BUILD=$(FAULT_BUILD) \
-		SANITIZE=address,undefined check
+# Those left out try thousands of points, with builds of their own.
+check-quick: all test-programs ## the tests but fault injection, kill -9 and flipped bytes
+	@+$(test_env) tests/run $(filter-out tests/fault% tests/kill% tests/flip%, \
+		$(wildcard tests/*.bats tests/unit/test_*.c))
+
+check-san: ## check-quick, built with address and undefined behaviour sanitizers
+	@+$(MAKE) --no-print-directory BUILD=$(BUILD)-san SANITIZE=address,undefined check-quick
 
 fault: ## build programs whose calls can be made to fail in turn
 	@+$(if $(FAULT_OBJ),$(MAKE) --no-print-directory BUILD=$(FAULT_BUILD) FAULT=1 \
