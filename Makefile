@@ -52,6 +52,7 @@ APT_check    = bats swtpm tpm2-tools openssl keyutils strace procps util-linux b
 APT_lint     = clang-format clang-tidy shellcheck mandoc
 APT_fuzz     = clang
 APT_bench    = hyperfine clevis clevis-tpm2 systemd jq time
+APT_vm       = qemu-system-x86 qemu-utils ovmf mmdebstrap cryptsetup-bin mtools dosfstools gdisk e2fsprogs
 APT_ci       = clang git mmdebstrap
 DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs-devel \
 	       inih-devel json-c-devel qrencode-devel scdoc
@@ -76,7 +77,7 @@ MAKEFLAGS += --no-builtin-rules
 Q := $(if $(filter 1,$(V)),,@)
 say = @$(if $(filter 1,$(V)),:,printf '  %-7s %s\n' $(1) $(2))
 
-.PHONY: all check check-quick check-san fault check-fault fuzz bench demo man install uninstall clean \
+.PHONY: all check check-quick check-san check-vm fault check-fault fuzz bench demo man install uninstall clean \
 	help deps lint lint-format lint-c lint-shell lint-man test-programs fuzz-programs \
 	fault-programs FORCE
 
@@ -88,12 +89,12 @@ say = @$(if $(filter 1,$(V)),:,printf '  %-7s %s\n' $(1) $(2))
 ifneq ($(filter deps,$(MAKECMDGOALS)),)
 
 GOALS := $(filter-out deps,$(MAKECMDGOALS))
-ROOT_GOALS := $(filter install uninstall,$(GOALS))
-USER_GOALS := $(filter-out install uninstall,$(GOALS)) $(if $(filter install,$(GOALS)),all)
+ROOT_GOALS := $(filter install uninstall check-vm,$(GOALS))
+USER_GOALS := $(filter-out install uninstall check-vm,$(GOALS)) $(if $(filter install check-vm,$(GOALS)),all)
 # What can be built in parallel before goals that can't run so.
 BUILD_GOALS := $(if $(filter all demo bench install check,$(GOALS)),all) \
 	$(if $(filter check,$(GOALS)),test-programs fault) $(if $(filter check-quick,$(GOALS)),test-programs)
-DEPS ?= build check $(filter lint fuzz bench,$(GOALS))
+DEPS ?= build check $(filter lint fuzz bench,$(GOALS)) $(if $(filter check-vm,$(GOALS)),vm)
 packages = $(sort $(foreach set,$(DEPS),$($(1)_$(set))))
 
 define install_packages
@@ -152,7 +153,7 @@ help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1\t\2/p' Makefile | expand -t 16
 
 clean: ## remove what was built
-	rm -rf $(BUILD) $(BUILD)-san $(BUILD)-fuzz $(FAULT_BUILD)
+	rm -rf $(BUILD) $(BUILD)-san $(BUILD)-fuzz $(BUILD)-vm $(FAULT_BUILD)
 
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),all)),)
 
@@ -344,6 +345,14 @@ fault: ## build programs whose calls can be made to fail in turn
 check-fault: all test-programs fault ## run only the tests that make calls fail
 	@+$(test_env) tests/run $(wildcard tests/*fault*.bats)
 
+VM_CACHE ?= $(abspath build-vm)
+
+check-vm: all ## real boots in a virtual machine, without KVM: see tests/vm/README.md (root)
+	@rm -rf $(BUILD)/vm-root
+	@+$(MAKE) --no-print-directory DESTDIR='$(abspath $(BUILD))/vm-root' install
+	@+$(test_env) VM_CACHE='$(VM_CACHE)' VM_OVERLAY='$(abspath $(BUILD))/vm-root' JOBS=1 \
+		TEST_TIMEOUT=5400 tests/run $(wildcard tests/vm/*.bats)
+
 fuzz: ## build the fuzz targets with clang, run each on FUZZ_RUNS inputs
 	@+$(MAKE) --no-print-directory BUILD=$(BUILD)-fuzz CC=$(CLANG) \
 		SANITIZE=address,undefined,fuzzer-no-link fuzz-programs
@@ -376,7 +385,7 @@ COMPLETIONS = $(wildcard completions/bash/*)
 # In bats files a failing cd ends the test; of libraries the callers are not seen.
 lint-shell:
 	shellcheck -x $(shell $(find_scripts))
-	shellcheck -x -e SC2119 -e SC2164 $(wildcard tests/*.bats)
+	shellcheck -x -e SC2119 -e SC2164 $(wildcard tests/*.bats tests/vm/*.bats)
 	$(if $(BATS_LIBRARIES),shellcheck -x -s bats -e SC2034 -e SC2119 -e SC2120 -e SC2154 -e SC2164 $(BATS_LIBRARIES))
 	$(if $(COMPLETIONS),shellcheck -x -s bash $(COMPLETIONS))
 

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# What the image of the virtual machine and those who boot it agree on.
+
+# shellcheck disable=SC2034 # for those who read this file
+{
+    VM_PASSPHRASE=${VM_PASSPHRASE:-correct horse}
+    VM_DISK_UUID=5ea10000-0000-4000-8000-00000000000d
+    VM_LUKS_UUID=5ea10000-0000-4000-8000-000000000001
+    VM_ROOT_UUID=5ea10000-0000-4000-8000-000000000002
+    VM_ESP_UUID=5EA1-0001
+    VM_ESP_SIZE=256M
+    VM_ROOT_SIZE=1280M
+    # Names of disks on this machine: /dev/disk/by-id/virtio-NAME
+    VM_DISK_NAME=main
+    VM_PAYLOAD_NAME=payload
+    # What the console shows is what the harness reads.
+    VM_CMDLINE='console=ttyS0,115200 loglevel=4 systemd.show_status=1 TERM=dumb'
+}
