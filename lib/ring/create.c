@@ -26,7 +26,8 @@ static int check_absent(int rings, const char *name, struct sr_err *err)
 {
 	if (faccessat(rings, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return sr_fail(err, -EEXIST, "ring %s exists already", name);
-	return 0;
+	return errno == ENOENT ? 0
+			       : sr_fail_sys(err, errno, "cannot look for ring %s", name);
 }
 
 int sr_building_start(struct sr_store *store, const char *name, bool is_new, int *lock,
