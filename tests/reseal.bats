@@ -253,7 +253,6 @@ recover() {
     drift
     before=$(identities "$RINGS/system")
     fails 4 tpm-reseal -q recover system --recovery-key-file second.key
-    one_line
     fails 4 setsid -w tpm-reseal -q recover system
     says "--recovery-key-file"
     [ "$(identities "$RINGS/system")" = "$before" ]

@@ -225,9 +225,9 @@ static int recover_one(struct work *work, const char *name, struct sr_err *err)
 	if (r < 0)
 		return r;
 	say_sealed(work, ring, later);
-	tool_say(
-	    "ring %s opens again: tpm-unseal --all --configured delivers its secrets",
-	    name);
+	tool_say("ring %s in %s opens again: tpm-unseal --all --configured delivers its "
+		 "secrets",
+		 name, sr_store_path(work->store));
 	return 0;
 }
 

@@ -125,11 +125,11 @@ static int read_delivery(struct sr_store *store, const char *name,
 	int r = sr_delivery_read(store, name, ret, err);
 
 	if (r == -ENOENT)
-		return sr_fail(
-		    err, r,
-		    "secrets.d does not say where secret %s goes: write %s.conf, or: "
-		    "tpm-seal --replace --unit UNIT %s",
-		    name, name, name);
+		return sr_fail(err, r,
+			       "secrets.d does not say where secret %s goes: write "
+			       "secrets.d/%s.conf, or: "
+			       "tpm-seal --replace --unit UNIT %s",
+			       name, name, name);
 	return r;
 }
 
