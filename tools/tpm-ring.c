@@ -22,12 +22,46 @@ static const struct option_row options[] = {
 	{ 0 },
 };
 
-static int load(const char *name, struct sr_store **store, struct sr_ring **ring,
-		struct sr_err *err)
-{
-	int r = tool_store(store, err);
+/* What a command works with; all of it empty until it is needed. */
+struct work {
+	struct sr_store *store;
+	struct sr_ring *ring;
+	struct sr_tpm *tpm;
+	struct chosen chosen;
+};
 
-	return r < 0 ? r : sr_ring_load(*store, name, ring, err);
+static void work_done(struct work *work)
+{
+	choices_done(&work->chosen);
+	sr_tpm_close(work->tpm);
+	sr_ring_free(work->ring);
+	sr_store_close(work->store);
+}
+
+#define _cleanup_work_ _cleanup_(work_done)
+
+static int load(struct work *work, const char *name, struct sr_err *err)
+{
+	int r = tool_store(&work->store, err);
+
+	return r < 0 ? r : sr_ring_load(work->store, name, &work->ring, err);
+}
+
+/* Everything is chosen and asked for before the ring is opened. */
+static int load_and_choose(struct work *work, const char *name, struct sr_err *err)
+{
+	int r = load(work, name, err);
+
+	if (r == 0)
+		r = tool_tpm(work->store, &work->tpm, err);
+	return r < 0 ? r : choices_recovery(work->store, name, &work->chosen, err);
+}
+
+static int start(struct work *work, struct sr_err *err)
+{
+	int r = tool_store(&work->store, err);
+
+	return r < 0 ? r : tool_tpm(work->store, &work->tpm, err);
 }
 
 static void day(time_t when, char ret[SR_TIME_TEXT])
@@ -146,16 +180,15 @@ static void print_details(const struct sr_ring_info *info)
 
 static int cmd_show(int argc, char **argv, struct sr_err *err)
 {
-	_cleanup_store_ struct sr_store *store = NULL;
-	_cleanup_ring_ struct sr_ring *ring = NULL;
+	_cleanup_work_ struct work work = { 0 };
 	struct sr_ring_info info;
 	int r;
 
 	if (as_json)
 		return cmd_list(argc, argv, err);
-	r = load(argv[0], &store, &ring, err);
+	r = load(&work, argv[0], err);
 	if (r == 0)
-		r = sr_ring_info(ring, &info, err);
+		r = sr_ring_info(work.ring, &info, err);
 	if (r == 0)
 		print_details(&info);
 	return r;
@@ -163,81 +196,72 @@ static int cmd_show(int argc, char **argv, struct sr_err *err)
 
 static int cmd_create(int argc, char **argv, struct sr_err *err)
 {
-	_cleanup_store_ struct sr_store *store = NULL;
-	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
-	_cleanup_ring_ struct sr_ring *ring = NULL;
-	int r = tool_store(&store, err);
+	_cleanup_work_ struct work work = { 0 };
+	int r = start(&work, err);
 
 	(void)argc;
+	return r < 0 ? r
+		     : choices_new_ring(work.store, work.tpm, argv[0], &work.ring, err);
+}
+
+static int rotate(struct work *work, const char *name, struct sr_err *err)
+{
+	struct sr_progress progress = { tool_progress, (void *)"encrypting" };
+	struct sr_ring_info info;
+	int r = sr_ring_info(work->ring, &info, err);
+
 	if (r == 0)
-		r = tool_tpm(store, &tpm, err);
-	return r < 0 ? r : choices_new_ring(store, tpm, argv[0], &ring, err);
+		r = choices_ring(work->tpm, name, info.pin, &work->chosen, err);
+	if (r == 0)
+		r = sr_ring_open(work->ring, work->tpm, choices_ask(), err);
+	return r < 0 ? r
+		     : sr_ring_rotate(work->ring, work->tpm, &work->chosen.options,
+				      &progress, err);
 }
 
 static int cmd_rotate(int argc, char **argv, struct sr_err *err)
 {
-	struct sr_progress progress = { tool_progress, (void *)"encrypting" };
-	struct sr_ring_info info;
-	_cleanup_store_ struct sr_store *store = NULL;
-	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
-	_cleanup_chosen_ struct chosen chosen = { 0 };
-	_cleanup_ring_ struct sr_ring *ring = NULL;
-	int r = load(argv[0], &store, &ring, err);
+	_cleanup_work_ struct work work = { 0 };
+	int r = load_and_choose(&work, argv[0], err);
 
 	(void)argc;
 	if (r == 0)
-		r = tool_tpm(store, &tpm, err);
+		r = rotate(&work, argv[0], err);
 	if (r == 0)
-		r = choices_recovery(store, argv[0], &chosen, err);
-	if (r == 0)
-		r = sr_ring_info(ring, &info, err);
-	if (r == 0)
-		r = choices_ring(tpm, argv[0], info.pin, &chosen, err);
-	if (r == 0)
-		r = sr_ring_open(ring, tpm, choices_ask(), err);
-	if (r == 0)
-		r = sr_ring_rotate(ring, tpm, &chosen.options, &progress, err);
-	if (r == 0)
-		tool_say("ring %s in %s has a new key", argv[0], sr_store_path(store));
+		tool_say("ring %s in %s has a new key", argv[0],
+			 sr_store_path(work.store));
 	return r;
 }
 
 static int cmd_recovery_test(int argc, char **argv, struct sr_err *err)
 {
-	_cleanup_store_ struct sr_store *store = NULL;
-	_cleanup_ring_ struct sr_ring *ring = NULL;
-	int r = load(argv[0], &store, &ring, err);
+	_cleanup_work_ struct work work = { 0 };
+	int r = load(&work, argv[0], err);
 
 	(void)argc;
 	if (r == 0)
-		r = choices_open_recovery(ring, argv[0], escrow_key, err);
+		r = choices_open_recovery(work.ring, argv[0], escrow_key, err);
 	if (r == 0)
-		r = sr_ring_recovery_proven(ring, err);
+		r = sr_ring_recovery_proven(work.ring, err);
 	if (r == 0)
-		tool_say("recovery opens ring %s in %s", argv[0], sr_store_path(store));
+		tool_say("recovery opens ring %s in %s", argv[0],
+			 sr_store_path(work.store));
 	return r;
 }
 
 static int cmd_recovery_renew(int argc, char **argv, struct sr_err *err)
 {
-	_cleanup_store_ struct sr_store *store = NULL;
-	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
-	_cleanup_chosen_ struct chosen chosen = { 0 };
-	_cleanup_ring_ struct sr_ring *ring = NULL;
-	int r = load(argv[0], &store, &ring, err);
+	_cleanup_work_ struct work work = { 0 };
+	int r = load_and_choose(&work, argv[0], err);
 
 	(void)argc;
 	if (r == 0)
-		r = tool_tpm(store, &tpm, err);
+		r = sr_ring_open(work.ring, work.tpm, choices_ask(), err);
 	if (r == 0)
-		r = choices_recovery(store, argv[0], &chosen, err);
-	if (r == 0)
-		r = sr_ring_open(ring, tpm, choices_ask(), err);
-	if (r == 0)
-		r = sr_ring_recovery_renew(ring, &chosen.options.recovery, err);
+		r = sr_ring_recovery_renew(work.ring, &work.chosen.options.recovery, err);
 	if (r == 0)
 		tool_say("ring %s in %s has a new recovery copy", argv[0],
-			 sr_store_path(store));
+			 sr_store_path(work.store));
 	return r;
 }
 
@@ -266,20 +290,26 @@ static int write_all(struct sr_ring *ring, const char *directory, struct sr_err 
 	return r < 0 ? r : 0;
 }
 
+static int make_new_dir(const char *directory, struct sr_err *err)
+{
+	if (mkdir(directory, 0700) == 0)
+		return 0;
+	return errno == EEXIST ? sr_fail(err, -EEXIST, "%s exists already", directory)
+			       : sr_fail_sys(err, errno, "cannot make %s", directory);
+}
+
 static int cmd_recovery_open(int argc, char **argv, struct sr_err *err)
 {
-	_cleanup_store_ struct sr_store *store = NULL;
-	_cleanup_ring_ struct sr_ring *ring = NULL;
-	int r = load(argv[0], &store, &ring, err);
+	_cleanup_work_ struct work work = { 0 };
+	int r = load(&work, argv[0], err);
 
 	(void)argc;
 	if (r == 0)
-		r = choices_open_recovery(ring, argv[0], escrow_key, err);
-	if (r == 0 && mkdir(argv[1], 0700) < 0)
-		r = errno == EEXIST ? sr_fail(err, -EEXIST, "%s exists already", argv[1])
-				    : sr_fail_sys(err, errno, "cannot make %s", argv[1]);
+		r = choices_open_recovery(work.ring, argv[0], escrow_key, err);
 	if (r == 0)
-		r = write_all(ring, argv[1], err);
+		r = make_new_dir(argv[1], err);
+	if (r == 0)
+		r = write_all(work.ring, argv[1], err);
 	if (r == 0)
 		tool_say("the secrets of ring %s are in %s, in the clear", argv[0],
 			 argv[1]);
@@ -288,13 +318,12 @@ static int cmd_recovery_open(int argc, char **argv, struct sr_err *err)
 
 static int cmd_export(int argc, char **argv, struct sr_err *err)
 {
-	_cleanup_store_ struct sr_store *store = NULL;
-	_cleanup_ring_ struct sr_ring *ring = NULL;
-	int r = load(argv[0], &store, &ring, err);
+	_cleanup_work_ struct work work = { 0 };
+	int r = load(&work, argv[0], err);
 
 	(void)argc;
 	if (r == 0)
-		r = sr_ring_export(ring, argv[1], err);
+		r = sr_ring_export(work.ring, argv[1], err);
 	if (r == 0)
 		tool_say("ring %s is in %s: tpm-ring import takes it over with the "
 			 "recovery key",
@@ -309,28 +338,23 @@ static int open_imported(struct sr_ring *ring, void *arg, struct sr_err *err)
 
 static int cmd_import(int argc, char **argv, struct sr_err *err)
 {
-	_cleanup_store_ struct sr_store *store = NULL;
-	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
-	_cleanup_chosen_ struct chosen chosen = { 0 };
-	_cleanup_ring_ struct sr_ring *ring = NULL;
+	_cleanup_work_ struct work work = { 0 };
 	struct sr_ring_info info;
-	int r = tool_store(&store, err);
+	int r = start(&work, err);
 
 	(void)argc;
 	if (r == 0)
-		r = tool_tpm(store, &tpm, err);
+		r = choices_ring(work.tpm, argv[1], false, &work.chosen, err);
 	if (r == 0)
-		r = choices_ring(tpm, argv[1], false, &chosen, err);
+		r = sr_ring_import(work.store, argv[0], argv[1], work.tpm, open_imported,
+				   argv[1], &work.chosen.options, err);
 	if (r == 0)
-		r = sr_ring_import(store, argv[0], argv[1], tpm, open_imported, argv[1],
-				   &chosen.options, err);
+		r = sr_ring_load(work.store, argv[1], &work.ring, err);
 	if (r == 0)
-		r = sr_ring_load(store, argv[1], &ring, err);
-	if (r == 0)
-		r = sr_ring_info(ring, &info, err);
+		r = sr_ring_info(work.ring, &info, err);
 	if (r == 0)
 		tool_say("ring %s is in %s, sealed to this machine (%s)", info.name,
-			 sr_store_path(store), info.pcrs);
+			 sr_store_path(work.store), info.pcrs);
 	return r;
 }
 
