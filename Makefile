@@ -185,7 +185,7 @@ UNDEFINED := -Wl,-z,defs
 else
 # Fortified calls go around what sanitizers and --wrap intercept.
 UNFORTIFY := -U_FORTIFY_SOURCE
-SANITIZER := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZER := -g -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
 # Error texts are cut to fit on purpose.

@@ -4,6 +4,7 @@
 # a crash, never another secret.
 
 # Status 8 says that a file is damaged. What else may come, and why, stands with each file.
+# shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
 
 load common
 
@@ -58,41 +59,41 @@ damaged() {
     [ "$status" -eq 1 ]
 }
 
+# What stands behind its own hash, the last newline, may be another byte (0).
 @test "ring.conf" {
-    seal key $SECRET
+    seal key "$SECRET"
     damaged "$RINGS/system/ring.conf" 8 tpm-unseal key
-    [[ $output != *"ended with 0"* ]]
+    [ "$(grep -o "[0-9]* ended with 0" <<<"$output")" = "1 ended with 0" ]
 }
 
-# The words before the PEM block do not matter (0). A PolicyPCR over other values, which
-# no hash in the file contradicts, is one for another boot state (3).
+# The words before the PEM block and the last newline do not matter (0).
 @test "an approval" {
-    seal key $SECRET
-    damaged "$RINGS/system/approvals/current.pem" 3,8 tpm-unseal key
+    seal key "$SECRET"
+    damaged "$RINGS/system/approvals/current.pem" 8 tpm-unseal key
 }
 
 @test "a secret" {
-    seal key $SECRET
+    seal key "$SECRET"
     damaged "$RINGS/system/secrets/key.cms" 8 tpm-unseal key
     [[ $output != *"ended with 0"* ]]
 }
 
 # A damaged salt or wrapped key looks like a wrong recovery key (4).
 @test "the recovery copy" {
-    seal key $SECRET
+    seal key "$SECRET"
     damaged "$RINGS/system/recovery.cms" 4,8 tpm-unseal --recovery-key-file "$RK" key
     [[ $output != *"ended with 0"* ]]
 }
 
 # Groups have check letters, so damage is a mistyped key (4). Punctuation does not matter.
 @test "the recovery key file" {
-    seal key $SECRET
+    seal key "$SECRET"
     damaged "$RK" 4 tpm-unseal --recovery-key-file "$RK" key
 }
 
 # A comment does not matter (0), and another TCTI is no TPM (6).
 @test "sealring.conf" {
-    seal key $SECRET
+    seal key "$SECRET"
     printf '# Of this machine\n[TPM]\nTCTI=%s\n[Policy]\nPCRs=0+7\n' "$SEALRING_TCTI" \
         >"$SEALRING_CONFIG_DIR/sealring.conf"
     # shellcheck disable=SC2030,SC2031
@@ -104,7 +105,7 @@ damaged() {
 
 # A comment does not matter (0), and without a place there is nothing to do (2).
 @test "secrets.d" {
-    seal key $SECRET
+    seal key "$SECRET"
     mkdir "$SEALRING_CONFIG_DIR/secrets.d" creds
     printf '# For the database\n[Secret]\nRing=system\n\n[Credential]\nName=db\nUnits=db.service\n' \
         >"$SEALRING_CONFIG_DIR/secrets.d/key.conf"
@@ -112,13 +113,50 @@ damaged() {
         tpm-unseal -q --configured --credential="$PWD/creds" key
 }
 
-# Here no ring says which TPM and which state it was for: another parent, or an object that
-# the TPM refuses, was sealed by another TPM (7), and another PolicyPCR is for another boot
-# state (3).
-@test "a key file of another tool, DER" {
-    seal key $SECRET
+# key_file FILE: the secret as other tools seal it, to PCR 0+7, under the storage key
+key_file() {
+    local digest
+    tpm2_pcrread -Q sha256:0,7 -o pcrs
+    digest=$(sha256sum pcrs | cut -d' ' -f1)
     tpm2_createpolicy -Q --policy-pcr -l sha256:0,7 -L policy
-    printf %s $SECRET | tpm2_create -Q -C 0x81000001 -L policy -i - -u pub -r priv
-    cp "$RINGS/system/approvals/current.pem" key.pem
-    damaged key.pem 3,7,8 tpm-unseal --file key.pem
+    tpm2_flushcontext -l
+    printf %s "$SECRET" | tpm2_create -Q -C 0x81000001 -L policy -i - -u pub -r priv \
+        -a "fixedtpm|fixedparent|noda"
+    tpm2_flushcontext -t
+    cat >conf <<EOT
+asn1=SEQUENCE:key
+[key]
+type=OID:2.23.133.10.1.5
+empty=EXPLICIT:0,BOOLEAN:TRUE
+policy=EXPLICIT:1,SEQUENCE:policy
+parent=INTEGER:0x81000001
+pub=FORMAT:HEX,OCT:$(xxd -p pub | tr -d '\n')
+priv=FORMAT:HEX,OCT:$(xxd -p priv | tr -d '\n')
+[policy]
+only=SEQUENCE:pcr
+[pcr]
+code=EXPLICIT:0,INTEGER:0x17f
+body=EXPLICIT:1,FORMAT:HEX,OCT:00000001000b03810000$digest
+EOT
+    openssl asn1parse -genconf conf -noout -out "$1" >/dev/null
+}
+
+# Here no ring says which TPM it was for: with another parent, or with another object than
+# the one that was encrypted, it seems to be sealed by another TPM (7).
+@test "a key file of another tool" {
+    seal unused x
+    key_file key
+    [ "$(tpm-unseal --file key)" = "$SECRET" ]
+    damaged key 7,8 tpm-unseal --file key
+}
+
+@test "a key file of another tool, PEM" {
+    seal unused x
+    key_file key
+    {
+        echo "-----BEGIN TSS2 PRIVATE KEY-----"
+        base64 -w 64 key
+        echo "-----END TSS2 PRIVATE KEY-----"
+    } >key.pem
+    damaged key.pem 7,8 tpm-unseal --file key.pem
 }
