@@ -412,12 +412,14 @@ int sr_ring_secrets(struct sr_ring *ring, char ***ret, struct sr_err *err);
  * struct sr_ring_options - how a ring is made
  * @pcrs:	PCR list, "0+7" or "sha256:0+7+15=0"; NULL takes the configuration's
  * @pin:	its PIN, 1 to SR_PIN_MAX bytes; NULL for none
+ * @new_tpm:	sr_ring_approve(): the ring may move to another TPM than it was sealed by
  * @accept_unmeasured:	take a bank that firmware did not measure into
  * @recovery:	who can recover; all empty for nobody
  */
 struct sr_ring_options {
 	const char *pcrs;
 	const struct sr_secret *pin;
+	bool new_tpm;
 	bool accept_unmeasured;
 	struct sr_recovery recovery;
 };

@@ -280,7 +280,7 @@ names() {
     tpm-unseal --fd 7 key 7>seven
     [ "$(<seven)" = sesame ]
     [ "$(tpm-unseal --fd 1 key)" = sesame ]
-    fails 1 tpm-unseal --fd 9 key 9>&-
+    fails 2 tpm-unseal --fd 9 key 9>&-
     one_line
     fails 2 tpm-unseal --fd x key
     fails 2 tpm-unseal --fd -1 key

@@ -167,7 +167,7 @@ without_software() {
     one_line
     seal other text --ring second
     fails 4 by_key "$RK"
-    says "only for escrow certificates"
+    says "only escrow certificates: --escrow-key FILE"
     [ "$(by_escrow "$certificates/rsa.key")" = sesame ]
 }
 

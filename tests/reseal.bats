@@ -178,7 +178,7 @@ recover() {
 
 @test "now --pcrs: bound to the new list, no longer to the old one" {
     seal key sesame --pcrs 0+7
-    tpm-reseal -q now --pcrs 0+4
+    tpm-reseal -q now system --pcrs 0+4
     tpm-ring list | grep -q 'sha256:0+4 '
     [ "$(tpm-unseal key)" = sesame ]
     extend 7 "no longer looked at"
@@ -188,7 +188,7 @@ recover() {
     says "PCR 4"
     tpm_boot
     [ "$(tpm-unseal key)" = sesame ]
-    tpm-reseal -q now --pcrs sha384:7
+    tpm-reseal -q now system --pcrs sha384:7
     extend 0 "other firmware"
     [ "$(tpm-unseal key)" = sesame ]
     drift
@@ -203,7 +203,7 @@ recover() {
 
 @test "now: a PCR list for a state still to come replaces the present one only as asked" {
     seal key sesame
-    tpm-reseal -q now --pcrs "0+7+15=0"
+    tpm-reseal -q now system --pcrs "0+7+15=0"
     [ "$(tpm-unseal key)" = sesame ]
     extend 15 latch
     fails 3 tpm-unseal key
@@ -359,7 +359,7 @@ recover() {
     fails 4 recover
     says "--pin"
     fails 3 tpm-unseal --pin-file pin key
-    recover --pin --pin-file pin2
+    recover system --pin --pin-file pin2
     [ "$(tpm-unseal --pin-file pin2 key)" = sesame ]
     fails 4 tpm-unseal --pin-file pin key
     tpm_boot
@@ -397,4 +397,63 @@ recover() {
 	END
     echo "$tried mistakes tried"
     [ "$tried" -eq 9 ]
+}
+
+# What an attacker who writes to the disk does: edits ring.conf, and makes its hash right.
+forge() {
+    local conf=$RINGS/system/ring.conf
+    sed -i "$1" "$conf"
+    sed -i '/^\[Check\]$/,$d' "$conf"
+    printf '[Check]\nSHA256=%s\n' "$(sha256sum "$conf" | cut -d' ' -f1)" >>"$conf"
+}
+
+@test "a ring.conf edited without the ring key: opens, but nothing is written or approved" {
+    for edit in 's/^PCRs=.*/PCRs=sha256:16/' 's/^PIN=no/PIN=yes/' 's/^Id=..../Id=0000/'; do
+        rm -rf "$SEALRING_STATE_DIR"
+        seal key sesame
+        forge 's/^PIN=no/PIN=no/' # the hash is made right: nothing else is found out
+        tpm-reseal -q now
+        forge "$edit"
+        [ "$(tpm-unseal key)" = sesame ]
+        [ "$(tpm-unseal --recovery-key-file "$RK" key)" = sesame ]
+        fails 8 tpm-reseal -q now
+        says "changed by somebody without the ring key"
+        fails 8 tpm-ring rotate system --recovery-key-file "$RK"
+        fails 8 tpm-seal -q --generate other
+        fails 8 tpm-ring recovery test system --recovery-key-file "$RK"
+        drift
+        fails 8 recover system
+        says "changed by somebody without the ring key"
+        tpm_boot
+    done
+}
+
+@test "a recovery copy of another ring's key is not taken, also while there is no secret" {
+    tpm-ring -q create one --recovery-key-file "$RK"
+    tpm-ring -q create two --recovery-key-file "$RK"
+    tpm-ring -q recovery test two --recovery-key-file "$RK"
+    cp "$RINGS/one/recovery.cms" "$RINGS/two/recovery.cms"
+    fails 8 tpm-ring recovery test two --recovery-key-file "$RK"
+    fails 8 recover two
+}
+
+@test "on another TPM a ring is foreign, and recover moves it there" {
+    seal key sesame
+    tpm_use other
+    tpm_boot
+    fails 7 tpm-unseal key
+    fails 7 tpm-reseal status system
+    recover system
+    [ "$(tpm-unseal key)" = sesame ]
+    tpm_use main
+    fails 7 tpm-unseal key
+}
+
+@test "a copy of a ring beside it: both are named, and nothing is given" {
+    seal key sesame
+    cp -a "$RINGS/system" "$RINGS/old"
+    fails 8 tpm-unseal key
+    says "old and system"
+    rm -r "${RINGS:?}/old"
+    [ "$(tpm-unseal key)" = sesame ]
 }

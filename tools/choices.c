@@ -157,6 +157,20 @@ static int open_by_escrow(struct sr_ring *ring, const char *file, struct sr_err 
 	return r < 0 ? r : sr_ring_open_escrow(ring, &pem, err);
 }
 
+/* Nobody should type 40 letters in vain. */
+static int check_way(struct sr_ring *ring, const char *escrow_key, struct sr_err *err)
+{
+	struct sr_ring_info info;
+	int r = sr_ring_info(ring, &info, err);
+
+	if (r < 0 || escrow_key || info.recovery_key || !info.recovery_intact)
+		return r;
+	return sr_fail(
+	    err, -EACCES,
+	    "ring %s has no recovery key, only escrow certificates: --escrow-key FILE",
+	    info.name);
+}
+
 int choices_open_recovery(struct sr_ring *ring, const char *name, const char *escrow_key,
 			  struct sr_err *err)
 {
@@ -164,6 +178,9 @@ int choices_open_recovery(struct sr_ring *ring, const char *name, const char *es
 	char question[SR_NAME_MAX + 32];
 	int r;
 
+	r = check_way(ring, escrow_key, err);
+	if (r < 0)
+		return r;
 	if (escrow_key)
 		return open_by_escrow(ring, escrow_key, err);
 	(void)snprintf(question, sizeof(question), "Recovery key of %s", name);

@@ -2,6 +2,7 @@
 /* Making a ring: who can recover it, and what it does not protect from. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "choices.h"
 #include "print_key.h"
@@ -20,6 +21,22 @@ static int announce(void *arg, struct sr_err *err)
 	return 0;
 }
 
+/* Whoever could have put the file there, or can read it, could recover the ring. */
+static int check_owner(const char *file, struct sr_err *err)
+{
+	struct stat st;
+
+	if (stat(file, &st) < 0)
+		return sr_fail_sys(err, errno, "cannot examine %s", file);
+	if ((st.st_uid != 0 && st.st_uid != geteuid()) || st.st_mode & 077)
+		return sr_fail(
+		    err, -EEXIST,
+		    "%s exists, and is not yours alone (owner, mode 0600): name a new "
+		    "file",
+		    file);
+	return 0;
+}
+
 /* A key that is there already may serve several rings; another file is not overwritten.
  */
 static int key_from_file(struct chosen *ret, struct sr_err *err)
@@ -27,17 +44,25 @@ static int key_from_file(struct chosen *ret, struct sr_err *err)
 	_cleanup_secret_ struct sr_secret typed = { 0 };
 	int r;
 
+	if (strcmp(choices.recovery_key_file, "-") == 0)
+		return sr_fail(
+		    err, -EINVAL,
+		    "--recovery-key-file: a new ring's key goes to a file, not to -");
 	if (access(choices.recovery_key_file, F_OK) < 0 && errno == ENOENT) {
 		ret->write = true;
 		return sr_recovery_key_generate(&ret->recovery_key, err);
 	}
-	r = choices_read_file(choices.recovery_key_file, 256, &typed, err);
+	r = check_owner(choices.recovery_key_file, err);
+	if (r == 0)
+		r = choices_read_file(choices.recovery_key_file, 256, &typed, err);
 	if (r == 0)
 		r = sr_recovery_key_parse(&typed, &ret->recovery_key, err);
 	if (r == -EACCES || r == -EINVAL)
 		return sr_fail(err, -EEXIST,
 			       "%s exists and holds no recovery key: name a new file",
 			       choices.recovery_key_file);
+	if (r == 0)
+		tool_say("the recovery key is the one in %s", choices.recovery_key_file);
 	return r;
 }
 

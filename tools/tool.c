@@ -3,6 +3,8 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -139,7 +141,7 @@ static char *directory(const char *override, const char *system, const char *xdg
 	else if (base && base[0] == '/')
 		n = asprintf(&path, "%s/sealring", base);
 	else
-		n = asprintf(&path, "%s/%s/sealring", home ? home : "", fallback);
+		n = asprintf(&path, "%s/%s/sealring", home ? home : ".", fallback);
 	return n < 0 ? NULL : path;
 }
 
@@ -156,6 +158,11 @@ int tool_store(struct sr_store **ret, struct sr_err *err)
 		return sr_fail(err, -EINVAL, "--system and --user: choose one");
 	if (!config || !state)
 		return sr_fail(err, -ENOMEM, "out of memory");
+	if (config[0] != '/' || state[0] != '/')
+		return sr_fail(
+		    err, -EINVAL,
+		    "no place for the store: HOME, XDG_* and SEALRING_* must be "
+		    "absolute paths");
 	return sr_store_open(&options, ret, err);
 }
 
@@ -172,13 +179,25 @@ int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *e
 }
 
 /* No debugger of another process, no core file; ESYS must not log on our stderr. */
+/* A closed descriptor would be the next file's, or the TPM's: read-only, writing fails. */
+static void fill_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", O_RDONLY);
+}
+
 static void harden(void)
 {
+	fill_standard_descriptors();
 #ifndef __SANITIZE_ADDRESS__ /* the leak checker is a debugger */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 #endif
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
-	(void)setenv("TSS2_LOG", "all+NONE", 0);
+	/* Whatever was asked for: libtss2's trace has the keys in it. */
+	(void)setenv("TSS2_LOG", "all+NONE", 1);
+	(void)unsetenv("TSS2_LOGFILE");
+	(void)signal(SIGXFSZ, SIG_IGN); /* an error to clean up after, like any other */
 }
 
 static void print_command(const struct command_row *row)

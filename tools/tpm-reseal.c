@@ -175,10 +175,25 @@ static int approve_now(struct work *work, const char *name, struct sr_err *err)
 	return r < 0 ? r : 0;
 }
 
+/* What concerns one ring only is not done to all of them by leaving out a word. */
+static int check_now(int argc, struct sr_err *err)
+{
+	if (as_json)
+		return sr_fail(err, -EINVAL, "--json goes with status");
+	if (argc == 0 && (choices.pcrs || choices.pin || choices.new_pin_file))
+		return sr_fail(
+		    err, -EINVAL,
+		    "--pcrs and --pin need the name of a ring: tpm-reseal now RING");
+	return 0;
+}
+
 static int cmd_now(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_work_ struct work work = { 0 };
-	int r = start(&work, err);
+	int r = check_now(argc, err);
+
+	if (r == 0)
+		r = start(&work, err);
 
 	return r < 0 ? r : for_each(&work, argc, argv, approve_now, err);
 }
@@ -200,6 +215,19 @@ static int confirm(const char *name, struct sr_err *err)
 		       name);
 }
 
+static void say_why(const char *name, const struct sr_status *status)
+{
+	char changed[128] = "";
+	size_t used = 0;
+
+	for (unsigned int pcr = 0; pcr < 24 && used < sizeof(changed); pcr++)
+		if (status->changed & 1U << pcr)
+			used += (size_t)snprintf(changed + used, sizeof(changed) - used,
+						 "%s PCR %u", used ? " and" : ":", pcr);
+	tool_warn("ring %s is %s%s%s", name, sr_state_name(status->state), changed,
+		  used ? " changed" : "");
+}
+
 /* Why is said in any case: a changed boot state should not be approved unseen. */
 static int recover_one(struct work *work, const char *name, struct sr_err *err)
 {
@@ -210,7 +238,7 @@ static int recover_one(struct work *work, const char *name, struct sr_err *err)
 
 	if (r < 0)
 		return r;
-	tool_warn("ring %s is %s: %s", name, sr_state_name(status.state), status.text);
+	say_why(name, &status);
 	r = sr_ring_load(work->store, name, &ring, err);
 	if (r == 0)
 		r = choices_open_recovery(ring, name, escrow_key, err);
@@ -220,6 +248,7 @@ static int recover_one(struct work *work, const char *name, struct sr_err *err)
 		r = choices_ring(work->tpm, name, false, &chosen, err);
 	if (r < 0)
 		return r;
+	chosen.options.new_tpm = status.state == SR_STATE_FOREIGN;
 	later = sr_ring_approve(ring, work->tpm, &chosen.options, err);
 	r = later < 0 ? later : sr_ring_recovery_proven(ring, err);
 	if (r < 0)
@@ -249,7 +278,10 @@ static int recover_unless_ready(struct work *work, const char *name, struct sr_e
 static int cmd_recover(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_work_ struct work work = { 0 };
-	int r = start(&work, err);
+	int r = check_now(argc, err);
+
+	if (r == 0)
+		r = start(&work, err);
 
 	if (r < 0)
 		return r;

@@ -44,6 +44,11 @@ static int check_promises(struct sr_ring *ring, struct sr_err *err)
 	}
 	if (r < 0)
 		return r;
+	if (choices.recovery_key_file || choices.escrow.count || choices.no_recovery)
+		tool_say("ring %s exists: who can recover it stays as it is; tpm-ring "
+			 "recovery "
+			 "renew %s changes that",
+			 info.name, info.name);
 	if ((choices.pin || choices.pin_file) && !info.pin)
 		return sr_fail(
 		    err, -EINVAL,
@@ -152,19 +157,16 @@ static int describe_unit(struct sr_store *store, const char *name, const char *r
 	return sr_delivery_add_unit(ret, ring, name, unit, err);
 }
 
-static int write_unit(struct sr_store *store, const char *name, const char *ring,
-		      struct sr_err *err)
+static int write_unit(struct sr_store *store, const char *name,
+		      const struct sr_delivery *delivery, struct sr_err *err)
 {
-	_cleanup_(sr_delivery_done) struct sr_delivery delivery = { 0 };
-	int r = describe_unit(store, name, ring, &delivery, err);
+	int r = sr_delivery_write(store, name, delivery, err);
 
-	if (r == 0)
-		r = sr_delivery_write(store, name, &delivery, err);
 	if (r < 0)
 		return r;
 	printf("# systemctl edit %s\n[Unit]\nRequires=tpm-unseal@%s.service\n"
 	       "After=tpm-unseal@%s.service\n\n[Service]\nLoadCredential=%s\n",
-	       unit, name, name, delivery.credential);
+	       unit, name, name, delivery->credential);
 	return 0;
 }
 
@@ -184,10 +186,13 @@ static int seal(struct sr_store *store, const char *name, const char *file,
 				 : replace  ? SR_SEAL_REPLACE
 					    : SR_SEAL_NEW;
 	_cleanup_secret_ struct sr_secret secret = { 0 };
+	_cleanup_(sr_delivery_done) struct sr_delivery delivery = { 0 };
 	_cleanup_ring_ struct sr_ring *ring = NULL;
 	char where[SR_NAME_MAX + 1];
 	int r = choose_ring(store, name, where, err);
 
+	if (r == 0 && unit)
+		r = describe_unit(store, name, where, &delivery, err);
 	if (r == 0)
 		r = read_secret(name, file, &secret, err);
 	if (r == 0 && secret.size == 0)
@@ -204,7 +209,7 @@ static int seal(struct sr_store *store, const char *name, const char *file,
 	tool_say(r ? "sealed %s under ring %s in %s"
 		   : "%s under ring %s in %s is unchanged",
 		 name, where, sr_store_path(store));
-	return unit ? write_unit(store, name, where, err) : 0;
+	return unit ? write_unit(store, name, &delivery, err) : 0;
 }
 
 static int load_owner(struct sr_store *store, const char *name, struct sr_ring **ret,

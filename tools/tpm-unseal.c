@@ -74,14 +74,16 @@ static int write_special(const struct sr_secret *secret, struct sr_err *err)
 
 static int write_output(const struct sr_secret *secret, struct sr_err *err)
 {
+	_cleanup_free_ char *real = realpath(output, NULL);
 	struct stat st;
 	bool there = stat(output, &st) == 0;
 
 	if (!there && errno != ENOENT)
 		return sr_fail_sys(err, errno, "cannot examine %s", output);
-	if (there && !S_ISREG(st.st_mode))
+	if (there && (!S_ISREG(st.st_mode) || strncmp(output, "/dev/", 5) == 0 ||
+		      strncmp(output, "/proc/", 6) == 0))
 		return write_special(secret, err);
-	return sr_secret_write_file(secret, output, false, err);
+	return sr_secret_write_file(secret, real ? real : output, false, err);
 }
 
 static int put_keyring(const struct sr_keyring *wanted, const char *name,
@@ -334,6 +336,13 @@ static int parse_numbers(struct sr_err *err)
 	uint64_t number;
 	int r = 0;
 
+	if (fd_number) {
+		r = sr_number_parse(fd_number, INT32_MAX, &number, err);
+		if (r == 0 && fcntl((int)number, F_GETFD) < 0)
+			return sr_fail(err, -EINVAL,
+				       "--fd %s is not an open file descriptor",
+				       fd_number);
+	}
 	if (timeout) {
 		r = sr_number_parse(timeout, UINT32_MAX, &number, err);
 		target.timeout = (unsigned int)number;

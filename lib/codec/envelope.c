@@ -3,10 +3,8 @@
 #include "envelope.h"
 
 #include <openssl/asn1t.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
 #include <string.h>
@@ -112,8 +110,6 @@ static void envelope_free(struct envelope *envelope)
 
 SR_DEFINE_CLEANUP(envelope_freep, struct envelope *, envelope_free)
 SR_DEFINE_CLEANUP(cipher_freep, EVP_CIPHER_CTX *, EVP_CIPHER_CTX_free)
-SR_DEFINE_CLEANUP(kdf_freep, EVP_KDF *, EVP_KDF_free)
-SR_DEFINE_CLEANUP(kdf_ctx_freep, EVP_KDF_CTX *, EVP_KDF_CTX_free)
 SR_DEFINE_CLEANUP(string_freep, ASN1_STRING *, ASN1_STRING_free)
 
 /* Why libcrypto refused does not matter: the file is not ours. */
@@ -138,31 +134,6 @@ static int make_label(const struct sr_secret *ring_key, const char *ring,
 			       ring, ring_key->size, SR_RING_KEY);
 	(void)snprintf(ret->id, sizeof(ret->id), "%s/%s", ring, name);
 	(void)snprintf(ret->info, sizeof(ret->info), INFO "%s", name);
-	return 0;
-}
-
-static int derive_kek(const struct sr_secret *ring_key, const struct label *label,
-		      struct sr_secret *ret, struct sr_err *err)
-{
-	_cleanup_(kdf_freep) EVP_KDF *kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);
-	_cleanup_(kdf_ctx_freep) EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
-	_cleanup_secret_ struct sr_secret kek = { 0 };
-	char digest[] = "SHA256";
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, ring_key->data,
-						  ring_key->size),
-		OSSL_PARAM_construct_octet_string(
-		    OSSL_KDF_PARAM_INFO, (char *)label->info, strlen(label->info)),
-		OSSL_PARAM_END,
-	};
-	int r = sr_secret_alloc(KEY, &kek, err);
-
-	if (r < 0)
-		return r;
-	if (!ctx || EVP_KDF_derive(ctx, kek.data, KEY, params) != 1)
-		return sr_fail_libcrypto(err, "deriving the key of a secret");
-	sr_secret_take(&kek, ret);
 	return 0;
 }
 
@@ -411,7 +382,7 @@ int sr_envelope_seal(const struct sr_secret *ring_key, const char *ring, const c
 
 	r = fill(&label, nonce, envelope, err);
 	if (r == 0)
-		r = derive_kek(ring_key, &label, &kek, err);
+		r = sr_derive(ring_key, label.info, &kek, err);
 	if (r == 0)
 		r = sr_secret_random(KEY, &cek, err);
 	if (r == 0)
@@ -432,7 +403,7 @@ static int open_labelled(const struct sr_secret *ring_key, const struct label *l
 	if (r == 0)
 		r = check(envelope, label, err);
 	if (r == 0)
-		r = derive_kek(ring_key, label, &kek, err);
+		r = sr_derive(ring_key, label->info, &kek, err);
 	if (r == 0)
 		r = unwrap(&kek, envelope->data->recipients->kek->wrapped, &cek, err);
 	return r < 0 ? r : decrypt(&cek, envelope->data, ret, err);

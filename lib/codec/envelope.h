@@ -3,9 +3,9 @@
 #ifndef SR_ENVELOPE_H
 #define SR_ENVELOPE_H
 
+#include "derive.h"
 #include "ground/io.h"
 
-#define SR_RING_KEY 32			       /* bytes in a ring key */
 #define SR_ENVELOPE_MAX (SR_SECRET_MAX + 1024) /* bytes in a file, at most */
 
 /**

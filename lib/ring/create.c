@@ -154,7 +154,7 @@ int sr_ring_create(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 	if (r == 0)
 		r = describe(building.ring, options, err);
 	if (r == 0)
-		r = sr_opening_start(building.ring, tpm, &opening, err);
+		r = sr_opening_start(building.ring, tpm, false, &opening, err);
 	if (r == 0)
 		r = sr_opening_approve(building.ring, &opening,
 				       options->accept_unmeasured, NULL, err);

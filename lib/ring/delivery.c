@@ -77,11 +77,25 @@ static int set_credential(const char *value, void *arg, struct sr_err *err)
 	return r < 0 ? r : sr_conf_string(value, &delivery->credential, err);
 }
 
+/* Unit names and globs (systemd.unit(5)); nothing that could begin another line. */
+static int check_unit(const char *unit, struct sr_err *err)
+{
+	static const char allowed[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	    "0123456789:-_.\\@*?[]";
+
+	if (*unit && strlen(unit) < 256 && unit[strspn(unit, allowed)] == '\0')
+		return 0;
+	return sr_fail(err, -EINVAL, "\"%.64s\" is not the name of a unit", unit);
+}
+
 static int add_unit(const char *value, void *arg, struct sr_err *err)
 {
 	struct sr_delivery *delivery = arg;
+	int r = check_unit(value, err);
 
-	return sr_strv_add(&delivery->units, &delivery->units_count, value, err);
+	return r < 0 ? r
+		     : sr_strv_add(&delivery->units, &delivery->units_count, value, err);
 }
 
 static const struct sr_conf_key delivery_keys[] = {
@@ -154,8 +168,10 @@ int sr_delivery_read(const struct sr_store *store, const char *name,
 int sr_delivery_add_unit(struct sr_delivery *delivery, const char *ring, const char *name,
 			 const char *unit, struct sr_err *err)
 {
-	int r = sr_conf_string(ring, &delivery->ring, err);
+	int r = check_unit(unit, err);
 
+	if (r == 0)
+		r = sr_conf_string(ring, &delivery->ring, err);
 	if (r == 0 && !delivery->credential)
 		r = sr_conf_string(name, &delivery->credential, err);
 	for (size_t i = 0; r == 0 && i < delivery->units_count; i++)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "codec/name.h"
 #include "compare.h"
 #include "tpm/object.h"
 #include "tpm/pcr.h"
@@ -51,10 +52,14 @@ static void note_policy(struct sr_ring *ring, struct sr_opening *opening,
 {
 	opening->values = approval->values;
 	ring->opened = approval->values;
-	ring->pin = sr_policy_needs_auth(&approval->key->policy);
 }
 
-/* Another approval may hold only where this one's policy did not. */
+/* Its policy does not hold, or it is damaged: another one may open. A PIN is not retried. */
+static bool may_go_on(int r)
+{
+	return r == -EKEYREJECTED || r == -EREMOTE || r == -EBADMSG;
+}
+
 static int try_all(const struct attempt *attempt, struct sr_opening *opening,
 		   struct sr_err *err)
 {
@@ -67,14 +72,19 @@ static int try_all(const struct attempt *attempt, struct sr_opening *opening,
 		.pin = &attempt->ring->pin_value,
 		.last = !attempt->keep,
 	};
-	int r = -EKEYREJECTED;
+	struct sr_err why = { 0 };
+	int r = -EKEYREJECTED, first = 0;
 
-	for (size_t i = 0; i < approvals->count && r == -EKEYREJECTED; i++) {
-		r = try_one(attempt, &unseal, &approvals->approval[i], err);
+	for (size_t i = 0; i < approvals->count && may_go_on(r); i++) {
+		r = try_one(attempt, &unseal, &approvals->approval[i], &why);
 		if (r == 0)
 			note_policy(attempt->ring, opening, &approvals->approval[i]);
+		if (r < 0 && !first)
+			first = sr_fail(err, r, "%s", why.text);
 	}
-	return r;
+	if (may_go_on(r) && first)
+		return first;
+	return r < 0 ? sr_fail(err, r, "%s", why.text) : 0;
 }
 
 static int converse(const struct attempt *attempt, struct sr_handle *parent,
@@ -192,17 +202,36 @@ int sr_opening_unseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_
 	return question(&attempt, r, err);
 }
 
-int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_opening *ret,
-		     struct sr_err *err)
+/* A key that only the ring's own TPM may get does not go to whichever answers. */
+static int check_same(const struct sr_ring *ring, const TPM2B_PUBLIC *found,
+		      struct sr_err *err)
+{
+	TPM2B_NAME is, was;
+	int r = sr_name_of(found, &is, err);
+
+	if (r == 0)
+		r = sr_name_of(&ring->srk, &was, err);
+	if (r < 0 || sr_name_equal(&is, &was))
+		return r;
+	return sr_fail(err, -EREMOTE,
+		       "sealed by another TPM than the one that answers now");
+}
+
+int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, bool same_tpm,
+		     struct sr_opening *ret, struct sr_err *err)
 {
 	_cleanup_opening_ struct sr_opening opening = SR_OPENING(tpm);
-	int r = sr_srk_get(tpm, &ring->srk, &opening.parent, err);
+	TPM2B_PUBLIC srk;
+	int r = sr_srk_get(tpm, &srk, &opening.parent, err);
 
+	if (r == 0 && same_tpm)
+		r = check_same(ring, &srk, err);
 	if (r == 0)
 		r = sr_session_start(tpm, TPM2_SE_POLICY, &opening.parent,
 				     &opening.session, err);
 	if (r < 0)
 		return r;
+	ring->srk = srk;
 	*ret = opening;
 	opening = SR_OPENING(tpm);
 	return 0;

@@ -41,9 +41,13 @@ int sr_opening_unseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_
 /**
  * sr_opening_start() - a storage key and a session for a ring not opened by this TPM
  * @ring:	its storage key becomes this TPM's
+ * @tpm:	an open TPM
+ * @same_tpm:	-EREMOTE if that is not the storage key that the ring has
+ * @ret:	release with sr_opening_done()
+ * @err:	says why, on failure
  */
-int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_opening *ret,
-		     struct sr_err *err);
+int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, bool same_tpm,
+		     struct sr_opening *ret, struct sr_err *err);
 
 /**
  * sr_opening_approve() - seal the key of an open ring to PCR values, prove it, write it

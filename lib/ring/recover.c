@@ -91,14 +91,19 @@ int sr_recovery_write(struct sr_ring *ring, const struct sr_recovery *recovery,
 }
 
 /*
+ * The key that made ring.conf's MAC is the ring's. Should somebody have edited that file,
+ * what is here can still be got out; nothing is written to such a ring.
  * A copy of before a rotation opens as well, but not what is here now. One secret that
  * opens is enough: another may be damaged, and recovery is not the time to insist.
  */
 int sr_ring_check_key(struct sr_ring *ring, struct sr_err *err)
 {
 	_cleanup_(sr_strv_freep) char **names = NULL;
-	int count = sr_ring_secrets(ring, &names, err);
+	int count;
 
+	if (sr_ring_check_mac(ring, NULL) == 0)
+		return 0;
+	count = sr_ring_secrets(ring, &names, err);
 	for (int i = 0; i < count; i++) {
 		_cleanup_secret_ struct sr_secret secret = { 0 };
 		int r = sr_ring_unseal(ring, names[i], &secret, err);
@@ -106,7 +111,7 @@ int sr_ring_check_key(struct sr_ring *ring, struct sr_err *err)
 		if (r != -EBADMSG)
 			return r;
 	}
-	if (count <= 0)
+	if (count < 0)
 		return count;
 	return sr_fail(
 	    err, -EBADMSG,

@@ -31,6 +31,7 @@ static int approve(struct sr_ring *ring, struct sr_opening *opening,
 		r = sr_ring_check_selection(ring, err);
 	if (r == 0)
 		r = check_pin(ring, err);
+	ring->pin = ring->pin_value.size > 0;
 	if (r == 0)
 		r = sr_opening_approve(ring, opening, options->accept_unmeasured, &later,
 				       err);
@@ -64,7 +65,7 @@ int sr_ring_approve(struct sr_ring *ring, struct sr_tpm *tpm,
 	if (r == 0)
 		r = sr_ring_lock(ring, &lock, err);
 	if (r == 0)
-		r = sr_opening_start(ring, tpm, &opening, err);
+		r = sr_opening_start(ring, tpm, !options->new_tpm, &opening, err);
 	if (r == 0)
 		r = approve(ring, &opening, options, err);
 	return r < 0 ? sr_fail_ring(ring, r, err) : r;

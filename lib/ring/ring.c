@@ -3,6 +3,7 @@
 #include "ring.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <string.h>
 #include <sys/file.h>
@@ -82,6 +83,17 @@ static int set_digest(const char *value, void *arg, struct sr_err *err)
 	return r;
 }
 
+static int set_mac(const char *value, void *arg, struct sr_err *err)
+{
+	struct parsed *parsed = arg;
+	uint8_t mac[SR_RING_KEY];
+	int r = sr_hex_parse(value, mac, sizeof(mac), err);
+
+	if (r == 0)
+		sr_hex_format(mac, sizeof(mac), parsed->ring->mac);
+	return r;
+}
+
 static int add_srk(const char *value, void *arg, struct sr_err *err)
 {
 	struct parsed *parsed = arg;
@@ -124,6 +136,7 @@ static const struct sr_conf_key ring_keys[] = {
 	{ "Ring", "SRK", true, add_srk },
 	{ "Recovery", "Proven", false, set_proven },
 	{ "Recovery", "Digest", false, set_digest },
+	{ "Ring", "MAC", false, set_mac },
 	{ "Check", "SHA256", false, set_check },
 	{ 0 },
 };
@@ -136,12 +149,13 @@ static int check_whole(const struct sr_buf *content, struct sr_err *err)
 	size_t tail = strlen(check_head) + 64 + 1;
 	const char *text = (const char *)content->data;
 	uint8_t digest[32];
-	char hex[65];
+	char hex[65] = "";
 
 	if (content->size > tail &&
-	    strncmp(text + content->size - tail, check_head, strlen(check_head)) == 0 &&
-	    EVP_Digest(text, content->size - tail, digest, NULL, EVP_sha256(), NULL) ==
-		1) {
+	    strncmp(text + content->size - tail, check_head, strlen(check_head)) == 0) {
+		if (EVP_Digest(text, content->size - tail, digest, NULL, EVP_sha256(),
+			       NULL) != 1)
+			return sr_fail_libcrypto(err, "hashing ring.conf");
 		sr_hex_format(digest, sizeof(digest), hex);
 		if (strncmp(text + content->size - 65, hex, 64) == 0)
 			return 0;
@@ -363,8 +377,6 @@ static int refresh(struct sr_ring *ring, struct sr_err *err)
 		now->key = ring->key;
 		now->pin_value = ring->pin_value;
 		now->opened = ring->opened;
-		if (ring->opened.mask)
-			now->pin = ring->pin; /* as the TPM confirmed it */
 		*ring = *now;
 	}
 	/* What is in @ring again is not to be released here. */
@@ -387,6 +399,8 @@ int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err)
 		    "nothing was changed, run this again",
 		    ring->name);
 	r = refresh(ring, err);
+	if (r == 0 && ring->key.size > 0)
+		r = sr_ring_check_mac(ring, err);
 	if (r < 0)
 		return r;
 	*ret = take_fd(&rings);
@@ -455,7 +469,34 @@ static void print_srk(FILE *out, const TPM2B_PUBLIC *srk)
 	}
 }
 
-static void print(FILE *out, const struct sr_ring *ring)
+static int compute_mac(const struct sr_ring *ring, char ret[65], struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret mac = { 0 };
+	char info[3 * SR_CONF_LINE];
+	int r;
+
+	(void)snprintf(info, sizeof(info), "sealring ring.conf\n%s\n%s\n%s\n%s",
+		       ring->name, ring->id, ring->pcrs_text, ring->pin ? "yes" : "no");
+	r = sr_derive(&ring->key, info, &mac, err);
+	if (r == 0)
+		sr_hex_format(mac.data, mac.size, ret);
+	return r;
+}
+
+int sr_ring_check_mac(const struct sr_ring *ring, struct sr_err *err)
+{
+	char mac[65];
+	int r = compute_mac(ring, mac, err);
+
+	if (r < 0 || CRYPTO_memcmp(mac, ring->mac, sizeof(mac)) == 0)
+		return r;
+	return sr_fail(
+	    err, -EBADMSG,
+	    "ring.conf was changed by somebody without the ring key: restore it "
+	    "from a backup");
+}
+
+static void print(FILE *out, const struct sr_ring *ring, const char *mac)
 {
 	char when[SR_TIME_TEXT];
 
@@ -463,6 +504,8 @@ static void print(FILE *out, const struct sr_ring *ring)
 	fprintf(out, "[Ring]\nFormat=%d\nName=%s\nId=%s\nPCRs=%s\nPIN=%s\nCreated=%s\n",
 		SR_RING_FORMAT, ring->name, ring->id, ring->pcrs_text,
 		ring->pin ? "yes" : "no", when);
+	if (mac[0])
+		fprintf(out, "MAC=%s\n", mac);
 	print_srk(out, &ring->srk);
 	if (ring->recovery_digest[0])
 		fprintf(out, "\n[Recovery]\nDigest=%s\n", ring->recovery_digest);
@@ -480,25 +523,40 @@ static int check_saved(const struct sr_buf *content, void *arg, struct sr_err *e
 	return again ? parse(content, again, err) : sr_fail_memory(err);
 }
 
-int sr_ring_save(const struct sr_ring *ring, struct sr_err *err)
+static int describe(const struct sr_ring *ring, const char *mac, struct sr_buf *ret,
+		    struct sr_err *err)
 {
-	struct sr_check check = { check_saved, (void *)ring->name };
-	_cleanup_buf_ struct sr_buf content = { 0 };
 	uint8_t digest[32];
 	char hex[65];
-	FILE *out = open_memstream((char **)&content.data, &content.size);
+	FILE *out = open_memstream((char **)&ret->data, &ret->size);
 	int bad;
 
 	if (!out)
 		return sr_fail_memory(err);
-	print(out, ring);
-	bad = fflush(out) != 0 || EVP_Digest(content.data, content.size, digest, NULL,
-					     EVP_sha256(), NULL) != 1;
+	print(out, ring, mac);
+	bad = fflush(out) != 0 ||
+	      EVP_Digest(ret->data, ret->size, digest, NULL, EVP_sha256(), NULL) != 1;
 	if (!bad) {
 		sr_hex_format(digest, sizeof(digest), hex);
 		fprintf(out, "%s%s\n", check_head, hex);
 	}
-	if (fclose(out) != 0 || bad)
-		return sr_fail_memory(err);
-	return sr_replace_file(ring->dir, "ring.conf", &content, 0600, &check, err);
+	return fclose(out) != 0 || bad ? sr_fail_memory(err) : 0;
+}
+
+/* Who has no key, as an export, passes on what the holder of the key wrote. */
+int sr_ring_save(const struct sr_ring *ring, struct sr_err *err)
+{
+	struct sr_check check = { check_saved, (void *)ring->name };
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	char mac[65];
+	int r = 0;
+
+	(void)snprintf(mac, sizeof(mac), "%s", ring->mac);
+	if (ring->key.size > 0)
+		r = compute_mac(ring, mac, err);
+	if (r == 0)
+		r = describe(ring, mac, &content, err);
+	return r < 0
+		   ? r
+		   : sr_replace_file(ring->dir, "ring.conf", &content, 0600, &check, err);
 }

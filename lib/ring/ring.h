@@ -21,6 +21,8 @@
  * @pin:	opening it takes a PIN
  * @srk:	public area of the storage key its approvals are under
  * @created:	when
+ * @mac:		what the ring key makes of name, id, PCRs and PIN, in hex: whoever edits
+ *		them without the key is found out when the ring is written to
  * @recovery_digest:	SHA-256 of recovery.cms as it was written and read back, in hex
  * @proven:	when a key was last seen to open that copy; 0 never
  * @key:	the ring key; empty while it is closed
@@ -38,6 +40,7 @@ struct sr_ring {
 	bool pin;
 	TPM2B_PUBLIC srk;
 	time_t created;
+	char mac[65];
 	char recovery_digest[65];
 	time_t proven;
 	struct sr_secret key;
@@ -76,6 +79,9 @@ int sr_ring_set_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err)
  * Returns 0, -EIO (it was rotated or removed meanwhile) and others.
  */
 int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err);
+
+/** sr_ring_check_mac() - -EBADMSG if ring.conf is not as a holder of the key wrote it */
+int sr_ring_check_mac(const struct sr_ring *ring, struct sr_err *err);
 
 /** sr_ring_need_key() - 0, or -EINVAL when the ring is closed */
 int sr_ring_need_key(const struct sr_ring *ring, struct sr_err *err);

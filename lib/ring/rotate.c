@@ -38,6 +38,7 @@ static int inherit(const struct sr_ring *from, const struct sr_ring_options *opt
 
 	memcpy(to->id, from->id, sizeof(to->id));
 	to->created = from->created;
+	to->srk = from->srk;
 	to->pin = from->pin_value.size > 0;
 	r = options->pcrs ? 0 : sr_ring_check_selection(from, err);
 	if (r == 0)
@@ -58,7 +59,7 @@ static int rebuild(struct sr_ring *from, struct sr_ring *to, struct sr_tpm *tpm,
 	int r = inherit(from, options, to, err);
 
 	if (r == 0)
-		r = sr_opening_start(to, tpm, &opening, err);
+		r = sr_opening_start(to, tpm, true, &opening, err);
 	if (r == 0)
 		r = sr_opening_approve(to, &opening, options->accept_unmeasured, NULL,
 				       err);

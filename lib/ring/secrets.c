@@ -194,7 +194,12 @@ static int rename_locked(struct sr_ring *ring, const char *from, const char *to,
 	int r = sr_ring_unseal(ring, from, &secret, err);
 
 	if (r == 0)
-		r = check_free(ring, to, SR_SEAL_NEW, err);
+		r = check_free(ring, to, SR_SEAL_REPLACE, err);
+	if (r == 1)
+		r = sr_fail(
+		    err, -EEXIST,
+		    "secret %s exists already: remove it first: tpm-seal --remove %s", to,
+		    to);
 	if (r < 0)
 		return r;
 	dir = sr_ring_open_subdir(ring, "secrets", err);

@@ -151,11 +151,52 @@ int sr_store_rings(const struct sr_store *store, char ***ret, struct sr_err *err
 	return sr_names_to_strv(&names, ret, err);
 }
 
+/* 1 if ring @ring has the secret; what is no ring has none. */
+static int has_secret(const struct sr_store *store, int dir, const char *ring,
+		      const char *name, struct sr_err *err)
+{
+	char path[2 * SR_NAME_MAX + 16];
+
+	(void)snprintf(path, sizeof(path), "%s/secrets/%s.cms", ring, name);
+	if (faccessat(dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+		return 0;
+	return sr_fail_sys(err, errno, "cannot look for secret %s in %s", name,
+			   store->rings_path);
+}
+
+/* A copy of a ring put beside it would decide by the alphabet which secret is given. */
+static int find_only(const struct sr_store *store, int dir, const struct sr_names *rings,
+		     const char *name, const char **ret, struct sr_err *err)
+{
+	*ret = NULL;
+	for (size_t i = 0; i < rings->count; i++) {
+		int r = has_secret(store, dir, rings->name[i], name, err);
+
+		if (r < 0)
+			return r;
+		if (r && *ret)
+			return sr_fail(
+			    err, -EBADMSG,
+			    "secret %s is in two rings, %s and %s: move one of them "
+			    "out of %s",
+			    name, *ret, rings->name[i], store->rings_path);
+		if (r)
+			*ret = rings->name[i];
+	}
+	return *ret ? 0
+		    : sr_fail(err, -ENOKEY,
+			      "no secret \"%s\" in %s: tpm-ring list shows all", name,
+			      store->rings_path);
+}
+
 int sr_store_find(const struct sr_store *store, const char *name,
 		  char ret[SR_NAME_MAX + 1], struct sr_err *err)
 {
 	_cleanup_close_ int dir = -1;
 	_cleanup_names_ struct sr_names rings = { 0 };
+	const char *owner;
 	int r = sr_name_check(name, "secret", err);
 
 	if (r < 0)
@@ -165,25 +206,12 @@ int sr_store_find(const struct sr_store *store, const char *name,
 		return dir;
 	if (dir >= 0)
 		r = sr_list_dir(dir, "", &rings, err);
-	for (size_t i = 0; r == 0 && i < rings.count; i++) {
-		char path[2 * SR_NAME_MAX + 16];
-
-		if (!sr_name_ok(rings.name[i]))
-			continue;
-		(void)snprintf(path, sizeof(path), "%s/secrets/%s.cms", rings.name[i],
-			       name);
-		if (faccessat(dir, path, F_OK, 0) == 0) {
-			(void)snprintf(ret, SR_NAME_MAX + 1, "%s", rings.name[i]);
-			return 0;
-		}
-		if (errno != ENOENT && errno != ENOTDIR)
-			return sr_fail_sys(err, errno, "cannot look for secret %s in %s",
-					   name, store->rings_path);
-	}
-	return r < 0 ? r
-		     : sr_fail(err, -ENOKEY,
-			       "no secret \"%s\" in %s: tpm-ring list shows all", name,
-			       store->rings_path);
+	sr_names_keep(&rings);
+	if (r == 0)
+		r = find_only(store, dir, &rings, name, &owner, err);
+	if (r == 0)
+		(void)snprintf(ret, SR_NAME_MAX + 1, "%s", owner);
+	return r;
 }
 
 void sr_hidden_name(const char *name, char ret[SR_HIDDEN_MAX])

@@ -67,6 +67,7 @@ static int export_into(struct sr_ring *ring, const char *directory, struct sr_er
 	memcpy(copy->pcrs_text, ring->pcrs_text, sizeof(copy->pcrs_text));
 	copy->pin = ring->pin;
 	copy->created = ring->created;
+	memcpy(copy->mac, ring->mac, sizeof(copy->mac));
 	copy->proven = ring->proven;
 	memcpy(copy->recovery_digest, ring->recovery_digest,
 	       sizeof(copy->recovery_digest));
@@ -164,7 +165,7 @@ static int rebuild(struct sr_ring *from, struct sr_ring *to, struct sr_tpm *tpm,
 	if (r == 0)
 		r = check_secrets(to, err);
 	if (r == 0)
-		r = sr_opening_start(to, tpm, &opening, err);
+		r = sr_opening_start(to, tpm, false, &opening, err);
 	if (r == 0)
 		r = sr_opening_approve(to, &opening, options->accept_unmeasured, NULL,
 				       err);
@@ -185,6 +186,8 @@ int sr_ring_import(struct sr_store *store, const char *directory, const char *na
 		r = read_exported(store, directory, name, &from, err);
 	if (r == 0)
 		r = open(from, arg, err);
+	if (r == 0)
+		r = sr_ring_check_mac(from, err);
 	if (r == 0)
 		r = sr_store_lock(store, &lock, err);
 	if (r == 0)

@@ -47,6 +47,7 @@ int sr_credential_put(const char *directory, const char *name,
 int sr_credential_remove(const char *directory, const char *name, struct sr_err *err)
 {
 	_cleanup_close_ int fd = -1;
+	char hidden[SR_NAME_MAX + 8];
 	int r = sr_name_check(name, "credential", err);
 
 	if (r < 0)
@@ -54,6 +55,10 @@ int sr_credential_remove(const char *directory, const char *name, struct sr_err 
 	fd = open_dir(directory, err);
 	if (fd < 0 && fd != -ENOENT)
 		return fd;
+	/* A delivery that was killed may have left its file unnamed. */
+	(void)snprintf(hidden, sizeof(hidden), ".%s.new", name);
+	if (fd >= 0)
+		(void)unlinkat(fd, hidden, 0);
 	if (fd >= 0 && unlinkat(fd, name, 0) == 0)
 		return 0;
 	if (fd >= 0 && errno != ENOENT)

@@ -220,7 +220,13 @@ int sr_object_unseal(struct sr_unseal *unseal, const struct sr_tpmkey *key,
 				 : sr_session_encrypt(unseal->session, err);
 	if (r < 0)
 		return r;
-	return unseal_stubborn(unseal, policy, &object, made, ret, err);
+	r = unseal_stubborn(unseal, policy, &object, made, ret, err);
+	/* Where no PIN takes part none can be wrong: something changed the session. */
+	if (r == -EACCES && policy->count > 0 && !needs_pin)
+		return sr_fail(err, -EIO,
+			       "the TPM refuses the session: something between it and "
+			       "this program changes what they say");
+	return r;
 }
 
 int sr_object_import(const struct sr_handle *parent, struct sr_tpmkey *key,

@@ -66,6 +66,9 @@ int sr_pcr_read(struct sr_tpm *tpm, struct sr_pcrs *pcrs, struct sr_err *err)
 	return 0;
 }
 
+/* TCG PC Client Platform TPM Profile: debug, and application support. */
+#define RESETTABLE (1U << 16 | 1U << 23)
+
 static bool unmeasured(const uint8_t *value, size_t size)
 {
 	size_t zeros = 0, ones = 0;
@@ -83,6 +86,12 @@ int sr_pcr_read_measured(struct sr_tpm *tpm, struct sr_pcrs *pcrs, bool accept,
 	struct sr_pcrs present = *pcrs;
 	int r;
 
+	if (!accept && pcrs->mask & RESETTABLE)
+		return sr_fail(
+		    err, -EINVAL,
+		    "PCR 16 and 23 can be reset by any program: a secret sealed to "
+		    "them opens whenever somebody wants: insist with "
+		    "--accept-unmeasured");
 	present.mask |= 1U;
 	present.given &= ~1U;
 	r = sr_pcr_read(tpm, &present, err);
