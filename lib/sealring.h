@@ -584,7 +584,7 @@ int sr_ring_rename(struct sr_ring *ring, const char *from, const char *to,
 enum sr_state {
 	SR_STATE_READY,	  /* this boot opens it */
 	SR_STATE_DRIFTED, /* the boot state is not the approved one */
-	SR_STATE_EXPOSED, /* this boot opens it, but nothing else is proven to */
+	SR_STATE_EXPOSED, /* this boot opens it, but it has no intact recovery copy */
 	SR_STATE_FOREIGN, /* sealed by another TPM, or the TPM was cleared since */
 	SR_STATE_DAMAGED, /* a file cannot be read */
 };

@@ -257,6 +257,10 @@ static int recover_one(struct work *work, const char *name, struct sr_err *err)
 	tool_say("ring %s in %s opens again: tpm-unseal --all --configured delivers its "
 		 "secrets",
 		 name, sr_store_path(work->store));
+	if (escrow_key)
+		tool_say(
+		    "tpm-ring rotate %s gives it a key that nobody else can have made",
+		    name);
 	return 0;
 }
 
