@@ -221,16 +221,13 @@ static int open_ring(struct sr_store *store, struct sr_tpm **tpm, const char *na
 	return r;
 }
 
-static int unseal_one(struct sr_store *store, struct sr_ring *ring, const char *name,
-		      struct sr_err *err)
+static int unseal_one(struct sr_store *store, struct sr_ring *ring, const char *where,
+		      const char *name, struct sr_err *err)
 {
 	_cleanup_secret_ struct sr_secret secret = { 0 };
-	struct sr_ring_info info;
 	int r = sr_ring_unseal(ring, name, &secret, err);
 
-	if (r == 0)
-		r = sr_ring_info(ring, &info, err);
-	return r < 0 ? r : deliver(store, info.name, name, &secret, err);
+	return r < 0 ? r : deliver(store, where, name, &secret, err);
 }
 
 static int unseal_name(struct sr_store *store, const char *name, struct sr_err *err)
@@ -242,7 +239,7 @@ static int unseal_name(struct sr_store *store, const char *name, struct sr_err *
 
 	if (r == 0)
 		r = open_ring(store, &tpm, where, &ring, err);
-	return r < 0 ? r : unseal_one(store, ring, name, err);
+	return r < 0 ? r : unseal_one(store, ring, where, name, err);
 }
 
 /* With --configured, "all" means those that secrets.d knows. */
@@ -294,7 +291,7 @@ static int unseal_ring(struct sr_store *store, struct sr_tpm **tpm, const char *
 	r = open_ring(store, tpm, name, &ring, err);
 	for (size_t i = 0; r == 0 && names[i]; i++) {
 		struct sr_err why = { 0 };
-		int failed = unseal_one(store, ring, names[i], &why);
+		int failed = unseal_one(store, ring, name, names[i], &why);
 
 		if (failed < 0)
 			tool_complain(failed, &why);
