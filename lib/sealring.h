@@ -606,6 +606,11 @@ struct sr_status {
 	char text[256];
 };
 
+#define SR_CHANGED_TEXT 256 /* the longest such text and its NUL */
+
+/** sr_changed_text() - "PCR 7", "PCR 0 and PCR 7" for a mask; "" for none */
+void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT]);
+
 /**
  * sr_ring_status() - compare a ring with the present boot state, without opening it
  * @store:	where

@@ -217,15 +217,11 @@ static int confirm(const char *name, struct sr_err *err)
 
 static void say_why(const char *name, const struct sr_status *status)
 {
-	char changed[128] = "";
-	size_t used = 0;
+	char changed[SR_CHANGED_TEXT];
 
-	for (unsigned int pcr = 0; pcr < 24 && used < sizeof(changed); pcr++)
-		if (status->changed & 1U << pcr)
-			used += (size_t)snprintf(changed + used, sizeof(changed) - used,
-						 "%s PCR %u", used ? " and" : ":", pcr);
-	tool_warn("ring %s is %s%s%s", name, sr_state_name(status->state), changed,
-		  used ? " changed" : "");
+	sr_changed_text(status->changed, changed);
+	tool_warn("ring %s is %s%s%s%s", name, sr_state_name(status->state),
+		  *changed ? ": " : "", changed, *changed ? " changed" : "");
 }
 
 /* Why is said in any case: a changed boot state should not be approved unseen. */

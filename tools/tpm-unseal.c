@@ -201,24 +201,15 @@ static int take_back(struct sr_store *store, const char *name, struct sr_err *er
 
 /* The TPM is asked for at the first ring: a recovery key needs none. */
 static int open_ring(struct sr_store *store, struct sr_tpm **tpm, const char *name,
-		     struct sr_ring **ret, struct sr_err *err)
+		     struct sr_ring *ring, struct sr_err *err)
 {
-	_cleanup_ring_ struct sr_ring *ring = NULL;
-	int r = sr_ring_load(store, name, &ring, err);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	if (choices.recovery_key_file || escrow_key) {
-		r = choices_open_recovery(ring, name, escrow_key, err);
-	} else {
-		if (!*tpm)
-			r = tool_tpm(store, tpm, err);
-		if (r == 0)
-			r = sr_ring_open(ring, *tpm, choices_ask(), err);
-	}
-	if (r == 0)
-		*ret = take(ring);
-	return r;
+	if (choices.recovery_key_file || escrow_key)
+		return choices_open_recovery(ring, name, escrow_key, err);
+	if (!*tpm)
+		r = tool_tpm(store, tpm, err);
+	return r < 0 ? r : sr_ring_open(ring, *tpm, choices_ask(), err);
 }
 
 static int unseal_one(struct sr_store *store, struct sr_ring *ring, const char *where,
@@ -238,7 +229,9 @@ static int unseal_name(struct sr_store *store, const char *name, struct sr_err *
 	int r = sr_store_find(store, name, where, err);
 
 	if (r == 0)
-		r = open_ring(store, &tpm, where, &ring, err);
+		r = sr_ring_load(store, where, &ring, err);
+	if (r == 0)
+		r = open_ring(store, &tpm, where, ring, err);
 	return r < 0 ? r : unseal_one(store, ring, where, name, err);
 }
 
@@ -275,20 +268,20 @@ static size_t strv_count(char **strv)
 static int unseal_ring(struct sr_store *store, struct sr_tpm **tpm, const char *name,
 		       struct sr_err *err)
 {
-	_cleanup_ring_ struct sr_ring *closed = NULL, *ring = NULL;
+	_cleanup_ring_ struct sr_ring *ring = NULL;
 	_cleanup_strv_ char **names = NULL;
 	size_t count;
-	int r = sr_ring_load(store, name, &closed, err);
+	int r = sr_ring_load(store, name, &ring, err);
 
 	if (r == 0)
-		r = sr_ring_secrets(closed, &names, err);
+		r = sr_ring_secrets(ring, &names, err);
 	if (r < 0)
 		return r;
 	keep_wanted(store, names);
 	if (!names[0])
 		return 0;
 	count = strv_count(names);
-	r = open_ring(store, tpm, name, &ring, err);
+	r = open_ring(store, tpm, name, ring, err);
 	for (size_t i = 0; r == 0 && names[i]; i++) {
 		struct sr_err why = { 0 };
 		int failed = unseal_one(store, ring, name, names[i], &why);

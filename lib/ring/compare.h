@@ -21,8 +21,4 @@ struct sr_comparison {
 int sr_compare(const struct sr_approvals *approvals, struct sr_tpm *tpm,
 	       struct sr_comparison *ret, struct sr_err *err);
 
-/** sr_changed_text() - "PCR 7", "PCR 0 and PCR 7" for a mask */
-#define SR_CHANGED_TEXT 256
-void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT]);
-
 #endif

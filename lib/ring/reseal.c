@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How a ring stands in this boot, and approving the present state. */
-#include <string.h>
-
 #include "compare.h"
 #include "opening.h"
 #include "tpm/srk.h"

@@ -2,7 +2,6 @@
 /* A new ring key: the ring is built again beside the old one, then they change places. */
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "opening.h"
 

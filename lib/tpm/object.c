@@ -7,7 +7,6 @@
 
 #include "session.h"
 
-#define NO_SESSIONS ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE
 #define PCR_CHANGED_TRIES 20
 #define PCR_CHANGED_SECONDS 2
 
