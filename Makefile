@@ -15,7 +15,15 @@ RUNSTATEDIR   ?= /run
 UNITDIR       ?= $(call pkg_dir,systemd,systemdsystemunitdir,$(PREFIX)/lib/systemd/system)
 UDEVDIR       ?= $(call pkg_dir,udev,udevdir,$(PREFIX)/lib/udev)
 DRACUTDIR     ?= $(call pkg_dir,dracut,dracutmodulesdir,$(PREFIX)/lib/dracut/modules.d)
-TOKENDIR      ?= $(LIBDIR)/cryptsetup
+INITRAMFSDIR  ?= $(PREFIX)/share/initramfs-tools
+# Where libcryptsetup looks for token plugins: in the directory it was built for.
+TOKENDIR      ?= $(call pkg_dir,libcryptsetup,libdir,$(LIBDIR))/cryptsetup
+KEYSCRIPTDIR  ?= $(PREFIX)/lib/cryptsetup/scripts
+SYSUSERSDIR   ?= $(call pkg_dir,systemd,sysusersdir,$(PREFIX)/lib/sysusers.d)
+TMPFILESDIR   ?= $(call pkg_dir,systemd,tmpfilesdir,$(PREFIX)/lib/tmpfiles.d)
+PRESETDIR     ?= $(call pkg_dir,systemd,systemdsystempresetdir,$(PREFIX)/lib/systemd/system-preset)
+CATALOGDIR    ?= $(call pkg_dir,systemd,catalogdir,$(PREFIX)/lib/systemd/catalog)
+SLEEPDIR      ?= $(call pkg_dir,systemd,systemdsleepdir,$(PREFIX)/lib/systemd/system-sleep)
 BASHCOMPDIR   ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR    ?= $(PREFIX)/share/zsh/site-functions
 FISHCOMPDIR   ?= $(PREFIX)/share/fish/vendor_completions.d
@@ -46,7 +54,7 @@ SOVERSION = 0
 # Packages, by package manager and purpose. `make deps` takes "build check" and the name
 # of any other goal beside it (`make deps lint`); DEPS= chooses explicitly.
 APT_build    = gcc libc6-dev pkgconf libtss2-dev libssl-dev libkeyutils-dev libinih-dev \
-	       libjson-c-dev libqrencode-dev scdoc
+	       libjson-c-dev libcryptsetup-dev libsystemd-dev libqrencode-dev scdoc
 APT_check    = bats swtpm tpm2-tools openssl keyutils strace procps util-linux bsdutils \
 	       xxd
 APT_lint     = clang-format clang-tidy shellcheck mandoc
@@ -55,14 +63,15 @@ APT_bench    = hyperfine clevis clevis-tpm2 systemd jq time
 APT_vm       = qemu-system-x86 qemu-utils ovmf mmdebstrap cryptsetup-bin mtools dosfstools gdisk e2fsprogs
 APT_ci       = clang git mmdebstrap
 DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs-devel \
-	       inih-devel json-c-devel qrencode-devel scdoc
+	       inih-devel json-c-devel cryptsetup-devel systemd-devel qrencode-devel scdoc
 DNF_check    = bats swtpm tpm2-tools openssl keyutils strace procps-ng util-linux libasan \
 	       libubsan xxd
 DNF_lint     = clang-tools-extra ShellCheck mandoc
 DNF_fuzz     = clang compiler-rt
 DNF_bench    = hyperfine clevis systemd jq time
 DNF_ci       = clang git mmdebstrap
-PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c qrencode scdoc
+PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c cryptsetup systemd-libs \
+	       qrencode scdoc
 PACMAN_check = bats swtpm tpm2-tools keyutils strace procps-ng util-linux tinyxxd
 PACMAN_lint  = clang shellcheck mandoc
 PACMAN_fuzz  = clang compiler-rt
@@ -166,7 +175,7 @@ pkg_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 pkg_dir = $(or $(shell $(PKG_CONFIG) --variable=$(2) $(1) 2>/dev/null),$(3))
 
 LIB_MODULES := tss2-esys tss2-mu tss2-tctildr tss2-tcti-device tss2-rc libcrypto libkeyutils inih
-TOOL_MODULES := json-c $(if $(filter 1,$(HAVE_QRENCODE)),libqrencode)
+TOOL_MODULES := json-c libcryptsetup libsystemd $(if $(filter 1,$(HAVE_QRENCODE)),libqrencode)
 LIBS := $(foreach m,$(LIB_MODULES),$(call pkg_libs,$(m)))
 TOOL_LIBS := $(foreach m,$(TOOL_MODULES),$(call pkg_libs,$(m)))
 
@@ -202,7 +211,10 @@ LD_ALL := -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SANITIZER) $(CFLA
 # -- what there is --------------------------------------------------------------------
 
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-LIB_OBJ := $(call object,$(wildcard lib/*/*.c))
+# What needs libcryptsetup is apart, for the programs that use it.
+LIB_OBJ := $(call object,$(filter-out lib/luks/%,$(wildcard lib/*/*.c)))
+PLUGIN := $(patsubst lib/luks/%.c,%.so,$(wildcard lib/luks/libcryptsetup-token-*.c))
+LUKS_OBJ := $(call object,$(filter-out lib/luks/libcryptsetup-%,$(wildcard lib/luks/*.c)))
 PROGRAMS := $(patsubst tools/%.c,%,$(wildcard tools/tpm-*.c))
 TOOL_OBJ := $(call object,$(filter-out tools/tpm-%,$(wildcard tools/*.c)))
 FAULT_OBJ := $(call object,$(wildcard tests/fault/*.c))
@@ -210,13 +222,19 @@ UNIT := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 HELPER := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/helper/*.c))
 FUZZ := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 MAN := $(if $(shell command -v $(SCDOC)),$(patsubst %.scd,$(BUILD)/%,$(wildcard man/*.scd)))
-UNITS := $(addprefix $(BUILD)/,$(wildcard $(addprefix units/*.,service socket target timer path)))
+# Text files that name paths: units and what belongs to them, and parts of an initramfs.
+UNITS := $(wildcard $(addprefix units/*.,service socket target timer path) units/*.d/*.conf)
+TEXTS := $(UNITS) $(wildcard units/sysusers.conf units/tmpfiles.conf units/preset units/sealring.catalog \
+	units/system-sleep udev/*.rules dracut/*/* initramfs-tools/keyscript) \
+	$(foreach d,hooks conf-hooks.d scripts/*,$(wildcard initramfs-tools/$(d)/sealring*))
 # By the daemons and units only, so not on anybody's PATH.
 PRIVATE := $(filter tpm-credential tpm-latch,$(PROGRAMS))
 SO := libsealring.so.$(SOVERSION)
 
 ALL := $(addprefix $(BUILD)/bin/,$(PROGRAMS)) $(addprefix $(BUILD)/dist/,$(PROGRAMS)) \
-	$(BUILD)/libsealring.so $(BUILD)/libsealring.a $(BUILD)/sealring.pc $(MAN) $(UNITS)
+	$(BUILD)/libsealring.so $(BUILD)/libsealring.a $(BUILD)/sealring.pc $(MAN) \
+	$(addprefix $(BUILD)/token/,$(PLUGIN)) $(addprefix $(BUILD)/dist/,$(PLUGIN)) \
+	$(addprefix $(BUILD)/,$(TEXTS))
 
 all: $(ALL) ## build everything
 
@@ -238,8 +256,9 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(Q)$(CC) $(CPP_ALL) $(C_ALL) $(TEST_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libsealring.a: $(LIB_OBJ)
+$(BUILD)/libluks.a: $(LUKS_OBJ)
 $(BUILD)/libtools.a: $(TOOL_OBJ)
-$(BUILD)/libsealring.a $(BUILD)/libtools.a: $(BUILD)/flags
+$(BUILD)/libsealring.a $(BUILD)/libluks.a $(BUILD)/libtools.a: $(BUILD)/flags
 	$(call say,AR,$@)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $(filter %.o,$^)
@@ -265,8 +284,8 @@ $(BUILD)/libsealring.so: $(BUILD)/$(SO)
 ifeq ($(FAULT),1)
 # Everything linked statically, so that --wrap reaches every call of ours.
 WRAP := $(patsubst %,-Wl$(,)--wrap=%,$(shell grep -v '^#' tests/fault/wrap.list))
-$(BUILD)/bin/%: $(BUILD)/obj/tools/%.o $(FAULT_OBJ) $(BUILD)/libtools.a $(BUILD)/libsealring.a \
-		tests/fault/wrap.list
+$(BUILD)/bin/%: $(BUILD)/obj/tools/%.o $(FAULT_OBJ) $(BUILD)/libtools.a $(BUILD)/libluks.a \
+		$(BUILD)/libsealring.a tests/fault/wrap.list
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -pie $(LD_ALL) $(WRAP) -o $@ $(filter %.o %.a,$^) $(TOOL_LIBS) $(LIBS)
@@ -279,14 +298,27 @@ define link_program
 	$(Q)$(CC) -pie $(LD_ALL) $(1) -o $@ $(filter %.o %.a,$^) -L$(BUILD) -lsealring $(TOOL_LIBS) $(LIBS)
 endef
 
-$(BUILD)/bin/%: $(BUILD)/obj/tools/%.o $(BUILD)/libtools.a $(BUILD)/libsealring.so
+$(BUILD)/bin/%: $(BUILD)/obj/tools/%.o $(BUILD)/libtools.a $(BUILD)/libluks.a $(BUILD)/libsealring.so
 	$(call link_program,-Wl$(,)-rpath$(,)'$$ORIGIN/..')
 
-$(BUILD)/dist/%: $(BUILD)/obj/tools/%.o $(BUILD)/libtools.a $(BUILD)/libsealring.so
+$(BUILD)/dist/%: $(BUILD)/obj/tools/%.o $(BUILD)/libtools.a $(BUILD)/libluks.a $(BUILD)/libsealring.so
 	$(call link_program)
 endif
 
-TEST_LIBS = $(BUILD)/libtools.a $(BUILD)/libsealring.a
+define link_plugin
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -Wl,--version-script=lib/luks/token.map $(UNDEFINED) $(LD_ALL) $(1) -o $@ \
+		$(filter %.o %.a,$^) -L$(BUILD) -lsealring $(TOOL_LIBS) $(LIBS)
+endef
+
+$(BUILD)/token/%.so: $(BUILD)/obj/lib/luks/%.o $(BUILD)/libluks.a $(BUILD)/libsealring.so lib/luks/token.map
+	$(call link_plugin,-Wl$(,)-rpath$(,)'$$ORIGIN/..')
+
+$(BUILD)/dist/%.so: $(BUILD)/obj/lib/luks/%.o $(BUILD)/libluks.a $(BUILD)/libsealring.so lib/luks/token.map
+	$(call link_plugin)
+
+TEST_LIBS = $(BUILD)/libtools.a $(BUILD)/libluks.a $(BUILD)/libsealring.a
 $(UNIT) $(HELPER): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(TEST_LIBS)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -299,15 +331,15 @@ $(FUZZ): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(TEST_LIBS)
 
 # Pages, units and sealring.pc name the paths that were configured.
 SUBST = $(foreach v,VERSION PREFIX BINDIR LIBDIR LIBEXECDIR INCLUDEDIR SYSCONFDIR \
-	LOCALSTATEDIR RUNSTATEDIR,-e 's|@$(v)@|$($(v))|g')
+	LOCALSTATEDIR RUNSTATEDIR UNITDIR TOKENDIR KEYSCRIPTDIR,-e 's|@$(v)@|$($(v))|g')
 
 $(BUILD)/man/%: man/%.scd $(BUILD)/paths
 	$(call say,MAN,$@)
 	@mkdir -p $(@D)
 	$(Q)sed $(SUBST) $< | $(SCDOC) >$@
 
-$(BUILD)/units/%: units/% $(BUILD)/paths
-	$(call say,UNIT,$@)
+$(addprefix $(BUILD)/,$(TEXTS)): $(BUILD)/%: % $(BUILD)/paths
+	$(call say,TEXT,$@)
 	@mkdir -p $(@D)
 	$(Q)sed $(SUBST) $< >$@
 
@@ -395,6 +427,9 @@ lint-man: man
 
 # -- installing it --------------------------------------------------------------------
 
+# $(call place,PATTERN,FILES,DESTINATION,MODE): those of FILES that there are
+place = $(foreach f,$(filter $(TEXTS),$(2)),$(BUILD)/$(f):$(patsubst $(1),$(3),$(f)):$(4))
+
 # source:destination:mode, for both install and uninstall
 INSTALL_LIST := $(foreach p,$(filter-out $(PRIVATE),$(PROGRAMS)),$(BUILD)/dist/$(p):$(BINDIR)/$(p):755) \
 	$(foreach p,$(PRIVATE),$(BUILD)/dist/$(p):$(LIBEXECDIR)/sealring/$(p):755) \
@@ -402,9 +437,17 @@ INSTALL_LIST := $(foreach p,$(filter-out $(PRIVATE),$(PROGRAMS)),$(BUILD)/dist/$
 	lib/sealring.h:$(INCLUDEDIR)/sealring.h:644 \
 	$(BUILD)/sealring.pc:$(LIBDIR)/pkgconfig/sealring.pc:644 \
 	$(foreach m,$(MAN),$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)):644) \
-	$(foreach u,$(UNITS),$(u):$(UNITDIR)/$(notdir $(u)):644) \
-	$(foreach r,$(wildcard udev/*.rules),$(r):$(UDEVDIR)/rules.d/$(notdir $(r)):644) \
-	$(foreach d,$(wildcard dracut/*/*.sh),$(d):$(DRACUTDIR)/$(patsubst dracut/%,%,$(d)):755) \
+	$(foreach p,$(PLUGIN),$(BUILD)/dist/$(p):$(TOKENDIR)/$(p):755) \
+	$(call place,units/%,$(UNITS),$(UNITDIR)/%,644) \
+	$(call place,units/%,units/sysusers.conf,$(SYSUSERSDIR)/sealring.conf,644) \
+	$(call place,units/%,units/tmpfiles.conf,$(TMPFILESDIR)/sealring.conf,644) \
+	$(call place,units/%,units/preset,$(PRESETDIR)/90-sealring.preset,644) \
+	$(call place,units/%,units/sealring.catalog,$(CATALOGDIR)/%,644) \
+	$(call place,units/%,units/system-sleep,$(SLEEPDIR)/sealring,755) \
+	$(call place,udev/%,$(filter udev/%,$(TEXTS)),$(UDEVDIR)/rules.d/%,644) \
+	$(call place,dracut/%,$(filter dracut/%,$(TEXTS)),$(DRACUTDIR)/%,755) \
+	$(call place,initramfs-tools/%,initramfs-tools/keyscript,$(KEYSCRIPTDIR)/sealring,755) \
+	$(call place,initramfs-tools/%,$(filter-out %/keyscript,$(filter initramfs-tools/%,$(TEXTS))),$(INITRAMFSDIR)/%,755) \
 	$(foreach c,$(wildcard completions/bash/*),$(c):$(BASHCOMPDIR)/$(notdir $(c)):644) \
 	$(foreach c,$(wildcard completions/zsh/*),$(c):$(ZSHCOMPDIR)/$(notdir $(c)):644) \
 	$(foreach c,$(wildcard completions/fish/*),$(c):$(FISHCOMPDIR)/$(notdir $(c)):644)
