@@ -191,7 +191,7 @@ void sr_time_format(time_t when, char ret[SR_TIME_TEXT]);
 /**
  * sr_tpm_open() - connect to a TPM
  * @tcti:	"device:/dev/tpmrm0", "/dev/tpmrm0", "swtpm:path=...", any other tctildr
- *		configuration; NULL for /dev/tpmrm0
+ *		configuration; NULL for the first of /dev/tpmrm*
  * @ret:	the connection; release with sr_tpm_close()
  * @err:	says why, on failure
  *
@@ -213,6 +213,44 @@ void sr_tpm_close(struct sr_tpm *tpm);
  * Returns 1, 0 or a negative errno.
  */
 int sr_tpm_limits_guessing(struct sr_tpm *tpm, struct sr_err *err);
+
+/**
+ * struct sr_tpm_wait - how to wait for the TPM's device
+ * @seconds:	how long, if firmware announces a TPM
+ * @dev:	NULL for /dev
+ * @sys:	NULL for /sys
+ */
+struct sr_tpm_wait {
+	unsigned int seconds;
+	const char *dev;
+	const char *sys;
+};
+
+/**
+ * sr_tpm_wait() - wait until the kernel has made a device for the TPM
+ * @wait:	how
+ * @err:	says which of both it is, on failure
+ *
+ * At once if it is there, or if firmware (ACPI, device tree) announces none.
+ *
+ * Returns 0 or -ENODEV.
+ */
+int sr_tpm_wait(const struct sr_tpm_wait *wait, struct sr_err *err);
+
+/**
+ * sr_tpm_extend() - extend a PCR in all banks of the TPM, as the latch does
+ * @tpm:	an open TPM
+ * @pcr:	which; 0 to 23
+ * @text:	what is measured: each bank is extended by its hash of these bytes
+ * @err:	says why, on failure
+ *
+ * One TPM command. It never makes a PCR what it was before, so that once too often does no
+ * harm.
+ *
+ * Returns 0, -EINVAL, -EIO or -ENODEV.
+ */
+int sr_tpm_extend(struct sr_tpm *tpm, unsigned int pcr, const char *text,
+		  struct sr_err *err);
 
 /**
  * struct sr_ask - where a PIN comes from, once it is needed
