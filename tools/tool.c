@@ -145,6 +145,18 @@ static char *directory(const char *override, const char *system, const char *xdg
 	return n < 0 ? NULL : path;
 }
 
+/* An ordinary user's may be missing: nothing of theirs happens in the initramfs. */
+char *tool_runtime_dir(void)
+{
+	bool is_system = use_system || (!use_user && geteuid() == 0);
+
+	if (!is_system && !from_env("SEALRING_RUNTIME_DIR") &&
+	    !from_env("XDG_RUNTIME_DIR"))
+		return NULL;
+	return directory("SEALRING_RUNTIME_DIR", RUNSTATEDIR "/sealring",
+			 "XDG_RUNTIME_DIR", ".cache");
+}
+
 int tool_store(struct sr_store **ret, struct sr_err *err)
 {
 	_cleanup_free_ char *config = directory(
@@ -152,7 +164,10 @@ int tool_store(struct sr_store **ret, struct sr_err *err)
 	_cleanup_free_ char *state =
 	    directory("SEALRING_STATE_DIR", LOCALSTATEDIR "/lib/sealring",
 		      "XDG_STATE_HOME", ".local/state");
-	struct sr_store_options options = { .config_dir = config, .state_dir = state };
+	_cleanup_free_ char *runtime = tool_runtime_dir();
+	struct sr_store_options options = { .config_dir = config,
+					    .state_dir = state,
+					    .runtime_dir = runtime };
 
 	if (use_system && use_user)
 		return sr_fail(err, -EINVAL, "--system and --user: choose one");

@@ -38,6 +38,9 @@ int tool_main(const struct tool *tool, int argc, char **argv);
 /** tool_store() - the store that --system, --user and the environment choose */
 int tool_store(struct sr_store **ret, struct sr_err *err);
 
+/** tool_runtime_dir() - where the state of this boot is; NULL if nowhere. free() it */
+char *tool_runtime_dir(void);
+
 /** tool_tpm() - the TPM that --tcti, the environment and the configuration choose */
 int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err);
 

@@ -92,7 +92,7 @@ static int judge_pcrs(const struct sr_ring *ring, const struct sr_approvals *app
 {
 	struct sr_comparison comparison;
 	char text[SR_CHANGED_TEXT];
-	int r = sr_compare(approvals, tpm, &comparison, err);
+	int r = sr_compare(ring, approvals, tpm, &comparison, err);
 
 	if (r < 0)
 		return r;

@@ -53,18 +53,24 @@ static int read_secret(struct sr_ring *ring, int dir, const char *name,
 	return r < 0 ? fail_secret(name, r, err) : 0;
 }
 
-int sr_ring_unseal(struct sr_ring *ring, const char *name, struct sr_secret *ret,
+int sr_secret_load(struct sr_ring *ring, const char *name, struct sr_secret *ret,
 		   struct sr_err *err)
 {
 	_cleanup_close_ int dir = -1;
 	int r = sr_ring_need_key(ring, err);
 
-	if (r == 0)
-		r = sr_name_check(name, "secret", err);
 	if (r < 0)
 		return r;
 	dir = sr_ring_open_subdir(ring, "secrets", err);
 	return dir < 0 ? dir : read_secret(ring, dir, name, ret, err);
+}
+
+int sr_ring_unseal(struct sr_ring *ring, const char *name, struct sr_secret *ret,
+		   struct sr_err *err)
+{
+	int r = sr_name_check(name, "secret", err);
+
+	return r < 0 ? r : sr_secret_load(ring, name, ret, err);
 }
 
 struct written {

@@ -89,6 +89,7 @@ void sr_store_close(struct sr_store *store)
 		return;
 	free(store->config_dir);
 	free(store->state_dir);
+	free(store->runtime_dir);
 	free(store->rings_path);
 	free(store->config.tcti);
 	free(store->config.pcrs);
@@ -108,7 +109,10 @@ int sr_store_open(const struct sr_store_options *options, struct sr_store **ret,
 		return sr_fail_memory(err);
 	store->config_dir = strdup(options->config_dir);
 	store->state_dir = strdup(options->state_dir);
-	if (!store->config_dir || !store->state_dir)
+	if (options->runtime_dir)
+		store->runtime_dir = strdup(options->runtime_dir);
+	if (!store->config_dir || !store->state_dir ||
+	    (options->runtime_dir && !store->runtime_dir))
 		return sr_fail_memory(err);
 	if (asprintf(&store->rings_path, "%s/rings", options->state_dir) < 0) {
 		store->rings_path = NULL;
