@@ -206,11 +206,11 @@ static int unlock(struct call *call, const char *json, char **buffer, size_t *si
 	struct sr_ask ask = { give_pin, call };
 	struct sr_ring_opener opener = { .tpm = connect_tpm, .ask = &ask };
 	struct sr_err err = { 0 };
+	const char *notes = path_of("SEALRING_RUNTIME_DIR", RUNSTATEDIR "/sealring");
 	int r = sr_token_read(json, &token, &err);
 
 	if (r == 0)
-		r = sr_unlock(call->cd, &token, &opener,
-			      sr_in_initramfs() ? RUNSTATEDIR "/sealring" : NULL,
+		r = sr_unlock(call->cd, &token, &opener, sr_in_initramfs() ? notes : NULL,
 			      &passphrase, &err);
 	if (r == 0) {
 		last.wrong_pins = 0;
