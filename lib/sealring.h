@@ -1013,7 +1013,8 @@ int sr_ring_approve(struct sr_ring *ring, struct sr_tpm *tpm,
  * The configuration; and of secrets with Initramfs=yes the envelope, secrets.d/NAME.conf
  * and the approvals of the ring. Never recovery copies or other secrets. Such a secret of
  * a ring that stays open after the initramfs is refused: who takes the image from /boot
- * and boots another system would get it.
+ * and boots another system would get it. So is a ring that another PCR closes than the
+ * one that is configured, and extended.
  *
  * Returns how many secrets, -EINVAL, -EBADMSG or -EIO.
  */
