@@ -6,6 +6,8 @@
 load common
 
 programs="tpm-seal tpm-unseal tpm-ring tpm-reseal"
+# Run by units and scripts: not on PATH, so nothing is completed.
+private="tpm-latch"
 
 setup_file() {
     tpm_start
@@ -49,8 +51,12 @@ help_options() {
     "$1" --help | grep -oE '^  (-[a-z], |    )--[a-z-]+' | grep -oE -- '--[a-z-]+' | sort
 }
 
+page_of() {
+    basename "$root"/man/"$1".[18].scd .scd
+}
+
 page_options() {
-    section "$1.1" OPTIONS | grep -E '^\*-' | grep -oE -- '--[a-z-]+' | sort
+    section "$(page_of "$1")" OPTIONS | grep -E '^\*-' | grep -oE -- '--[a-z-]+' | sort
 }
 
 bash_options() {
@@ -82,6 +88,14 @@ fish_options() {
     sed -i '$d' in-fish
     run same "options" in-help in-fish
     [ "$status" -ne 0 ]
+}
+
+@test "long options of private programs are the same in --help and page" {
+    for program in $private; do
+        help_options "$program" >in-help
+        page_options "$program" >in-page
+        same "options of $program" in-help in-page
+    done
 }
 
 @test "short options are the same in --help, page and completions" {
@@ -193,7 +207,7 @@ is_command() {
 }
 
 @test "every option that a message, a page or the README names exists" {
-    for program in $programs; do help_options "$program"; done | sort -u >known
+    for program in $programs $private; do help_options "$program"; done | sort -u >known
     # Those of systemd-ask-password and systemd-creds.
     printf '%s\n' --timeout --id --icon --with-key >>known
     strings_of "$root"/lib/*/*.c "$root"/tools/*.c >texts
