@@ -101,6 +101,9 @@ static struct json_object *to_json(const struct sr_ring_info *info, char **secre
 	json_object_object_add(ring, "recovery_intact",
 			       json_object_new_boolean(info->recovery_intact));
 	json_add_time(ring, "recovery_proven", info->recovery_proven);
+	json_object_object_add(
+	    ring, "latch", info->latch ? json_object_new_int((int)info->latch) : NULL);
+	json_object_object_add(ring, "managed", json_object_new_boolean(info->managed));
 	json_object_object_add(ring, "secrets", names);
 	return ring;
 }
@@ -167,6 +170,10 @@ static void print_details(const struct sr_ring_info *info)
 	       "%zu\n",
 	       info->name, info->id, info->pcrs, info->pin ? " and a PIN" : "", created,
 	       info->secrets);
+	if (info->latch)
+		printf("Closed by: PCR %u; its key is %s\n", info->latch,
+		       info->managed ? "kept in ring system, to change it with"
+				     : "not kept in ring system");
 	if (!info->recovery_key && !info->escrow) {
 		puts("Recovery:  none");
 		return;
@@ -213,7 +220,7 @@ static int rotate(struct work *work, const char *name, struct sr_err *err)
 	if (r == 0)
 		r = choices_ring(work->tpm, name, info.pin, &work->chosen, err);
 	if (r == 0)
-		r = sr_ring_open(work->ring, work->tpm, choices_ask(), err);
+		r = sr_ring_open_for_admin(work->ring, work->tpm, choices_ask(), err);
 	return r < 0 ? r
 		     : sr_ring_rotate(work->ring, work->tpm, &work->chosen.options,
 				      &progress, err);
@@ -256,7 +263,7 @@ static int cmd_recovery_renew(int argc, char **argv, struct sr_err *err)
 
 	(void)argc;
 	if (r == 0)
-		r = sr_ring_open(work.ring, work.tpm, choices_ask(), err);
+		r = sr_ring_open_for_admin(work.ring, work.tpm, choices_ask(), err);
 	if (r == 0)
 		r = sr_ring_recovery_renew(work.ring, &work.chosen.options.recovery, err);
 	if (r == 0)

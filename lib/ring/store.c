@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "ground/volume.h"
+#include "ring.h"
+
 static int set_tcti(const char *value, void *arg, struct sr_err *err)
 {
 	struct sr_config *config = arg;
@@ -32,9 +35,33 @@ static int add_escrow(const char *value, void *arg, struct sr_err *err)
 	return sr_strv_add(&config->escrow, &config->escrow_count, value, err);
 }
 
+/* Firmware measures into those below; those above can be reset, or are never zero. */
+static int set_latch_pcr(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_config *config = arg;
+	uint64_t pcr;
+	int r = sr_number_parse(value, 23, &pcr, err);
+
+	if (r == 0 && (pcr < 8 || pcr > 15))
+		r = sr_fail(err, -EINVAL, "PCR %s is no latch: choose one from 8 to 15",
+			    value);
+	if (r == 0)
+		config->latch_pcr = (unsigned int)pcr;
+	return r;
+}
+
+static int set_latch_required(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_config *config = arg;
+
+	return sr_bool_parse(value, &config->latch_required, err);
+}
+
 static const struct sr_conf_key config_keys[] = {
 	{ "TPM", "TCTI", false, set_tcti },
 	{ "Policy", "PCRs", false, set_pcrs },
+	{ "Latch", "PCR", false, set_latch_pcr },
+	{ "Latch", "Required", false, set_latch_required },
 	{ "Recovery", "Escrow", true, add_escrow },
 	{ 0 },
 };
@@ -107,6 +134,8 @@ int sr_store_open(const struct sr_store_options *options, struct sr_store **ret,
 
 	if (!store)
 		return sr_fail_memory(err);
+	store->config.latch_pcr = 15;
+	store->config.latch_required = true;
 	store->config_dir = strdup(options->config_dir);
 	store->state_dir = strdup(options->state_dir);
 	if (options->runtime_dir)
@@ -128,6 +157,11 @@ int sr_store_open(const struct sr_store_options *options, struct sr_store **ret,
 const struct sr_config *sr_store_config(const struct sr_store *store)
 {
 	return &store->config;
+}
+
+bool sr_store_encrypted(const struct sr_store *store)
+{
+	return sr_path_encrypted(store->state_dir);
 }
 
 const char *sr_store_path(const struct sr_store *store)
@@ -201,7 +235,7 @@ int sr_store_find(const struct sr_store *store, const char *name,
 	_cleanup_close_ int dir = -1;
 	_cleanup_names_ struct sr_names rings = { 0 };
 	const char *owner;
-	int r = sr_name_check(name, "secret", err);
+	int r = sr_secret_name_check(name, err);
 
 	if (r < 0)
 		return r;
