@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "choices.h"
+#include "follow.h"
 #include "json.h"
 #include "prompt.h"
 
@@ -39,6 +40,7 @@ struct work {
 
 static void work_done(struct work *work)
 {
+	follow_end();
 	sr_tpm_close(work->tpm);
 	sr_store_close(work->store);
 }
@@ -124,6 +126,7 @@ static int show_status(struct work *work, const char *name, struct sr_err *err)
 
 	if (r < 0)
 		return r;
+	follow_status(work->store, name, &status);
 	if (work->array)
 		print_json(work, name, &status);
 	else
@@ -181,6 +184,7 @@ static int approve_now(struct work *work, const char *name, struct sr_err *err)
 		r = sr_ring_info(ring, &info, err);
 	if (r == 0)
 		r = choices_ring(work->tpm, name, info.pin, &chosen, err);
+	chosen.options.follow = follow_hook();
 	if (r == 0)
 		r = sr_ring_reseal(ring, work->tpm, choices_ask(), &chosen.options, err);
 	if (r >= 0)
@@ -207,7 +211,8 @@ static int cmd_now(int argc, char **argv, struct sr_err *err)
 
 	if (r == 0)
 		r = start(&work, err);
-
+	if (r == 0)
+		r = follow_start(work.store, err);
 	return r < 0 ? r : for_each(&work, argc, argv, approve_now, err);
 }
 
@@ -311,6 +316,7 @@ static int recover_one(struct work *work, const char *name, struct sr_err *err)
 	if (r == 0)
 		r = open_to_recover(work, ring, name, &managed, err);
 	chosen.options.new_tpm = status.state == SR_STATE_FOREIGN;
+	chosen.options.follow = follow_hook();
 	if (r == 0)
 		r = seal_again(work, ring, name, managed, &chosen, err);
 	if (r == 0)
@@ -351,7 +357,8 @@ static int cmd_recover(int argc, char **argv, struct sr_err *err)
 
 	if (r == 0)
 		r = start(&work, err);
-
+	if (r == 0)
+		r = follow_start(work.store, err);
 	if (r < 0)
 		return r;
 	return for_each(&work, argc, argv, argc ? recover_one : recover_unless_ready,

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "choices.h"
+#include "follow.h"
 #include "json.h"
 #include "prompt.h"
 
@@ -32,6 +33,7 @@ struct work {
 
 static void work_done(struct work *work)
 {
+	follow_end();
 	choices_done(&work->chosen);
 	sr_tpm_close(work->tpm);
 	sr_ring_free(work->ring);
@@ -42,7 +44,7 @@ static void work_done(struct work *work)
 
 static int load(struct work *work, const char *name, struct sr_err *err)
 {
-	int r = tool_store(&work->store, err);
+	int r = work->store ? 0 : tool_store(&work->store, err);
 
 	return r < 0 ? r : sr_ring_load(work->store, name, &work->ring, err);
 }
@@ -221,6 +223,7 @@ static int rotate(struct work *work, const char *name, struct sr_err *err)
 		r = choices_ring(work->tpm, name, info.pin, &work->chosen, err);
 	if (r == 0)
 		r = sr_ring_open_for_admin(work->ring, work->tpm, choices_ask(), err);
+	work->chosen.options.follow = follow_hook();
 	return r < 0 ? r
 		     : sr_ring_rotate(work->ring, work->tpm, &work->chosen.options,
 				      &progress, err);
@@ -229,9 +232,13 @@ static int rotate(struct work *work, const char *name, struct sr_err *err)
 static int cmd_rotate(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_work_ struct work work = { 0 };
-	int r = load_and_choose(&work, argv[0], err);
+	int r = tool_store(&work.store, err);
 
 	(void)argc;
+	if (r == 0)
+		r = follow_start(work.store, err);
+	if (r == 0)
+		r = load_and_choose(&work, argv[0], err);
 	if (r == 0)
 		r = rotate(&work, argv[0], err);
 	if (r == 0)
@@ -365,6 +372,19 @@ static int cmd_import(int argc, char **argv, struct sr_err *err)
 	return r;
 }
 
+/* What is in headers opens without the store, and can't be re-sealed any more. */
+static void warn_of_volumes(struct sr_store *store, const char *name)
+{
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	_cleanup_strv_ char **volumes = NULL;
+
+	if (sr_ring_load(store, name, &ring, NULL) == 0 &&
+	    sr_ring_volumes(ring, &volumes, NULL) > 0)
+		tool_warn("ring %s unlocks volumes, and goes on doing so until: tpm-luks "
+			  "remove --all DEVICE",
+			  name);
+}
+
 static int cmd_remove(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_store_ struct sr_store *store = NULL;
@@ -374,6 +394,8 @@ static int cmd_remove(int argc, char **argv, struct sr_err *err)
 	(void)argc;
 	(void)snprintf(question, sizeof(question),
 		       "Remove ring %.*s and all its secrets?", SR_NAME_MAX, argv[0]);
+	if (r == 0)
+		warn_of_volumes(store, argv[0]);
 	if (r == 0 && !force && !prompt_yes(question))
 		return sr_fail(err, -EINVAL,
 			       "ring %s stays: --force removes without asking", argv[0]);
