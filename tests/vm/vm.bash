@@ -148,6 +148,7 @@ vm_start() {
     exec {vm_keys}>"$vm_dir/serial.in"
     vm_tpm_mark
     vm_seen=$(stat -c %s "$vm_dir/console.log")
+    vm_console_from=$vm_seen
     vm_booted=$EPOCHREALTIME
 }
 
