@@ -282,13 +282,19 @@ struct sr_store_options {
 /**
  * struct sr_config - sealring.conf and its drop-ins (sealring.conf(5))
  * @tcti:	[TPM] TCTI=, or NULL
+ * @wait:	[TPM] Wait=, seconds: for a TPM that firmware announces
  * @pcrs:	[Policy] PCRs=, or NULL for "0+7"
+ * @latch_pcr:	[Latch] PCR=, what is extended when the initramfs is left
+ * @latch_required: [Latch] Required=, the boot stops when that fails
  * @escrow:	[Recovery] Escrow=, files of certificates
  * @escrow_count:	how many
  */
 struct sr_config {
 	char *tcti;
+	unsigned int wait;
 	char *pcrs;
+	unsigned int latch_pcr;
+	bool latch_required;
 	char **escrow;
 	size_t escrow_count;
 };
@@ -810,6 +816,9 @@ int sr_boot_note_failed(const char *runtime_dir, const struct sr_ring *ring,
 int sr_boot_note_read(const char *runtime_dir, const char *name, struct sr_boot_note *ret,
 		      struct sr_err *err);
 
+/** sr_boot_note_any() - whether any ring was opened in this boot: 1, 0 or -EIO */
+int sr_boot_note_any(const char *runtime_dir, struct sr_err *err);
+
 /* ---- secrets of a ring ---- */
 
 enum sr_seal_mode {
@@ -931,6 +940,42 @@ int sr_ring_reseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask
 int sr_ring_approve(struct sr_ring *ring, struct sr_tpm *tpm,
 		    const struct sr_ring_options *options, struct sr_err *err);
 
+/* ---- the initramfs ---- */
+
+/**
+ * sr_image_fill() - put into an initramfs what it needs of a store
+ * @store:	whose
+ * @root:	root directory of the image that is being made
+ * @err:	says why, on failure
+ *
+ * The configuration; and of secrets with Initramfs=yes the envelope, secrets.d/NAME.conf
+ * and the approvals of the ring. Never recovery copies or other secrets. Such a secret of
+ * a ring that stays open after the initramfs is refused: who takes the image from /boot
+ * and boots another system would get it.
+ *
+ * Returns how many secrets, -EINVAL, -EBADMSG or -EIO.
+ */
+int sr_image_fill(struct sr_store *store, const char *root, struct sr_err *err);
+
+/**
+ * sr_image_done() - note that the image is good, and what it holds
+ * @store:	whose
+ * @root:	as above
+ * @err:	says why, on failure
+ *
+ * Returns 0 or -EIO.
+ */
+int sr_image_done(struct sr_store *store, const char *root, struct sr_err *err);
+
+/**
+ * sr_image_current() - whether the last image holds the present approvals and secrets
+ * @store:	whose
+ * @err:	says why, on failure
+ *
+ * Returns 1 (also if an image has to hold none), 0 or a negative errno.
+ */
+int sr_image_current(struct sr_store *store, struct sr_err *err);
+
 /* ---- one sealed file, also of other tools ---- */
 
 /**
@@ -969,6 +1014,7 @@ struct sr_keyring {
 /**
  * struct sr_delivery - one file of secrets.d (secrets.d(5))
  * @ring:	ring of the secret, or NULL for whichever has it
+ * @initramfs:	it is put into the initramfs, delivered there, and taken back at its end
  * @has_keyring:	there is a [Keyring] section
  * @keyring:	what it says
  * @credential:	[Credential] Name=, or NULL
@@ -977,6 +1023,7 @@ struct sr_keyring {
  */
 struct sr_delivery {
 	char *ring;
+	bool initramfs;
 	bool has_keyring;
 	struct sr_keyring keyring;
 	char *credential;

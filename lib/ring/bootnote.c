@@ -206,3 +206,17 @@ int sr_boot_note_read(const char *runtime_dir, const char *name, struct sr_boot_
 	return sr_fail(err, -ENOENT, "nothing was noted about ring %s in this boot",
 		       name);
 }
+
+/* One that cannot be read counts: what is at stake is to forget an open ring. */
+int sr_boot_note_any(const char *runtime_dir, struct sr_err *err)
+{
+	_cleanup_close_ int dir = open_notes(runtime_dir, false, err);
+	_cleanup_names_ struct sr_names names = { 0 };
+	int r = dir;
+
+	if (dir == -ENOENT)
+		return 0;
+	if (r >= 0)
+		r = sr_list_dir(dir, ".opened", &names, err);
+	return r < 0 ? -EIO : names.count > 0;
+}

@@ -15,6 +15,13 @@ static int set_ring(const char *value, void *arg, struct sr_err *err)
 	return r < 0 ? r : sr_conf_string(value, &delivery->ring, err);
 }
 
+static int set_initramfs(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_delivery *delivery = arg;
+
+	return sr_bool_parse(value, &delivery->initramfs, err);
+}
+
 static int set_type(const char *value, void *arg, struct sr_err *err)
 {
 	struct sr_delivery *delivery = arg;
@@ -100,6 +107,7 @@ static int add_unit(const char *value, void *arg, struct sr_err *err)
 
 static const struct sr_conf_key delivery_keys[] = {
 	{ "Secret", "Ring", false, set_ring },
+	{ "Secret", "Initramfs", false, set_initramfs },
 	{ "Keyring", "Type", false, set_type },
 	{ "Keyring", "Keyring", false, set_keyring },
 	{ "Keyring", "User", false, set_user },
@@ -193,6 +201,7 @@ static void print(FILE *out, const struct sr_delivery *delivery)
 
 	fputs("[Secret]\n", out);
 	print_text(out, "Ring", delivery->ring);
+	print_text(out, "Initramfs", delivery->initramfs ? "yes" : NULL);
 	if (delivery->has_keyring) {
 		fputs("\n[Keyring]\n", out);
 		print_text(out, "Type", keyring->type);
