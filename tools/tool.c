@@ -181,7 +181,7 @@ int tool_store(struct sr_store **ret, struct sr_err *err)
 	return sr_store_open(&options, ret, err);
 }
 
-int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err)
+const char *tool_tcti(const struct sr_store *store)
 {
 	const char *configured = store ? sr_store_config(store)->tcti : NULL;
 	const char *choices[] = { tcti, from_env("SEALRING_TCTI"), configured,
@@ -189,8 +189,13 @@ int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *e
 
 	for (size_t i = 0; i < SR_COUNT(choices); i++)
 		if (choices[i])
-			return sr_tpm_open(choices[i], ret, err);
-	return sr_tpm_open(NULL, ret, err);
+			return choices[i];
+	return NULL;
+}
+
+int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err)
+{
+	return sr_tpm_open(tool_tcti(store), ret, err);
 }
 
 /* No debugger of another process, no core file; ESYS must not log on our stderr. */
@@ -231,9 +236,9 @@ static void print_help(const struct option_row *const tables[])
 	if (current->commands)
 		putchar('\n');
 	options_print(tables);
-	printf("\n%s%sSee %s(1); exit status in sealring(7).\n",
+	printf("\n%s%sSee %s(%d); exit status in sealring(7).\n",
 	       current->epilog ? current->epilog : "", current->epilog ? "\n" : "",
-	       current->name);
+	       current->name, current->section ? current->section : 1);
 }
 
 /* A command's name may be two words: "recovery test". Returns how many match. */

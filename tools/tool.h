@@ -18,6 +18,7 @@
  * @max:	operands at most, without commands
  * @run:	does it; 0 or a negative errno
  * @epilog:	last lines of --help, or NULL
+ * @section:	of its manual page; 0 is 1
  */
 struct tool {
 	const char *name;
@@ -30,6 +31,7 @@ struct tool {
 	int max;
 	int (*run)(int argc, char **argv, struct sr_err *err);
 	const char *epilog;
+	int section;
 };
 
 /** tool_main() - all of main(); returns the exit status */
@@ -40,6 +42,9 @@ int tool_store(struct sr_store **ret, struct sr_err *err);
 
 /** tool_runtime_dir() - where the state of this boot is; NULL if nowhere. free() it */
 char *tool_runtime_dir(void);
+
+/** tool_tcti() - how to reach the TPM, as was chosen; NULL for the kernel's device */
+const char *tool_tcti(const struct sr_store *store);
 
 /** tool_tpm() - the TPM that --tcti, the environment and the configuration choose */
 int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err);
