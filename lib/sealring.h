@@ -24,16 +24,22 @@ extern "C" {
  *   EBADMSG		a file is damaged or refused
  *   ENOKEY		no such secret, ring or key
  *   EEXIST		it is there already
+ *   EPERM		not permitted: by the configuration, or the kernel
  *   ENOMEM, EIO and others: something failed; the text says what
  *
  * An error of the operating system whose number is in this list is returned as EIO, so
  * that each number above has the one meaning given here.
  */
 
+#define SR_NAME_MAX 64 /* characters in the name of a ring, secret or key */
+
 /**
  * struct sr_err - why a call failed
  * @code:	the negative errno that was returned
  * @tss:	the TSS2_RC behind it, or 0
+ * @pcrs:	bit N: PCR N is not as approved
+ * @ring:	the ring it is about, or ""
+ * @secret:	the secret it is about, or ""
  * @text:	one line: object, cause, remedy; no newline
  *
  * Zero-initialise it. Functions fill it on failure only; a NULL pointer is allowed
@@ -42,6 +48,9 @@ extern "C" {
 struct sr_err {
 	int code;
 	uint32_t tss;
+	uint32_t pcrs;
+	char ring[SR_NAME_MAX + 1];
+	char secret[SR_NAME_MAX + 1];
 	char text[512];
 };
 
@@ -83,8 +92,8 @@ struct sr_secret {
 };
 
 #define SR_SECRET_MAX 1048575 /* bytes in a sealed secret */
-#define SR_NAME_MAX 64	      /* characters in the name of a ring, secret or key */
 #define SR_PIN_MAX 32	      /* bytes in a PIN */
+#define SR_UNIT_MAX 255	      /* characters in the name of a unit */
 
 /**
  * sr_secret_alloc() - room for secret bytes

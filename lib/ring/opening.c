@@ -115,6 +115,7 @@ static int explain(const struct attempt *attempt, struct sr_err *err)
 	const char *name = attempt->ring->name;
 	char text[SR_CHANGED_TEXT], since[SR_TIME_TEXT] = "sealing";
 	struct sr_comparison comparison = { 0 };
+	int r;
 
 	if (sr_compare(attempt->approvals, attempt->tpm, &comparison, NULL) < 0 ||
 	    !comparison.changed)
@@ -128,11 +129,14 @@ static int explain(const struct attempt *attempt, struct sr_err *err)
 		sr_time_format(comparison.made, since);
 		since[10] = '\0'; /* the day is enough */
 	}
-	return sr_fail(
+	r = sr_fail(
 	    err, -EKEYREJECTED,
 	    "ring %s: policy does not hold: %s changed since %s: if you know why, "
 	    "get in with the recovery key: tpm-reseal recover %s",
 	    name, text, since, name);
+	if (err)
+		err->pcrs = comparison.changed;
+	return r;
 }
 
 static int fail_other_tpm(const struct sr_ring *ring, struct sr_err *err)
