@@ -731,6 +731,46 @@ struct sr_delivery {
 int sr_delivery_read(const struct sr_store *store, const char *name,
 		     struct sr_delivery *ret, struct sr_err *err);
 
+/**
+ * struct sr_request - who asks for which credential
+ * @unit:	a unit of systemd
+ * @credential:	what it asks for
+ */
+struct sr_request {
+	char unit[SR_UNIT_MAX + 1];
+	char credential[SR_NAME_MAX + 1];
+};
+
+/**
+ * sr_request_parse() - read the address that LoadCredential= connects from
+ * @address:	NUL, 1 to 16 hex digits, "/unit/UNIT/CREDENTIAL": sun_path of the peer
+ * @size:	bytes of it
+ * @ret:	what it says; a claim, as anybody may bind any such address
+ * @err:	says why, on failure
+ *
+ * Returns 0 or -EINVAL.
+ */
+int sr_request_parse(const void *address, size_t size, struct sr_request *ret,
+		     struct sr_err *err);
+
+/**
+ * sr_delivery_find() - which secret a unit gets
+ * @store:	whose configuration
+ * @request:	who asks for what
+ * @ring:	gets the ring that has it
+ * @secret:	gets its name
+ * @err:	says why it gets none, on failure
+ *
+ * It is the one secret whose [Credential] Name= is what is asked for, and one of whose
+ * Units= matches the unit.
+ *
+ * Returns 0, -ENOKEY (nothing is delivered under that name), -EPERM (but not to this
+ * unit), -EBADMSG (a file is refused, or several would match) or -EIO.
+ */
+int sr_delivery_find(const struct sr_store *store, const struct sr_request *request,
+		     char ring[SR_NAME_MAX + 1], char secret[SR_NAME_MAX + 1],
+		     struct sr_err *err);
+
 /** sr_delivery_done() - release */
 void sr_delivery_done(struct sr_delivery *delivery);
 
