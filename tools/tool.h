@@ -18,6 +18,7 @@
  * @max:	operands at most, without commands
  * @run:	does it; 0 or a negative errno
  * @epilog:	last lines of --help, or NULL
+ * @section:	of the manual; 0 is 1
  */
 struct tool {
 	const char *name;
@@ -30,6 +31,7 @@ struct tool {
 	int max;
 	int (*run)(int argc, char **argv, struct sr_err *err);
 	const char *epilog;
+	int section;
 };
 
 /** tool_main() - all of main(); returns the exit status */
@@ -46,6 +48,9 @@ void tool_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /** tool_warn() - one line of warning on stderr */
 void tool_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/** tool_report() - print a failure, and whose request it was if @request is not NULL */
+void tool_report(int r, const struct sr_err *err, const struct sr_request *request);
 
 /** tool_complain() - print a failure and go on; remembers the first for the exit status
  */
