@@ -24,16 +24,22 @@ extern "C" {
  *   EBADMSG		a file is damaged or refused
  *   ENOKEY		no such secret, ring or key
  *   EEXIST		it is there already
+ *   EPERM		not permitted: by the configuration, or the kernel
  *   ENOMEM, EIO and others: something failed; the text says what
  *
  * An error of the operating system whose number is in this list is returned as EIO, so
  * that each number above has the one meaning given here.
  */
 
+#define SR_NAME_MAX 64 /* characters in the name of a ring, secret or key */
+
 /**
  * struct sr_err - why a call failed
  * @code:	the negative errno that was returned
  * @tss:	the TSS2_RC behind it, or 0
+ * @pcrs:	bit N: PCR N is not as approved
+ * @ring:	the ring it is about, or ""
+ * @secret:	the secret it is about, or ""
  * @text:	one line: object, cause, remedy; no newline
  *
  * Zero-initialise it. Functions fill it on failure only; a NULL pointer is allowed
@@ -42,6 +48,9 @@ extern "C" {
 struct sr_err {
 	int code;
 	uint32_t tss;
+	uint32_t pcrs;
+	char ring[SR_NAME_MAX + 1];
+	char secret[SR_NAME_MAX + 1];
 	char text[512];
 };
 
@@ -83,8 +92,8 @@ struct sr_secret {
 };
 
 #define SR_SECRET_MAX 1048575 /* bytes in a sealed secret */
-#define SR_NAME_MAX 64	      /* characters in the name of a ring, secret or key */
 #define SR_PIN_MAX 32	      /* bytes in a PIN */
+#define SR_UNIT_MAX 255	      /* characters in the name of a unit */
 
 /**
  * sr_secret_alloc() - room for secret bytes
@@ -1042,6 +1051,46 @@ struct sr_delivery {
  */
 int sr_delivery_read(const struct sr_store *store, const char *name,
 		     struct sr_delivery *ret, struct sr_err *err);
+
+/**
+ * struct sr_request - who asks for which credential
+ * @unit:	a unit of systemd
+ * @credential:	what it asks for
+ */
+struct sr_request {
+	char unit[SR_UNIT_MAX + 1];
+	char credential[SR_NAME_MAX + 1];
+};
+
+/**
+ * sr_request_parse() - read the address that LoadCredential= connects from
+ * @address:	NUL, 1 to 16 hex digits, "/unit/UNIT/CREDENTIAL": sun_path of the peer
+ * @size:	bytes of it
+ * @ret:	what it says; a claim, as anybody may bind any such address
+ * @err:	says why, on failure
+ *
+ * Returns 0 or -EINVAL.
+ */
+int sr_request_parse(const void *address, size_t size, struct sr_request *ret,
+		     struct sr_err *err);
+
+/**
+ * sr_delivery_find() - which secret a unit gets
+ * @store:	whose configuration
+ * @request:	who asks for what
+ * @ring:	gets the ring that has it
+ * @secret:	gets its name
+ * @err:	says why it gets none, on failure
+ *
+ * It is the one secret whose [Credential] Name= is what is asked for, and one of whose
+ * Units= matches the unit.
+ *
+ * Returns 0, -ENOKEY (nothing is delivered under that name), -EPERM (but not to this
+ * unit), -EBADMSG (a file is refused, or several would match) or -EIO.
+ */
+int sr_delivery_find(const struct sr_store *store, const struct sr_request *request,
+		     char ring[SR_NAME_MAX + 1], char secret[SR_NAME_MAX + 1],
+		     struct sr_err *err);
 
 /** sr_delivery_done() - release */
 void sr_delivery_done(struct sr_delivery *delivery);

@@ -55,6 +55,9 @@ void tool_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /** tool_warn() - one line of warning on stderr */
 void tool_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/** tool_report() - print a failure, and whose request it was if @request is not NULL */
+void tool_report(int r, const struct sr_err *err, const struct sr_request *request);
+
 /** tool_complain() - print a failure and go on; remembers the first for the exit status
  */
 void tool_complain(int r, const struct sr_err *err);

@@ -258,7 +258,7 @@ int sr_store_find(const struct sr_store *store, const char *name,
 		r = find_only(store, dir, &rings, name, &owner, err);
 	if (r == 0)
 		(void)snprintf(ret, SR_NAME_MAX + 1, "%s", owner);
-	return r;
+	return sr_about(err, r, NULL, name);
 }
 
 void sr_hidden_name(const char *name, char ret[SR_HIDDEN_MAX])
