@@ -30,7 +30,7 @@ static inline void free_device(struct crypt_device **cd)
 }
 
 /* The files alone could be on a disk as well, the file systems alone in a container. */
-bool sr_in_initramfs(void)
+static bool in_initramfs(void)
 {
 	struct statfs fs;
 
@@ -105,7 +105,7 @@ int sr_volumes_close(void (*closed)(void *arg, const char *name), void *arg,
 	struct dirent *entry;
 	int count = 0, failed = 0;
 
-	if (!sr_in_initramfs())
+	if (!in_initramfs())
 		return sr_fail(err, -EINVAL, "volumes are closed in an initramfs only");
 	unmount_root();
 	crypt_set_log_callback(NULL, NULL, NULL);

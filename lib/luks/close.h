@@ -19,7 +19,4 @@
 int sr_volumes_close(void (*closed)(void *arg, const char *name), void *arg,
 		     struct sr_err *err);
 
-/** sr_in_initramfs() - whether the root directory is an initramfs */
-bool sr_in_initramfs(void);
-
 #endif
