@@ -269,6 +269,18 @@ int sr_enroll_refresh(struct sr_volume *volume, const struct sr_ring *ring,
 	return r;
 }
 
+int sr_enroll_key(struct sr_volume *volume, const struct sr_ring *ring,
+		  struct sr_secret *ret, struct sr_err *err)
+{
+	_cleanup_found_ struct found found = FOUND;
+	_cleanup_parts_ struct sr_ring_parts parts = { 0 };
+	int r = sr_ring_parts_get(ring, &parts, err);
+
+	if (r == 0)
+		r = find_working(volume, ring, parts.id, &found, err);
+	return r < 0 ? r : sr_volume_key(volume, &found.passphrase, ret, err);
+}
+
 static int free_slot(const struct sr_volume *volume, struct sr_err *err)
 {
 	for (int slot = 0; slot < SR_TOKEN_SLOTS; slot++)
@@ -287,26 +299,8 @@ static int free_number(const struct sr_volume *volume, struct sr_err *err)
 	return sr_fail(err, -EINVAL, "%s: all its tokens are in use", volume->path);
 }
 
-static int fail_way(const struct sr_volume *volume, int r, struct sr_err *err)
-{
-	switch (-r) {
-	case EPERM:
-	case ENOENT:
-		return sr_fail(err, -EACCES, "%s: what was given opens no keyslot of it",
-			       volume->path);
-	case ENOANO:
-		return sr_fail(err, -EACCES, "%s: the token's PIN is wrong or missing",
-			       volume->path);
-	case EAGAIN:
-		return sr_fail(err, -EACCES, "%s: what its token needs is not there",
-			       volume->path);
-	default:
-		return sr_volume_fail(volume, r, "cannot add a keyslot", err);
-	}
-}
-
 static int add_slot(struct sr_volume *volume, int slot,
-		    const struct sr_secret *passphrase, struct crypt_keyslot_context *way,
+		    const struct sr_secret *passphrase, const struct sr_secret *key,
 		    struct sr_err *err)
 {
 	static const struct crypt_pbkdf_type pbkdf = {
@@ -315,18 +309,13 @@ static int add_slot(struct sr_volume *volume, int slot,
 		.iterations = PBKDF_ROUNDS,
 		.flags = CRYPT_PBKDF_NO_BENCHMARK,
 	};
-	struct crypt_keyslot_context *new = NULL;
 	int r = crypt_set_pbkdf_type(volume->cd, &pbkdf);
 
 	if (r == 0)
-		r = crypt_keyslot_context_init_by_passphrase(
-		    volume->cd, (const char *)passphrase->data, passphrase->size, &new);
-	if (r < 0)
-		return sr_volume_fail(volume, r, "cannot add a keyslot", err);
-	r = crypt_keyslot_add_by_keyslot_context(volume->cd, CRYPT_ANY_SLOT, way, slot,
-						 new, 0);
-	crypt_keyslot_context_free(new);
-	return r < 0 ? fail_way(volume, r, err) : 0;
+		r = crypt_keyslot_add_by_key(volume->cd, slot, (const char *)key->data,
+					     key->size, (const char *)passphrase->data,
+					     passphrase->size, 0);
+	return r < 0 ? sr_volume_fail(volume, r, "cannot add a keyslot", err) : 0;
 }
 
 static int assign(struct sr_volume *volume, int number, int slot, struct sr_err *err)
@@ -345,7 +334,7 @@ static void take_back(struct sr_volume *volume, int number, int slot)
 }
 
 int sr_enroll_add(struct sr_volume *volume, const struct sr_ring *ring,
-		  struct crypt_keyslot_context *way, struct sr_enrolled *ret,
+		  const struct sr_secret *key, struct sr_enrolled *ret,
 		  struct sr_err *err)
 {
 	_cleanup_parts_ struct sr_ring_parts parts = { 0 };
@@ -364,7 +353,7 @@ int sr_enroll_add(struct sr_volume *volume, const struct sr_ring *ring,
 				&passphrase, err);
 	if (r < 0)
 		return r;
-	r = add_slot(volume, enrolled.slot, &passphrase, way, err);
+	r = add_slot(volume, enrolled.slot, &passphrase, key, err);
 	if (r == 0)
 		r = assign(volume, number, enrolled.slot, err);
 	if (r == 0)
@@ -440,17 +429,18 @@ static int put_mark(struct sr_volume *volume, const struct sr_ring_info *ring, i
 }
 
 int sr_enroll_recovery(struct sr_volume *volume, const struct sr_ring_info *ring,
-		       const struct sr_secret *key, struct crypt_keyslot_context *way,
+		       const struct sr_secret *recovery_key, const struct sr_secret *key,
 		       struct sr_enrolled *ret, struct sr_err *err)
 {
-	struct sr_enrolled enrolled = { opened_by(volume, key, err), false };
+	struct sr_enrolled enrolled = { opened_by(volume, recovery_key, err), false };
 	bool marked;
 	int r = 0;
 
 	if (enrolled.slot == -ENOENT) {
 		enrolled = (struct sr_enrolled){ free_slot(volume, err), true };
-		r = enrolled.slot < 0 ? enrolled.slot
-				      : add_slot(volume, enrolled.slot, key, way, err);
+		r = enrolled.slot < 0
+			? enrolled.slot
+			: add_slot(volume, enrolled.slot, recovery_key, key, err);
 	}
 	if (enrolled.slot < 0)
 		return enrolled.slot;

@@ -78,33 +78,37 @@ struct sr_enrolled {
 int sr_enroll_refresh(struct sr_volume *volume, const struct sr_ring *ring,
 		      struct sr_enrolled *ret, struct sr_err *err);
 
+/** sr_enroll_key() - the volume key, by the token of an open ring; as sr_volume_key() */
+int sr_enroll_key(struct sr_volume *volume, const struct sr_ring *ring,
+		  struct sr_secret *ret, struct sr_err *err);
+
 /**
  * sr_enroll_add() - a new keyslot, and a token that opens it
  * @volume:	the volume
  * @ring:	an open ring
- * @way:	opens a keyslot that is there already
+ * @key:	the volume key
  * @ret:	the keyslot
  * @err:	says why, on failure
  *
  * Read back from the disk and proven to open before it counts; else it is taken back.
  *
- * Returns 0, -EACCES (@way opens nothing), -EINVAL (no room) and others.
+ * Returns 0, -EINVAL (no room), -EBADMSG (as sr_volume_spec()) and others.
  */
 int sr_enroll_add(struct sr_volume *volume, const struct sr_ring *ring,
-		  struct crypt_keyslot_context *way, struct sr_enrolled *ret,
+		  const struct sr_secret *key, struct sr_enrolled *ret,
 		  struct sr_err *err);
 
 /**
  * sr_enroll_recovery() - a keyslot for the ring's recovery key, to type at the prompt
  * @volume:	the volume
  * @ring:	the ring
- * @key:	its recovery key in its one form
- * @way:	as above; or a context of the passphrase of the token just enrolled
- * @ret:	the keyslot; written is false if the key opens one already
+ * @recovery_key:	its recovery key in its one form
+ * @key:	the volume key
+ * @ret:	the keyslot; written is false if the recovery key opens one already
  * @err:	says why, on failure
  */
 int sr_enroll_recovery(struct sr_volume *volume, const struct sr_ring_info *ring,
-		       const struct sr_secret *key, struct crypt_keyslot_context *way,
+		       const struct sr_secret *recovery_key, const struct sr_secret *key,
 		       struct sr_enrolled *ret, struct sr_err *err);
 
 /**

@@ -111,15 +111,22 @@ static void say_why(const struct call *call, const struct sr_err *err)
 				      : "enter the passphrase, then: tpm-reseal status");
 }
 
+static const char *path_of(const char *name, const char *usual)
+{
+	const char *path = secure_getenv(name);
+
+	return path && *path ? path : usual;
+}
+
 /* What is configured; where that can't be read, the kernel's device. */
 static int connect_tpm(void *arg, struct sr_tpm **ret, struct sr_err *err)
 {
 	const struct sr_store_options options = {
-		.config_dir = SYSCONFDIR "/sealring",
-		.state_dir = LOCALSTATEDIR "/lib/sealring",
+		.config_dir = path_of("SEALRING_CONFIG_DIR", SYSCONFDIR "/sealring"),
+		.state_dir = path_of("SEALRING_STATE_DIR", LOCALSTATEDIR "/lib/sealring"),
 	};
 	_cleanup_(close_storep) struct sr_store *store = NULL;
-	const char *tcti = secure_getenv("SEALRING_TCTI");
+	const char *tcti = path_of("SEALRING_TCTI", NULL);
 
 	(void)arg;
 	if (!tcti && sr_store_open(&options, &store, NULL) == 0)
@@ -199,11 +206,11 @@ static int unlock(struct call *call, const char *json, char **buffer, size_t *si
 	struct sr_ask ask = { give_pin, call };
 	struct sr_ring_opener opener = { .tpm = connect_tpm, .ask = &ask };
 	struct sr_err err = { 0 };
+	const char *notes = path_of("SEALRING_RUNTIME_DIR", RUNSTATEDIR "/sealring");
 	int r = sr_token_read(json, &token, &err);
 
 	if (r == 0)
-		r = sr_unlock(call->cd, &token, &opener,
-			      sr_in_initramfs() ? RUNSTATEDIR "/sealring" : NULL,
+		r = sr_unlock(call->cd, &token, &opener, sr_in_initramfs() ? notes : NULL,
 			      &passphrase, &err);
 	if (r == 0) {
 		last.wrong_pins = 0;

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char by_uuid[] = "/dev/disk/by-uuid";
-
 static bool is_null(const char *cipher)
 {
 	return !cipher || !*cipher || strstr(cipher, "null");
@@ -175,14 +173,6 @@ int sr_volume_check(struct sr_volume *volume, char ret[SR_SPEC_TEXT], struct sr_
 	return r < 0 ? sr_fail(err, r, "%s: %s", volume->path, why.text) : 0;
 }
 
-int sr_volume_find(const char *uuid, char ret[64], struct sr_err *err)
-{
-	(void)snprintf(ret, 64, "%s/%.36s", by_uuid, uuid);
-	if (access(ret, F_OK) == 0)
-		return 0;
-	return sr_fail(err, -ENOKEY, "volume %s is not here now", uuid);
-}
-
 bool sr_volume_active(const struct sr_volume *volume, int slot)
 {
 	crypt_keyslot_info state = crypt_keyslot_status(volume->cd, slot);
@@ -202,4 +192,95 @@ int sr_volume_opens(struct sr_volume *volume, int slot,
 		return sr_fail(err, -EACCES, "%s: the passphrase does not open it",
 			       volume->path);
 	return sr_volume_fail(volume, r, "cannot try the passphrase", err);
+}
+
+static int fail_key(const struct sr_volume *volume, int r, struct sr_err *err)
+{
+	switch (-r) {
+	case EPERM:
+		return sr_fail(err, -EACCES, "%s: the passphrase does not open it",
+			       volume->path);
+	case ENOENT:
+		return sr_fail(err, -EACCES, "%s: none of its tokens opens it",
+			       volume->path);
+	case ENOANO:
+		return sr_fail(err, -EACCES, "%s: the token's PIN is wrong or missing",
+			       volume->path);
+	case EAGAIN:
+		return sr_fail(err, -EACCES, "%s: what its token needs is not there",
+			       volume->path);
+	default:
+		return sr_volume_fail(volume, r, "cannot get its key", err);
+	}
+}
+
+/* Takes the context over. Returns as libcryptsetup does, or -ENOMEM. */
+static int get_key(struct sr_volume *volume, struct crypt_keyslot_context *way,
+		   struct sr_secret *ret)
+{
+	_cleanup_(sr_secret_done) struct sr_secret key = { 0 };
+	size_t size = (size_t)crypt_get_volume_key_size(volume->cd);
+	int r = size ? sr_secret_alloc(size, &key, NULL) : -EINVAL;
+
+	if (r == 0)
+		r = crypt_volume_key_get_by_keyslot_context(volume->cd, CRYPT_ANY_SLOT,
+							    (char *)key.data, &size, way);
+	crypt_keyslot_context_free(way);
+	if (r < 0)
+		return r;
+	*ret = key;
+	key = (struct sr_secret){ 0 };
+	return 0;
+}
+
+int sr_volume_key(struct sr_volume *volume, const struct sr_secret *passphrase,
+		  struct sr_secret *ret, struct sr_err *err)
+{
+	struct crypt_keyslot_context *way = NULL;
+	int r = crypt_keyslot_context_init_by_passphrase(
+	    volume->cd, (const char *)passphrase->data, passphrase->size, &way);
+
+	if (r == 0)
+		r = get_key(volume, way, ret);
+	return r < 0 ? fail_key(volume, r, err) : 0;
+}
+
+static int by_token(struct sr_volume *volume, const struct sr_secret *pin,
+		    struct sr_secret *ret)
+{
+	struct crypt_keyslot_context *way = NULL;
+	int r = crypt_keyslot_context_init_by_token(volume->cd, CRYPT_ANY_TOKEN, NULL,
+						    pin ? (const char *)pin->data : NULL,
+						    pin ? pin->size : 0, NULL, &way);
+
+	return r < 0 ? r : get_key(volume, way, ret);
+}
+
+int sr_volume_key_by_token(struct sr_volume *volume, const struct sr_ask *ask,
+			   struct sr_secret *ret, struct sr_err *err)
+{
+	_cleanup_(sr_secret_done) struct sr_secret pin = { 0 };
+	int r = by_token(volume, NULL, ret);
+
+	if (r == -ENOANO && ask) {
+		int asked = ask->pin(ask->arg, volume->path, &pin, err);
+
+		if (asked < 0)
+			return asked;
+		r = by_token(volume, &pin, ret);
+	}
+	return r < 0 ? fail_key(volume, r, err) : 0;
+}
+
+int sr_volume_backup(struct sr_volume *volume, const char *file, struct sr_err *err)
+{
+	int r;
+
+	if (access(file, F_OK) == 0)
+		return sr_fail(err, -EEXIST, "%s exists already", file);
+	r = crypt_header_backup(volume->cd, NULL, file);
+	if (r < 0)
+		return sr_volume_fail(volume, r, "cannot back up its header", err);
+	return chmod(file, 0600) < 0 ? sr_fail_sys(err, errno, "cannot chmod %s", file)
+				     : 0;
 }

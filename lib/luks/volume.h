@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A LUKS2 volume: what it is encrypted with, its keyslots, its tokens of ours. */
-#ifndef SR_VOLUME_H
-#define SR_VOLUME_H
+#ifndef SR_LUKS_VOLUME_H
+#define SR_LUKS_VOLUME_H
 
 #include <libcryptsetup.h>
 
@@ -71,9 +71,6 @@ int sr_volume_fail(const struct sr_volume *volume, int r, const char *what,
 /** sr_volume_check() - sr_volume_spec() for a volume that was opened by name */
 int sr_volume_check(struct sr_volume *volume, char ret[SR_SPEC_TEXT], struct sr_err *err);
 
-/** sr_volume_find() - the device with this UUID; path in @ret, or -ENOKEY */
-int sr_volume_find(const char *uuid, char ret[64], struct sr_err *err);
-
 /** sr_volume_active() - whether a keyslot is in use */
 bool sr_volume_active(const struct sr_volume *volume, int slot);
 
@@ -88,5 +85,32 @@ bool sr_volume_active(const struct sr_volume *volume, int slot);
  */
 int sr_volume_opens(struct sr_volume *volume, int slot,
 		    const struct sr_secret *passphrase, struct sr_err *err);
+
+/**
+ * sr_volume_key() - the volume key, by a passphrase
+ * @volume:	the volume
+ * @passphrase:	opens any of its keyslots
+ * @ret:	the key; release with sr_secret_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EACCES (it opens none), -ENOMEM or -EIO.
+ */
+int sr_volume_key(struct sr_volume *volume, const struct sr_secret *passphrase,
+		  struct sr_secret *ret, struct sr_err *err);
+
+/**
+ * sr_volume_key_by_token() - the volume key, by any token of the header, other tools' too
+ * @volume:	the volume
+ * @ask:	where a PIN comes from, if one of them wants it
+ * @ret:	the key; release with sr_secret_done()
+ * @err:	says why, on failure
+ *
+ * Returns as sr_volume_key().
+ */
+int sr_volume_key_by_token(struct sr_volume *volume, const struct sr_ask *ask,
+			   struct sr_secret *ret, struct sr_err *err);
+
+/** sr_volume_backup() - copy header and keyslots into a new file, 0600; -EEXIST, -EIO */
+int sr_volume_backup(struct sr_volume *volume, const char *file, struct sr_err *err);
 
 #endif
