@@ -18,6 +18,21 @@ static uint32_t differences(const struct sr_pcrs *wanted, const struct sr_pcrs *
 	return mask;
 }
 
+/* What the latch closed is open again at the next boot: it is compared as it will be. */
+static bool open_latch(const struct sr_ring *ring, struct sr_pcrs *present)
+{
+	uint32_t latch = sr_ring_latch(ring) & present->given;
+	bool latched = false;
+
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++) {
+		if (!(latch & 1U << pcr))
+			continue;
+		latched |= !sr_pcr_is_zero(present, pcr);
+		memset(present->value[pcr], 0, SR_DIGEST_MAX);
+	}
+	return latched;
+}
+
 /* The approval that wants the fewest changes is the one worth talking about. */
 static void consider(const struct sr_approval *approval, const struct sr_pcrs *present,
 		     struct sr_comparison *best)
@@ -25,7 +40,9 @@ static void consider(const struct sr_approval *approval, const struct sr_pcrs *p
 	uint32_t changed = differences(&approval->values, present);
 
 	if (sr_approval_holds(approval, present)) {
-		*best = (struct sr_comparison){ .holds = true, .made = approval->made };
+		best->holds = true;
+		best->changed = 0;
+		best->made = approval->made;
 	} else if (changed && (!best->changed || __builtin_popcount(changed) <
 						     __builtin_popcount(best->changed))) {
 		best->changed = changed;
@@ -34,8 +51,8 @@ static void consider(const struct sr_approval *approval, const struct sr_pcrs *p
 }
 
 /* Each is compared in its own bank: a list may have been sealed in another before. */
-int sr_compare(const struct sr_approvals *approvals, struct sr_tpm *tpm,
-	       struct sr_comparison *ret, struct sr_err *err)
+int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
+	       struct sr_tpm *tpm, struct sr_comparison *ret, struct sr_err *err)
 {
 	struct sr_comparison best = { 0 };
 	struct sr_pcrs present = { 0 };
@@ -50,7 +67,9 @@ int sr_compare(const struct sr_approvals *approvals, struct sr_tpm *tpm,
 		r = sr_pcr_read(tpm, &present, err);
 		if (r < 0)
 			return r;
+		best.latched |= open_latch(ring, &present);
 		consider(&approvals->approval[i], &present, &best);
+		best.which = i;
 	}
 	*ret = best;
 	return 0;

@@ -12,6 +12,8 @@
 #include "tpm/session.h"
 #include "tpm/srk.h"
 
+#define REMEDY_TEXT (SR_NAME_MAX + 64)
+
 struct attempt {
 	struct sr_ring *ring;
 	struct sr_tpm *tpm;
@@ -52,6 +54,7 @@ static void note_policy(struct sr_ring *ring, struct sr_opening *opening,
 {
 	opening->values = approval->values;
 	ring->opened = approval->values;
+	(void)sr_approval_id(approval, ring->approval, NULL);
 }
 
 /* Its policy does not hold, or it is damaged: another one may open. A PIN is not retried. */
@@ -109,54 +112,83 @@ static int converse(const struct attempt *attempt, struct sr_handle *parent,
 	return 0;
 }
 
+/* What to do about it: in the initramfs there is no store, but a passphrase. */
+static const char *remedy(const struct sr_ring *ring, char ret[REMEDY_TEXT])
+{
+	if (!ring->store)
+		return "enter the passphrase, then: tpm-reseal status";
+	(void)snprintf(ret, REMEDY_TEXT,
+		       "get in with the recovery key: tpm-reseal recover %s", ring->name);
+	return ret;
+}
+
+static int fail_latched(const struct sr_ring *ring, struct sr_err *err)
+{
+	char text[SR_CHANGED_TEXT];
+
+	sr_changed_text(sr_ring_latch(ring), text);
+	return sr_fail(err, -EKEYREJECTED,
+		       "ring %s: policy does not hold: it was closed when the initramfs "
+		       "was left (%s), until the next boot",
+		       ring->name, text);
+}
+
 /* Which PCRs keep the ring closed, in words. */
 static int explain(const struct attempt *attempt, struct sr_err *err)
 {
 	const char *name = attempt->ring->name;
-	char text[SR_CHANGED_TEXT], since[SR_TIME_TEXT] = "sealing";
+	char text[SR_CHANGED_TEXT], since[SR_TIME_TEXT] = "sealing", how[REMEDY_TEXT];
 	struct sr_comparison comparison = { 0 };
+	int r;
 
-	if (sr_compare(attempt->approvals, attempt->tpm, &comparison, NULL) < 0 ||
-	    !comparison.changed)
-		return sr_fail(err, -EKEYREJECTED,
-			       "ring %s: policy does not hold: the boot state is not the "
-			       "approved one: get in with the recovery key: tpm-reseal "
-			       "recover %s",
-			       name, name);
+	if (sr_compare(attempt->ring, attempt->approvals, attempt->tpm, &comparison,
+		       NULL) == 0 &&
+	    comparison.holds && comparison.latched) {
+		attempt->ring->latched = true;
+		return fail_latched(attempt->ring, err);
+	}
+	if (!comparison.changed)
+		return sr_fail(
+		    err, -EKEYREJECTED,
+		    "ring %s: policy does not hold: the boot state is not the approved "
+		    "one: %s",
+		    name, remedy(attempt->ring, how));
 	sr_changed_text(comparison.changed, text);
 	if (comparison.made) {
 		sr_time_format(comparison.made, since);
 		since[10] = '\0'; /* the day is enough */
 	}
-	return sr_fail(
-	    err, -EKEYREJECTED,
-	    "ring %s: policy does not hold: %s changed since %s: if you know why, "
-	    "get in with the recovery key: tpm-reseal recover %s",
-	    name, text, since, name);
+	r = sr_fail(err, -EKEYREJECTED,
+		    "ring %s: policy does not hold: %s changed since %s: %s%s", name, text,
+		    since, attempt->ring->store ? "if you know why, " : "",
+		    remedy(attempt->ring, how));
+	if (err)
+		err->pcrs = comparison.changed;
+	return r;
 }
 
 static int fail_other_tpm(const struct sr_ring *ring, struct sr_err *err)
 {
-	return sr_fail(
-	    err, -EREMOTE,
-	    "ring %s: sealed by another TPM, or the TPM was cleared since: get in with "
-	    "the recovery key: tpm-reseal recover %s",
-	    ring->name, ring->name);
+	char how[REMEDY_TEXT];
+
+	return sr_fail(err, -EREMOTE,
+		       "ring %s: sealed by another TPM, or the TPM was cleared since: %s",
+		       ring->name, remedy(ring, how));
 }
 
 /* The TPM's word is believed only after the TPM is known to be the one we sealed to. */
 static int diagnose(const struct attempt *attempt, int r, struct sr_err *err)
 {
 	const struct sr_ring *ring = attempt->ring;
+	char how[REMEDY_TEXT];
 
 	if (r == -EKEYREJECTED)
 		return explain(attempt, err);
 	if (r == -EREMOTE)
-		return sr_fail(
-		    err, -EBADMSG,
-		    "ring %s: its approval is damaged: restore it from a backup, or "
-		    "get in with the recovery key: tpm-reseal recover %s",
-		    ring->name, ring->name);
+		return sr_fail(err, -EBADMSG, "ring %s: its approval is damaged: %s%s",
+			       ring->name,
+			       ring->store ? "restore it from a backup, or " : "",
+			       remedy(ring, how));
 	return sr_fail_ring(ring, r, err);
 }
 

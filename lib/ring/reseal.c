@@ -7,7 +7,8 @@
 int sr_ring_open(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
 		 struct sr_err *err)
 {
-	return sr_opening_unseal(ring, tpm, ask, NULL, err);
+	return sr_about(err, sr_opening_unseal(ring, tpm, ask, NULL, err), ring->name,
+			NULL);
 }
 
 /* Without a PIN a ring that had one would come back weaker than its owner made it. */
@@ -92,7 +93,7 @@ static int judge_pcrs(const struct sr_ring *ring, const struct sr_approvals *app
 {
 	struct sr_comparison comparison;
 	char text[SR_CHANGED_TEXT];
-	int r = sr_compare(approvals, tpm, &comparison, err);
+	int r = sr_compare(ring, approvals, tpm, &comparison, err);
 
 	if (r < 0)
 		return r;

@@ -107,6 +107,19 @@ static int add_srk(const char *value, void *arg, struct sr_err *err)
 	return r;
 }
 
+static int add_volume(const char *value, void *arg, struct sr_err *err)
+{
+	struct parsed *parsed = arg;
+	char uuid[SR_UUID_TEXT];
+	int r = sr_volume_parse(value, uuid, err);
+
+	if (r == 0 && parsed->ring->volume_count >= SR_VOLUMES_MAX)
+		r = sr_fail(err, -EBADMSG, "more than %d volumes", SR_VOLUMES_MAX);
+	return r < 0 ? r
+		     : sr_strv_add(&parsed->ring->volumes, &parsed->ring->volume_count,
+				   uuid, err);
+}
+
 static int set_check(const char *value, void *arg, struct sr_err *err)
 {
 	(void)value;
@@ -137,6 +150,7 @@ static const struct sr_conf_key ring_keys[] = {
 	{ "Recovery", "Proven", false, set_proven },
 	{ "Recovery", "Digest", false, set_digest },
 	{ "Ring", "MAC", false, set_mac },
+	{ "LUKS", "Volume", true, add_volume },
 	{ "Check", "SHA256", false, set_check },
 	{ 0 },
 };
@@ -221,15 +235,23 @@ void sr_ring_free(struct sr_ring *ring)
 		return;
 	sr_secret_done(&ring->key);
 	sr_secret_done(&ring->pin_value);
+	sr_strv_free(ring->volumes);
+	if (ring->parts)
+		sr_ring_parts_done(ring->parts);
+	free(ring->parts);
+	sr_ring_free(ring->manager);
 	sr_closep(&ring->dir);
 	free(ring);
 }
 
-static bool is_zero(const uint8_t value[SR_DIGEST_MAX])
+uint32_t sr_ring_latch(const struct sr_ring *ring)
 {
-	static const uint8_t zero[SR_DIGEST_MAX];
+	uint32_t latch = 0;
 
-	return memcmp(value, zero, SR_DIGEST_MAX) == 0;
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
+		if (ring->pcrs.given & 1U << pcr && sr_pcr_is_zero(&ring->pcrs, pcr))
+			latch |= 1U << pcr;
+	return latch;
 }
 
 /* In its one form. "15=0" is for good; any other value is for one boot state to come. */
@@ -239,7 +261,7 @@ static void write_pcrs(const struct sr_pcrs *pcrs, char *ret, size_t room)
 	const char *plus = "";
 
 	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++) {
-		bool zero = pcrs->given & 1U << pcr && is_zero(pcrs->value[pcr]);
+		bool zero = pcrs->given & 1U << pcr && sr_pcr_is_zero(pcrs, pcr);
 
 		if (!(pcrs->mask & 1U << pcr))
 			continue;
@@ -356,10 +378,12 @@ int sr_ring_load(struct sr_store *store, const char *name, struct sr_ring **ret,
 	rings = sr_store_dir(store, err);
 	r = rings < 0 ? rings : open_locked(rings, name, &dir, err);
 	if (r == -ENOENT)
-		return sr_fail(err, -ENOKEY,
-			       "no ring \"%s\" in %s: tpm-ring create makes one", name,
-			       store->rings_path);
-	return r < 0 ? r : sr_ring_load_from(store, name, &dir, ret, err);
+		r = sr_fail(err, -ENOKEY,
+			    "no ring \"%s\" in %s: tpm-ring create makes one", name,
+			    store->rings_path);
+	if (r == 0)
+		r = sr_ring_load_from(store, name, &dir, ret, err);
+	return sr_about(err, r, name, NULL);
 }
 
 /* What another writer changed since the ring was loaded must not be written back. */
@@ -374,13 +398,18 @@ static int refresh(struct sr_ring *ring, struct sr_err *err)
 	now->dir = ring->dir;
 	r = read_description(now, err);
 	if (r == 0) {
+		sr_strv_free(take(ring->volumes));
 		now->key = ring->key;
 		now->pin_value = ring->pin_value;
 		now->opened = ring->opened;
+		memcpy(now->approval, ring->approval, sizeof(now->approval));
+		now->manager = ring->manager;
 		*ring = *now;
+		now->volumes = NULL;
 	}
 	/* What is in @ring again is not to be released here. */
 	now->dir = -1;
+	now->manager = NULL;
 	now->key = now->pin_value = (struct sr_secret){ 0 };
 	return r < 0 ? sr_fail_ring(ring, r, err) : 0;
 }
@@ -388,8 +417,11 @@ static int refresh(struct sr_ring *ring, struct sr_err *err)
 int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err)
 {
 	_cleanup_close_ int rings = -1;
-	int r = sr_store_lock(ring->store, &rings, err);
+	int r;
 
+	if (!ring->store)
+		return sr_fail(err, -EINVAL, "ring %s is in no store", ring->name);
+	r = sr_store_lock(ring->store, &rings, err);
 	if (r < 0)
 		return r;
 	if (!is_current(rings, ring->name, ring->dir))
@@ -450,7 +482,7 @@ int sr_fail_ring(const struct sr_ring *ring, int r, struct sr_err *err)
 	char prefix[SR_NAME_MAX + 8];
 
 	(void)snprintf(prefix, sizeof(prefix), "ring %s", ring->name);
-	return sr_prefix(err, r, prefix);
+	return sr_about(err, sr_prefix(err, r, prefix), ring->name, NULL);
 }
 
 static void print_srk(FILE *out, const TPM2B_PUBLIC *srk)
@@ -513,6 +545,10 @@ static void print(FILE *out, const struct sr_ring *ring, const char *mac)
 		sr_time_format(ring->proven, when);
 		fprintf(out, "Proven=%s\n", when);
 	}
+	if (ring->volume_count)
+		fputs("\n[LUKS]\n", out);
+	for (size_t i = 0; i < ring->volume_count; i++)
+		fprintf(out, "Volume=%s\n", ring->volumes[i]);
 	fputc('\n', out);
 }
 

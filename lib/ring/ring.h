@@ -25,9 +25,15 @@
  *		them without the key is found out when the ring is written to
  * @recovery_digest:	SHA-256 of recovery.cms as it was written and read back, in hex
  * @proven:	when a key was last seen to open that copy; 0 never
+ * @volumes:	UUIDs of LUKS volumes that carry its approvals; NULL-terminated, or NULL
+ * @volume_count:	how many
+ * @parts:	a ring outside the store: what it was made from; else NULL
  * @key:	the ring key; empty while it is closed
  * @opened:	the PCRs of the approval that opened it, which the TPM confirmed; empty
  *		when recovery opened it
+ * @approval:	names the approval that opened it, as sr_approval_id(); "" when none did
+ * @latched:	opening it failed, and but for the latch it would not have
+ * @manager:	ring "system", open, if the key was found in it; else NULL
  * @pin_value:	the PIN it was opened with
  */
 struct sr_ring {
@@ -43,8 +49,14 @@ struct sr_ring {
 	char mac[65];
 	char recovery_digest[65];
 	time_t proven;
+	char **volumes;
+	size_t volume_count;
+	struct sr_ring_parts *parts;
 	struct sr_secret key;
 	struct sr_pcrs opened;
+	char approval[65];
+	bool latched;
+	struct sr_ring *manager;
 	struct sr_secret pin_value;
 };
 
@@ -67,8 +79,17 @@ int sr_ring_set_pcrs_default(struct sr_ring *ring, struct sr_err *err);
 /** sr_ring_check_selection() - -EBADMSG if ring.conf and what opened the ring disagree */
 int sr_ring_check_selection(const struct sr_ring *ring, struct sr_err *err);
 
+/** sr_ring_latch() - the PCRs that its list wants to be zero, whatever they are now */
+uint32_t sr_ring_latch(const struct sr_ring *ring);
+
 /** sr_ring_set_pcrs() - take a PCR list; the bank defaults to sha256 */
 int sr_ring_set_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err);
+
+#define SR_VOLUMES_MAX 64
+#define SR_UUID_TEXT 37 /* 36 characters and a NUL */
+
+/** sr_volume_parse() - a volume's UUID in lower case; 0 or -EINVAL */
+int sr_volume_parse(const char *text, char ret[SR_UUID_TEXT], struct sr_err *err);
 
 /**
  * sr_ring_lock() - become the only writer, and know that the ring was not replaced since
@@ -92,6 +113,10 @@ int sr_ring_open_subdir(const struct sr_ring *ring, const char *name, struct sr_
 /** sr_ring_apply() - take over PCR list and PIN of the options, where there are */
 int sr_ring_apply(struct sr_ring *ring, const struct sr_ring_options *options,
 		  struct sr_err *err);
+
+/** sr_secret_load() - read one secret of an open ring, whatever it is called */
+int sr_secret_load(struct sr_ring *ring, const char *name, struct sr_secret *ret,
+		   struct sr_err *err);
 
 /** sr_secret_store() - write one secret into an open secrets/, proven, without the lock
  */

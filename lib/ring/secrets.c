@@ -18,7 +18,7 @@ static int fail_secret(const char *name, int r, struct sr_err *err)
 	char prefix[SR_NAME_MAX + 10];
 
 	(void)snprintf(prefix, sizeof(prefix), "secret %s", name);
-	return sr_prefix(err, r, prefix);
+	return sr_about(err, sr_prefix(err, r, prefix), NULL, name);
 }
 
 int sr_ring_secrets(struct sr_ring *ring, char ***ret, struct sr_err *err)
@@ -53,18 +53,25 @@ static int read_secret(struct sr_ring *ring, int dir, const char *name,
 	return r < 0 ? fail_secret(name, r, err) : 0;
 }
 
-int sr_ring_unseal(struct sr_ring *ring, const char *name, struct sr_secret *ret,
+int sr_secret_load(struct sr_ring *ring, const char *name, struct sr_secret *ret,
 		   struct sr_err *err)
 {
 	_cleanup_close_ int dir = -1;
 	int r = sr_ring_need_key(ring, err);
 
-	if (r == 0)
-		r = sr_name_check(name, "secret", err);
 	if (r < 0)
 		return r;
 	dir = sr_ring_open_subdir(ring, "secrets", err);
-	return dir < 0 ? dir : read_secret(ring, dir, name, ret, err);
+	r = dir < 0 ? dir : read_secret(ring, dir, name, ret, err);
+	return sr_about(err, r, ring->name, name);
+}
+
+int sr_ring_unseal(struct sr_ring *ring, const char *name, struct sr_secret *ret,
+		   struct sr_err *err)
+{
+	int r = sr_name_check(name, "secret", err);
+
+	return r < 0 ? r : sr_secret_load(ring, name, ret, err);
 }
 
 struct written {
@@ -156,7 +163,7 @@ int sr_ring_seal(struct sr_ring *ring, const char *name, const struct sr_secret 
 	if (r == 1 && mode == SR_SEAL_IF_CHANGED && unchanged(ring, dir, name, secret))
 		return 0;
 	r = sr_secret_store(ring, dir, name, secret, err);
-	return r < 0 ? r : 1;
+	return r < 0 ? sr_about(err, r, ring->name, name) : 1;
 }
 
 static int unlink_secret(const struct sr_ring *ring, int dir, const char *name,

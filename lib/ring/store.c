@@ -9,11 +9,48 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#define WAIT_USUAL 10 /* seconds; [TPM] Wait= */
+#define WAIT_MAX 300
+#define LATCH_USUAL 15 /* [Latch] PCR= */
+
 static int set_tcti(const char *value, void *arg, struct sr_err *err)
 {
 	struct sr_config *config = arg;
 
 	return sr_conf_string(value, &config->tcti, err);
+}
+
+static int set_wait(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_config *config = arg;
+	uint64_t seconds;
+	int r = sr_number_parse(value, WAIT_MAX, &seconds, err);
+
+	if (r == 0)
+		config->wait = (unsigned int)seconds;
+	return r;
+}
+
+static int set_latch_pcr(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_config *config = arg;
+	uint64_t pcr;
+	int r = sr_number_parse(value, SR_PCR_COUNT - 1, &pcr, err);
+
+	if (r < 0)
+		return r;
+	/* Below are firmware and boot loader's, 16 and above can be reset or are special. */
+	if (pcr < 8 || pcr > 15)
+		return sr_fail(err, -EINVAL, "the latch is a PCR from 8 to 15");
+	config->latch_pcr = (unsigned int)pcr;
+	return 0;
+}
+
+static int set_latch_required(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_config *config = arg;
+
+	return sr_bool_parse(value, &config->latch_required, err);
 }
 
 static int set_pcrs(const char *value, void *arg, struct sr_err *err)
@@ -34,7 +71,10 @@ static int add_escrow(const char *value, void *arg, struct sr_err *err)
 
 static const struct sr_conf_key config_keys[] = {
 	{ "TPM", "TCTI", false, set_tcti },
+	{ "TPM", "Wait", false, set_wait },
 	{ "Policy", "PCRs", false, set_pcrs },
+	{ "Latch", "PCR", false, set_latch_pcr },
+	{ "Latch", "Required", false, set_latch_required },
 	{ "Recovery", "Escrow", true, add_escrow },
 	{ 0 },
 };
@@ -89,6 +129,7 @@ void sr_store_close(struct sr_store *store)
 		return;
 	free(store->config_dir);
 	free(store->state_dir);
+	free(store->runtime_dir);
 	free(store->rings_path);
 	free(store->config.tcti);
 	free(store->config.pcrs);
@@ -108,7 +149,13 @@ int sr_store_open(const struct sr_store_options *options, struct sr_store **ret,
 		return sr_fail_memory(err);
 	store->config_dir = strdup(options->config_dir);
 	store->state_dir = strdup(options->state_dir);
-	if (!store->config_dir || !store->state_dir)
+	store->config.wait = WAIT_USUAL;
+	store->config.latch_pcr = LATCH_USUAL;
+	store->config.latch_required = true;
+	if (options->runtime_dir)
+		store->runtime_dir = strdup(options->runtime_dir);
+	if (!store->config_dir || !store->state_dir ||
+	    (options->runtime_dir && !store->runtime_dir))
 		return sr_fail_memory(err);
 	if (asprintf(&store->rings_path, "%s/rings", options->state_dir) < 0) {
 		store->rings_path = NULL;
@@ -211,7 +258,7 @@ int sr_store_find(const struct sr_store *store, const char *name,
 		r = find_only(store, dir, &rings, name, &owner, err);
 	if (r == 0)
 		(void)snprintf(ret, SR_NAME_MAX + 1, "%s", owner);
-	return r;
+	return sr_about(err, r, NULL, name);
 }
 
 void sr_hidden_name(const char *name, char ret[SR_HIDDEN_MAX])

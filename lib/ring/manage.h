@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The key of a ring that the latch closes, kept under ring "system" to change it with. */
+#ifndef SR_MANAGE_H
+#define SR_MANAGE_H
+
+#include "opening.h"
+
+#define SR_MANAGE_SUFFIX ".manage" /* of secrets that hold the key of a ring */
+
+/** sr_manage_is_reserved() - whether a secret of that name would be such a key */
+bool sr_manage_is_reserved(const char *name);
+
+/** sr_manage_exists() - whether ring "system" has the ring's key, without opening it */
+bool sr_manage_exists(const struct sr_ring *ring);
+
+/**
+ * sr_manage_unseal() - get a ring's key from "system", or else from its own approvals
+ * @ring:	a loaded ring; its manager is "system" if that had the key
+ * @tpm:	an open TPM
+ * @ask:	where a PIN comes from; may be NULL
+ * @keep:	as in sr_opening_unseal(), of whichever ring was unsealed
+ * @err:	as sr_ring_open_for_admin(), on failure
+ */
+int sr_manage_unseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
+		     struct sr_opening *keep, struct sr_err *err);
+
+#endif
