@@ -293,19 +293,19 @@ struct sr_store_options {
  * @tcti:	[TPM] TCTI=, or NULL
  * @wait:	[TPM] Wait=, seconds: for a TPM that firmware announces
  * @pcrs:	[Policy] PCRs=, or NULL for "0+7"
- * @latch_pcr:	[Latch] PCR=, what is extended when the initramfs is left
- * @latch_required: [Latch] Required=, the boot stops when that fails
  * @escrow:	[Recovery] Escrow=, files of certificates
  * @escrow_count:	how many
+ * @latch_pcr:	[Latch] PCR=, 8 to 15: what is extended when the initramfs is left; 15
+ * @latch_required:	[Latch] Required=: without it there is no way on; true
  */
 struct sr_config {
 	char *tcti;
 	unsigned int wait;
 	char *pcrs;
-	unsigned int latch_pcr;
-	bool latch_required;
 	char **escrow;
 	size_t escrow_count;
+	unsigned int latch_pcr;
+	bool latch_required;
 };
 
 /**
@@ -325,6 +325,16 @@ void sr_store_close(struct sr_store *store);
 
 /** sr_store_config() - what was configured; valid as long as the store */
 const struct sr_config *sr_store_config(const struct sr_store *store);
+
+/**
+ * sr_store_encrypted() - whether its state directory lies on an encrypted volume
+ * @store:	the store; its directory need not be there yet
+ *
+ * That is, on dm-crypt, directly or below LVM and the like. Only there may the key of
+ * ring "boot" be kept under "system" (struct sr_ring_options): elsewhere a system that
+ * somebody put in place of this one would find both.
+ */
+bool sr_store_encrypted(const struct sr_store *store);
 
 /** sr_store_path() - its state directory, for messages */
 const char *sr_store_path(const struct sr_store *store);
@@ -416,6 +426,9 @@ struct sr_ring;
  * @recovery_intact:	the recovery copy is the one that was written and read back
  * @recovery_proven:	when recovery was last proven to work with the present file; 0
  * never
+ * @latch:	the PCR that closes it for the rest of the boot when it is extended; 0 if
+ *		none
+ * @managed:	ring "system" has its key, so that it can be changed while it is closed
  */
 struct sr_ring_info {
 	const char *name;
@@ -428,6 +441,8 @@ struct sr_ring_info {
 	unsigned int escrow;
 	bool recovery_intact;
 	time_t recovery_proven;
+	unsigned int latch;
+	bool managed;
 };
 
 /**
@@ -464,12 +479,38 @@ int sr_ring_sealed_to(const struct sr_ring *ring, const char *pcrs, struct sr_er
 int sr_ring_secrets(struct sr_ring *ring, char ***ret, struct sr_err *err);
 
 /**
+ * struct sr_follow - what carries a ring's approvals elsewhere: LUKS2 headers
+ * @follow:	called each time the approvals on the disk have changed, and before any is
+ *		removed that opened before: carry what sr_ring_parts_get() gives. Must work
+ *		when called again. Failing ends the operation: what opened before is there
+ *		still
+ * @arg:	the caller's
+ *
+ * @follow gets @arg and
+ *   @ring:	the ring, open
+ *   @old:	while the ring gets a new key: the ring with the old one, open; what is
+ *		wrapped under it has to be wrapped under @ring as well, and both be carried.
+ *		NULL otherwise
+ *   @settled:	this boot has proven @ring, so that what is wrapped under an older key of
+ *		it, and carried beside, may go. Until then it stays
+ */
+struct sr_follow {
+	int (*follow)(void *arg, struct sr_ring *ring, struct sr_ring *old, bool settled,
+		      struct sr_err *err);
+	void *arg;
+};
+
+/**
  * struct sr_ring_options - how a ring is made
- * @pcrs:	PCR list, "0+7" or "sha256:0+7+15=0"; NULL takes the configuration's
+ * @pcrs:	PCR list, "0+7" or "sha256:0+7+15=0"; NULL takes the configuration's. To
+ *		the list of ring "boot" the latch PCR is added
  * @pin:	its PIN, 1 to SR_PIN_MAX bytes; NULL for none
  * @new_tpm:	sr_ring_approve(): the ring may move to another TPM than it was sealed by
  * @accept_unmeasured:	take a bank that firmware did not measure into
  * @recovery:	who can recover; all empty for nobody
+ * @manager:	sr_ring_create(): ring "system", open, which keeps the new ring's key as
+ *		secret "RING.manage"; NULL for none
+ * @follow:	what else carries the ring's approvals; NULL for nothing
  */
 struct sr_ring_options {
 	const char *pcrs;
@@ -477,6 +518,8 @@ struct sr_ring_options {
 	bool new_tpm;
 	bool accept_unmeasured;
 	struct sr_recovery recovery;
+	struct sr_ring *manager;
+	const struct sr_follow *follow;
 };
 
 /**
@@ -530,6 +573,16 @@ int sr_ring_open_for_admin(struct sr_ring *ring, struct sr_tpm *tpm,
 			   const struct sr_ask *ask, struct sr_err *err);
 
 /**
+ * sr_ring_manage() - keep the key of an open ring under "system", as "RING.manage"
+ * @ring:	an open ring
+ * @manager:	ring "system", open
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EINVAL (one of them is closed, or the name is too long) or -EIO.
+ */
+int sr_ring_manage(struct sr_ring *ring, struct sr_ring *manager, struct sr_err *err);
+
+/**
  * sr_ring_open_recovery() - get the ring key by the recovery key; needs no TPM
  * @ring:	a loaded ring
  * @recovery_key:	as sr_recovery_key_parse() gives it
@@ -578,6 +631,8 @@ struct sr_progress {
  * @err:	says why, on failure
  *
  * The new ring is complete and proven before it takes the old one's place, in one step.
+ * Before that, what follows (@options) carries both, and ring "system" has both keys if
+ * it had the old one.
  */
 int sr_ring_rotate(struct sr_ring *ring, struct sr_tpm *tpm,
 		   const struct sr_ring_options *options,
@@ -830,6 +885,11 @@ int sr_boot_note_any(const char *runtime_dir, struct sr_err *err);
 
 /* ---- secrets of a ring ---- */
 
+/*
+ * A secret whose name ends in ".manage" is the key of a ring. It is neither listed nor
+ * given out, made, renamed or removed by these functions: -EINVAL.
+ */
+
 enum sr_seal_mode {
 	SR_SEAL_NEW,	    /* refuse a name that is taken */
 	SR_SEAL_REPLACE,    /* replace, whatever it is now */
@@ -875,8 +935,9 @@ int sr_ring_rename(struct sr_ring *ring, const char *from, const char *to,
 
 enum sr_state {
 	SR_STATE_READY,	  /* this boot opens it */
+	SR_STATE_PENDING, /* sealed to this boot state: the next boot has to prove it */
 	SR_STATE_DRIFTED, /* the boot state is not the approved one */
-	SR_STATE_EXPOSED, /* this boot opens it, but it has no intact recovery copy */
+	SR_STATE_EXPOSED, /* it has no intact recovery copy, or the latch does not close it */
 	SR_STATE_FOREIGN, /* sealed by another TPM, or the TPM was cleared since */
 	SR_STATE_DAMAGED, /* a file cannot be read */
 };
@@ -924,7 +985,8 @@ int sr_ring_status(struct sr_store *store, const char *name, struct sr_tpm *tpm,
  * @options:	as sr_ring_approve()
  * @err:	says why, on failure
  *
- * Ten TPM commands, whatever the number of secrets.
+ * Opened as sr_ring_open_for_admin() does. Ten TPM commands, whatever the number of
+ * secrets; as many for a ring that the latch closed.
  *
  * Returns as sr_ring_approve().
  */
