@@ -71,7 +71,9 @@ install() {
     local unit drop_in
     local -a files=("$sealring_latch" @BINDIR@/tpm-unseal "$sealring_plugin")
 
-    inst_multiple "${files[@]}" || sealring_fail 'a program or the plugin is missing'
+    # With their libraries, now: dracut would look for these only after all modules.
+    DRACUT_RESOLVE_DEPS=1 inst_multiple "${files[@]}" ||
+        sealring_fail 'a program or the plugin is missing'
     # It is linked; but who names it in TCTI= has it loaded by name.
     inst_libdir_file 'libtss2-tcti-device.so.*' || sealring_fail 'libtss2-tcti-device is missing'
     inst_rules 61-sealring.rules
