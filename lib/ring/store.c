@@ -32,8 +32,16 @@ static int add_escrow(const char *value, void *arg, struct sr_err *err)
 	return sr_strv_add(&config->escrow, &config->escrow_count, value, err);
 }
 
+static int set_event_log(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_config *config = arg;
+
+	return sr_conf_string(value, &config->event_log, err);
+}
+
 static const struct sr_conf_key config_keys[] = {
 	{ "TPM", "TCTI", false, set_tcti },
+	{ "TPM", "EventLog", false, set_event_log },
 	{ "Policy", "PCRs", false, set_pcrs },
 	{ "Recovery", "Escrow", true, add_escrow },
 	{ 0 },
@@ -91,6 +99,7 @@ void sr_store_close(struct sr_store *store)
 	free(store->state_dir);
 	free(store->rings_path);
 	free(store->config.tcti);
+	free(store->config.event_log);
 	free(store->config.pcrs);
 	sr_strv_free(store->config.escrow);
 	free(store);
