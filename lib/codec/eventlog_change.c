@@ -95,6 +95,18 @@ static bool equal_data(const struct sr_event *a, const struct sr_event *b)
 	return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
 }
 
+/* The same digest, elsewhere among the others: that is another PCR value, too. */
+static bool moved(const struct sr_boots *boots, const struct sr_change *change)
+{
+	int a = sr_eventlog_find_bank(boots->before, boots->bank);
+	int b = sr_eventlog_find_bank(boots->after, boots->bank);
+
+	return change->before->type != SR_EV_NO_ACTION && a >= 0 && b >= 0 &&
+	       change->before->digest[a] && change->after->digest[b] &&
+	       memcmp(change->before->digest[a], change->after->digest[b],
+		      sr_bank_size(boots->bank)) == 0;
+}
+
 /* Texts that were cut may look the same, too. */
 static void say_values(const struct sr_change *change, const char *before,
 		       const char *after, struct sr_text *text)
@@ -124,6 +136,10 @@ int sr_change_describe(const struct sr_boots *boots, struct sr_change *change,
 	       SR_EVENT_TEXT);
 	if (!change->before || !change->after) {
 		sr_text_add(&text, "%s", change->after ? after.value : before.value);
+		return 0;
+	}
+	if (moved(boots, change)) {
+		sr_text_add(&text, "the same, in another place");
 		return 0;
 	}
 	r = compare_lists(change, &done, &text, err);
