@@ -72,9 +72,17 @@ static int set_latch_required(const char *value, void *arg, struct sr_err *err)
 	return sr_bool_parse(value, &config->latch_required, err);
 }
 
+static int set_event_log(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_config *config = arg;
+
+	return sr_conf_string(value, &config->event_log, err);
+}
+
 static const struct sr_conf_key config_keys[] = {
 	{ "TPM", "TCTI", false, set_tcti },
 	{ "TPM", "Wait", false, set_wait },
+	{ "TPM", "EventLog", false, set_event_log },
 	{ "Policy", "PCRs", false, set_pcrs },
 	{ "Latch", "PCR", false, set_latch_pcr },
 	{ "Latch", "Required", false, set_latch_required },
@@ -135,6 +143,7 @@ void sr_store_close(struct sr_store *store)
 	free(store->runtime_dir);
 	free(store->rings_path);
 	free(store->config.tcti);
+	free(store->config.event_log);
 	free(store->config.pcrs);
 	sr_strv_free(store->config.escrow);
 	free(store);
