@@ -127,7 +127,7 @@ words() {
     for program in tpm-ring tpm-reseal; do
         commands_of "$program" >in-help
         [ "$(wc -l <in-help)" -ge 3 ]
-        section "$program.1" COMMANDS | sed -nE 's/^\*([a-z ]+)\* \[?_.*/\1/p' | sort >in-page
+        section "$program.1" COMMANDS | sed -nE 's/^\*([a-z ]+)\* \[?[_*].*/\1/p' | sort >in-page
         same "commands of $program" in-help in-page
 
         words <in-help >words-help
@@ -242,6 +242,8 @@ is_command() {
         'tpm-ring recovery test' 'tpm-ring export system' 'tpm-ring list --nonsense'
         'tpm-ring create .x --no-recovery' 'tpm-ring show a/b'
         'tpm-reseal' 'tpm-reseal nonsense' 'tpm-reseal status a b' 'tpm-reseal now --pcrs x'
+        'tpm-reseal events a b' 'tpm-reseal explain' 'tpm-reseal predict'
+        'tpm-reseal explain --baseline empty --pcrs 7=00' 'tpm-reseal predict --dbx'
     )
     for mistake in "${mistakes[@]}"; do
         status=0
@@ -421,6 +423,9 @@ run_examples() {
 @test "the examples in tpm-reseal(1) run" {
     prepare
     tpm-seal -q --recovery-key-file recovery.key db-password password.txt
+    gunzip -c "$root/tests/eventlogs/before.bin.gz" >good.log
+    gunzip -c "$root/tests/eventlogs/after.bin.gz" >now.log
+    cp "$root/tests/eventlogs/dbx.esl" dbxupdate.bin
     run_examples tpm-reseal.1
     [ "$(tpm-unseal --pin-file pin.txt db-password)" = sesame ]
     fails 4 setsid -w tpm-unseal db-password

@@ -12,7 +12,6 @@
 #include "tool.h"
 
 #define DEFAULT_RING "boot"
-#define SYSTEM_RING "system"
 #define PASSPHRASE_MAX 8192 /* bytes in a file that unlocks a volume, at most */
 
 static const char *ring_name, *passphrase_file, *header_backup;
@@ -128,25 +127,14 @@ static int check_promises(struct sr_ring *ring, struct sr_err *err)
 }
 
 /* What was made meanwhile by another program is as good. */
-static int make_ring(struct work *work, const char *name, struct sr_ring **ret,
-		     struct sr_err *err)
+static int make_ring(struct work *work, struct sr_err *err)
 {
-	int r = choices_new_ring(work->store, work->tpm, name, ret, err);
+	int r = choices_new_ring(work->store, work->tpm, wanted_ring(), &work->ring, err);
 
-	return r == -EEXIST && sr_ring_load(work->store, name, ret, NULL) == 0 ? 0 : r;
-}
-
-/* The key of a ring that the latch closes is kept under "system", so that goes first. */
-static int make_rings(struct work *work, struct sr_err *err)
-{
-	_cleanup_ring_ struct sr_ring *system = NULL;
-	int r = sr_ring_load(work->store, SYSTEM_RING, &system, err);
-
-	if (r == -ENOKEY && strcmp(wanted_ring(), SYSTEM_RING) != 0)
-		r = make_ring(work, SYSTEM_RING, &system, err);
-	else if (r == -ENOKEY)
-		r = 0;
-	return r < 0 ? r : make_ring(work, wanted_ring(), &work->ring, err);
+	return r == -EEXIST &&
+		       sr_ring_load(work->store, wanted_ring(), &work->ring, NULL) == 0
+		   ? 0
+		   : r;
 }
 
 /* Nobody should be left with new rings, and a passphrase that was mistyped. */
@@ -163,33 +151,8 @@ static int prepare_ring(struct work *work, struct sr_err *err)
 	if (r == 0)
 		r = tool_tpm(work->store, &work->tpm, err);
 	if (r == 0 && !work->ring)
-		r = make_rings(work, err);
+		r = make_ring(work, err);
 	return r;
-}
-
-/* Open for changing it. Loaded anew, as it may have been re-sealed while we waited. */
-static int lock_and_open(struct work *work, struct sr_err *err)
-{
-	int r = sr_volume_lock(work->store, &work->lock, err);
-
-	sr_ring_free(take(work->ring));
-	if (r == 0)
-		r = sr_ring_load(work->store, wanted_ring(), &work->ring, err);
-	return r < 0 ? r
-		     : sr_ring_open_for_admin(work->ring, work->tpm, choices_ask(), err);
-}
-
-/* Noted first: a volume that is noted for nothing does no harm, one that isn't does. */
-static int enroll(struct work *work, struct sr_enrolled *ret, struct sr_err *err)
-{
-	int r = sr_follow_note(work->store, work->ring, work->volume, err);
-
-	if (r == 0)
-		r = sr_enroll_refresh(work->volume, work->ring, ret, err);
-	if (r != -ENOENT)
-		return r;
-	r = get_key(work, err);
-	return r < 0 ? r : sr_enroll_add(work->volume, work->ring, &work->key, ret, err);
 }
 
 static int read_recovery_key(struct sr_secret *ret, struct sr_err *err)
@@ -198,6 +161,42 @@ static int read_recovery_key(struct sr_secret *ret, struct sr_err *err)
 	int r = choices_read_file(choices.recovery_key_file, 256, &typed, err);
 
 	return r < 0 ? r : sr_recovery_key_parse(&typed, ret, err);
+}
+
+/* The recovery key, where it was given, serves if nothing else opens the ring now. */
+static int open_ring(struct work *work, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret key = { 0 };
+	int r = sr_ring_open_for_admin(work->ring, work->tpm, choices_ask(), err);
+
+	if ((r != -EKEYREJECTED && r != -EREMOTE) || !choices.recovery_key_file)
+		return r;
+	r = read_recovery_key(&key, err);
+	return r < 0 ? r : sr_ring_open_recovery(work->ring, &key, err);
+}
+
+/* Loaded anew, as it may have been re-sealed while we waited. */
+static int lock_and_open(struct work *work, struct sr_err *err)
+{
+	int r = sr_volume_lock(work->store, &work->lock, err);
+
+	sr_ring_free(take(work->ring));
+	if (r == 0)
+		r = sr_ring_load(work->store, wanted_ring(), &work->ring, err);
+	return r < 0 ? r : open_ring(work, err);
+}
+
+/* Noted first: a volume that is noted for nothing does no harm, one that isn't does. */
+static int enroll(struct work *work, struct sr_enrolled *ret, struct sr_err *err)
+{
+	int r = sr_follow_note(work->store, work->ring, work->volume, err);
+
+	if (r == 0)
+		r = sr_enroll_refresh(work->volume, work->ring, false, ret, err);
+	if (r != -ENOENT)
+		return r;
+	r = get_key(work, err);
+	return r < 0 ? r : sr_enroll_add(work->volume, work->ring, &work->key, ret, err);
 }
 
 /* What is typed at the prompt must open the ring, too: it is shown to do so first. */
@@ -245,18 +244,26 @@ static void say_enrolled(struct work *work, const struct sr_enrolled *enrolled)
 			 "--header-backup FILE makes one before a change");
 }
 
+/* A device or file; or a volume of a ring by its UUID, also one that is not here. */
+static int open_volume(struct work *work, const char *name, struct sr_err *err)
+{
+	int r = tool_store(&work->store, err);
+
+	if (r < 0 || access(name, F_OK) == 0 || !sr_uuid_ok(name))
+		return r < 0 ? r : sr_volume_open(name, &work->volume, err);
+	return sr_follow_find(work->store, name, &work->volume, err);
+}
+
 static int cmd_enroll(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_work_ struct work work = WORK;
 	struct sr_enrolled enrolled;
 	char spec[SR_SPEC_TEXT];
-	int r = sr_volume_open(argv[0], &work.volume, err);
+	int r = open_volume(&work, argv[0], err);
 
 	(void)argc;
 	if (r == 0)
 		r = sr_volume_check(work.volume, spec, err);
-	if (r == 0)
-		r = tool_store(&work.store, err);
 	if (r == 0 && header_backup)
 		r = sr_volume_backup(work.volume, header_backup, err);
 	if (r == 0)
@@ -310,37 +317,63 @@ static const struct sr_ring *try_to_open(struct work *work)
 	return open ? work->ring : NULL;
 }
 
+static int lock_store(struct work *work, struct sr_err *err)
+{
+	return access(sr_store_path(work->store), F_OK) < 0
+		   ? 0
+		   : sr_volume_lock(work->store, &work->lock, err);
+}
+
+/* Without the volume all that can be done is to re-seal it no longer. */
+static int give_up(struct work *work, const char *uuid, struct sr_err *err)
+{
+	struct sr_err why = *err;
+	int r = lock_store(work, err);
+
+	if (r < 0)
+		return r;
+	if (!sr_follow_forget(work->store, NULL, uuid))
+		return sr_fail(err, -ENOKEY, "%s, and belongs to no ring in %s", why.text,
+			       sr_store_path(work->store));
+	tool_say("volume %s is not re-sealed any more; if it comes back: tpm-luks remove "
+		 "--all DEVICE",
+		 uuid);
+	return 0;
+}
+
+static int remove_tokens(struct work *work, const char *id, struct sr_err *err)
+{
+	struct sr_unenroll what = { .id = id, .ring = try_to_open(work) };
+	int r = sr_enroll_remove(work->volume, &what, err);
+
+	if (r >= 0 || r == -ENOKEY)
+		(void)sr_follow_forget(work->store, id, work->volume->uuid);
+	if (r >= 0)
+		tool_say("%s%s no longer unlocks %s", id ? "ring " : "sealring",
+			 id ? wanted_ring() : "", work->volume->path);
+	return r < 0 ? r : 0;
+}
+
 static int cmd_remove(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_work_ struct work work = WORK;
-	struct sr_unenroll what = { 0 };
 	char id[33];
-	int r = sr_volume_open(argv[0], &work.volume, err);
+	int r = remove_all && ring_name
+		    ? sr_fail(err, -EINVAL, "--all and --ring: choose one")
+		    : open_volume(&work, argv[0], err);
 
 	(void)argc;
-	if (r == 0 && remove_all && ring_name)
-		r = sr_fail(err, -EINVAL, "--all and --ring: choose one");
-	if (r == 0)
-		r = tool_store(&work.store, err);
+	if (r == -ENOKEY)
+		return give_up(&work, argv[0], err);
 	if (r == 0 && !remove_all)
 		r = choose_id(&work, id, err);
-	if (r == 0 && access(sr_store_path(work.store), F_OK) == 0)
-		r = sr_volume_lock(work.store, &work.lock, err);
+	if (r == 0)
+		r = lock_store(&work, err);
 	if (r == 0)
 		r = sr_volume_reload(work.volume, err);
 	if (r == 0 && header_backup)
 		r = sr_volume_backup(work.volume, header_backup, err);
-	if (r < 0)
-		return r;
-	what.id = remove_all ? NULL : id;
-	what.ring = try_to_open(&work);
-	r = sr_enroll_remove(work.volume, &what, err);
-	if (r >= 0 || r == -ENOKEY)
-		sr_follow_forget(work.store, what.id, work.volume->uuid);
-	if (r >= 0)
-		tool_say("%s%s no longer unlocks %s", remove_all ? "" : "ring ",
-			 remove_all ? "sealring" : wanted_ring(), work.volume->path);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : remove_tokens(&work, remove_all ? NULL : id, err);
 }
 
 static const struct command_row commands[] = {

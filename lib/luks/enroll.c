@@ -165,10 +165,19 @@ int sr_enroll_drop(struct sr_volume *volume, int number, int slot, struct sr_err
 	return r < 0 ? sr_volume_fail(volume, r, "cannot remove a token", err) : 0;
 }
 
+/* Whether a token is wrapped under another key of the ring, which it has or had. */
+static bool is_older(struct sr_volume *volume, const struct sr_ring *ring,
+		     const struct sr_token *token)
+{
+	_cleanup_secret_ struct sr_secret passphrase = { 0 };
+
+	return sr_passphrase_unwrap(ring, volume->cd, token, &passphrase, NULL) < 0;
+}
+
 /* Copies of the token that stays, and what was interrupted; with their keyslots. */
 static int drop_others(struct sr_volume *volume, const struct sr_ring *ring,
 		       const char *id, const struct sr_enrolled *kept, int number,
-		       bool *written, struct sr_err *err)
+		       bool older, bool *written, struct sr_err *err)
 {
 	for (int n = 0; n < SR_TOKEN_SLOTS; n++) {
 		_cleanup_token_ struct sr_token token = { 0 };
@@ -176,7 +185,7 @@ static int drop_others(struct sr_volume *volume, const struct sr_ring *ring,
 		int r;
 
 		if (n == number || sr_volume_token(volume, n, &token, NULL) < 0 ||
-		    !is_of(&token, id))
+		    !is_of(&token, id) || (!older && is_older(volume, ring, &token)))
 			continue;
 		owned = token.slot != kept->slot && sr_enroll_owns(volume, ring, &token);
 		r = sr_enroll_drop(volume, n, owned ? token.slot : -1, err);
@@ -237,7 +246,7 @@ static int prove(struct sr_volume *volume, const struct sr_ring *ring, int numbe
 		   : r;
 }
 
-int sr_enroll_refresh(struct sr_volume *volume, const struct sr_ring *ring,
+int sr_enroll_refresh(struct sr_volume *volume, const struct sr_ring *ring, bool settled,
 		      struct sr_enrolled *ret, struct sr_err *err)
 {
 	_cleanup_found_ struct found found = FOUND;
@@ -262,23 +271,11 @@ int sr_enroll_refresh(struct sr_volume *volume, const struct sr_ring *ring,
 				  err);
 	}
 	if (r == 0)
-		r = drop_others(volume, ring, parts.id, &enrolled, found.number,
+		r = drop_others(volume, ring, parts.id, &enrolled, found.number, settled,
 				&enrolled.written, err);
 	if (r == 0)
 		*ret = enrolled;
 	return r;
-}
-
-int sr_enroll_key(struct sr_volume *volume, const struct sr_ring *ring,
-		  struct sr_secret *ret, struct sr_err *err)
-{
-	_cleanup_found_ struct found found = FOUND;
-	_cleanup_parts_ struct sr_ring_parts parts = { 0 };
-	int r = sr_ring_parts_get(ring, &parts, err);
-
-	if (r == 0)
-		r = find_working(volume, ring, parts.id, &found, err);
-	return r < 0 ? r : sr_volume_key(volume, &found.passphrase, ret, err);
 }
 
 static int free_slot(const struct sr_volume *volume, struct sr_err *err)
@@ -297,6 +294,53 @@ static int free_number(const struct sr_volume *volume, struct sr_err *err)
 		if (crypt_token_json_get(volume->cd, number, &json) < 0)
 			return number;
 	return sr_fail(err, -EINVAL, "%s: all its tokens are in use", volume->path);
+}
+
+int sr_enroll_key(struct sr_volume *volume, const struct sr_ring *ring,
+		  struct sr_secret *ret, struct sr_err *err)
+{
+	_cleanup_found_ struct found found = FOUND;
+	_cleanup_parts_ struct sr_ring_parts parts = { 0 };
+	int r = sr_ring_parts_get(ring, &parts, err);
+
+	if (r == 0)
+		r = find_working(volume, ring, parts.id, &found, err);
+	return r < 0 ? r : sr_volume_key(volume, &found.passphrase, ret, err);
+}
+
+/* A copy of the present token is written behind first, so that there always is one. */
+static int put_before(struct sr_volume *volume, const struct found *found,
+		      const struct sr_ring *ring, const struct sr_ring_parts *parts,
+		      struct sr_err *err)
+{
+	int behind = free_number(volume, err);
+	int r = behind < 0 ? behind : put_token(volume, behind, &found->token, err);
+
+	if (r == 0)
+		r = put_present(volume, ring, found->number, parts, found->token.slot,
+				true, &found->passphrase, err);
+	return r < 0 ? r
+		     : prove(volume, ring, found->number, parts, &found->passphrase, err);
+}
+
+int sr_enroll_carry(struct sr_volume *volume, const struct sr_ring *ring,
+		    const struct sr_ring *old, struct sr_err *err)
+{
+	_cleanup_found_ struct found found = FOUND, new = FOUND;
+	_cleanup_parts_ struct sr_ring_parts parts = { 0 };
+	struct sr_enrolled enrolled;
+	char spec[SR_SPEC_TEXT];
+	int r = sr_volume_check(volume, spec, err);
+
+	if (r == 0)
+		r = sr_ring_parts_get(ring, &parts, err);
+	if (r == 0)
+		r = find_working(volume, ring, parts.id, &new, err);
+	if (r == 0)
+		return sr_enroll_refresh(volume, ring, false, &enrolled, err);
+	if (r == -ENOENT)
+		r = find_working(volume, old, parts.id, &found, err);
+	return r < 0 ? r : put_before(volume, &found, ring, &parts, err);
 }
 
 static int add_slot(struct sr_volume *volume, int slot,
@@ -363,8 +407,8 @@ int sr_enroll_add(struct sr_volume *volume, const struct sr_ring *ring,
 		return r;
 	}
 	*ret = enrolled;
-	return drop_others(volume, ring, parts.id, &enrolled, number, &enrolled.written,
-			   err);
+	return drop_others(volume, ring, parts.id, &enrolled, number, false,
+			   &enrolled.written, err);
 }
 
 /* The keyslot among the cheap ones that a recovery key opens; trying others takes long. */

@@ -66,6 +66,7 @@ struct sr_enrolled {
  * sr_enroll_refresh() - give the token of an open ring the ring's present approvals
  * @volume:	the volume
  * @ring:	an open ring
+ * @settled:	tokens that are wrapped under an older key of the ring may go
  * @ret:	its keyslot, and whether the header had to be written
  * @err:	says why, on failure
  *
@@ -75,8 +76,23 @@ struct sr_enrolled {
  * Returns 0, -ENOENT (no token of this ring opens a keyslot), -EBADMSG (as
  * sr_volume_spec()) and others.
  */
-int sr_enroll_refresh(struct sr_volume *volume, const struct sr_ring *ring,
+int sr_enroll_refresh(struct sr_volume *volume, const struct sr_ring *ring, bool settled,
 		      struct sr_enrolled *ret, struct sr_err *err);
+
+/**
+ * sr_enroll_carry() - beside the token of a ring one that is wrapped under its new key
+ * @volume:	the volume
+ * @ring:	the ring with its new key, open
+ * @old:	with its old one, open
+ * @err:	says why, on failure
+ *
+ * The new one is tried first when the volume is unlocked, and is for the same keyslot. The
+ * old one goes when sr_enroll_refresh() is told that the new key has been proven.
+ *
+ * Returns as sr_enroll_refresh().
+ */
+int sr_enroll_carry(struct sr_volume *volume, const struct sr_ring *ring,
+		    const struct sr_ring *old, struct sr_err *err);
 
 /** sr_enroll_key() - the volume key, by the token of an open ring; as sr_volume_key() */
 int sr_enroll_key(struct sr_volume *volume, const struct sr_ring *ring,

@@ -18,12 +18,53 @@
 int sr_follow_note(struct sr_store *store, struct sr_ring *ring,
 		   const struct sr_volume *volume, struct sr_err *err);
 
-/** sr_follow_forget() - the opposite; of the ring with this id, or of all with NULL */
-void sr_follow_forget(struct sr_store *store, const char *id, const char *uuid);
+/**
+ * sr_follow_forget() - the opposite
+ * @store:	the store
+ * @id:		the ring's; NULL for all rings
+ * @uuid:	the volume
+ *
+ * Returns whether it was noted.
+ */
+bool sr_follow_forget(struct sr_store *store, const char *id, const char *uuid);
 
 /** sr_follow_find() - open a volume that was noted; -ENOKEY if it isn't there now */
 int sr_follow_find(const struct sr_store *store, const char *uuid, struct sr_volume **ret,
 		   struct sr_err *err);
+
+/**
+ * struct sr_following - carries a ring's approvals to its volumes
+ * @store:	the store
+ * @absent:	told about each volume that is not here: it stays as it is, and is behind
+ * @arg:	the caller's
+ */
+struct sr_following {
+	struct sr_store *store;
+	void (*absent)(void *arg, const char *uuid);
+	void *arg;
+};
+
+/**
+ * sr_follow() - for struct sr_follow, whose @arg is a struct sr_following
+ *
+ * A ring does not get a new key while one of its volumes is not here: nothing could ever
+ * write that one's header again.
+ */
+int sr_follow(void *arg, struct sr_ring *ring, struct sr_ring *old, bool settled,
+	      struct sr_err *err);
+
+/**
+ * sr_follow_behind() - a volume that does not have its ring's present approvals
+ * @store:	the store
+ * @ring:	the ring
+ * @ret:	its UUID, on success
+ *
+ * One that was not here when the ring was re-sealed, or whose header says so.
+ *
+ * Returns whether there is one.
+ */
+bool sr_follow_behind(const struct sr_store *store, const struct sr_ring *ring,
+		      char ret[SR_UUID_TEXT]);
 
 /** sr_follow_id() - the id of the only ring of that name that a volume has; or -ENOKEY */
 int sr_follow_id(const struct sr_volume *volume, const char *ring, char ret[33],

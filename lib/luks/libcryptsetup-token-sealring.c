@@ -45,6 +45,7 @@ struct call {
 	struct crypt_device *cd;
 	const struct sr_secret *pin;
 	bool pin_wanted;
+	bool again; /* whoever is there knows already */
 };
 
 /* libtss2 would write on stderr, and at its most talkative the keys, too. */
@@ -68,6 +69,7 @@ static time_t now(void)
 	return when.tv_sec;
 }
 
+/* Not where cryptsetup prints on it what it logs, as in initramfs-tools'. */
 static void console(const char *text)
 {
 	_cleanup_close_ int fd =
@@ -75,7 +77,8 @@ static void console(const char *text)
 	char line[SR_CAUSE_TEXT + 80];
 	int n = snprintf(line, sizeof(line), "\rsealring: %s\r\n", text);
 
-	if (fd >= 0 && n > 0 && write(fd, line, strnlen(line, sizeof(line))) < 0)
+	if (fd >= 0 && n > 0 && !isatty(STDERR_FILENO) &&
+	    write(fd, line, strnlen(line, sizeof(line))) < 0)
 		return; /* nobody reads it there: the log has it, too */
 }
 
@@ -88,13 +91,14 @@ static void say(struct crypt_device *cd, int level, const char *text)
 }
 
 /* Once for whoever has to type now, once for the log. */
-static void say_both(struct crypt_device *cd, const char *cause, const char *remedy)
+static void say_both(const struct call *call, const char *cause, const char *remedy)
 {
 	char text[SR_CAUSE_TEXT + 80];
 
 	(void)snprintf(text, sizeof(text), "%s: %s", cause, remedy);
-	console(text);
-	say(cd, CRYPT_LOG_ERROR, text);
+	if (!call->again)
+		console(text);
+	say(call->cd, CRYPT_LOG_ERROR, text);
 }
 
 static void say_why(const struct call *call, const struct sr_err *err)
@@ -106,7 +110,7 @@ static void say_why(const struct call *call, const struct sr_err *err)
 		return;
 	}
 	sr_unlock_cause(err, cause);
-	say_both(call->cd, cause,
+	say_both(call, cause,
 		 err->code == -EACCES ? "without a PIN the passphrase is asked for"
 				      : "enter the passphrase, then: tpm-reseal status");
 }
@@ -204,14 +208,15 @@ static int unlock(struct call *call, const char *json, char **buffer, size_t *si
 	_cleanup_(sr_secret_done) struct sr_secret passphrase = { 0 };
 	_cleanup_token_ struct sr_token token = { 0 };
 	struct sr_ask ask = { give_pin, call };
-	struct sr_ring_opener opener = { .tpm = connect_tpm, .ask = &ask };
 	struct sr_err err = { 0 };
-	const char *notes = path_of("SEALRING_RUNTIME_DIR", RUNSTATEDIR "/sealring");
+	struct sr_unlocking how = { .opener = { .tpm = connect_tpm, .ask = &ask } };
 	int r = sr_token_read(json, &token, &err);
 
+	if (sr_in_initramfs())
+		how.notes = path_of("SEALRING_RUNTIME_DIR", RUNSTATEDIR "/sealring");
 	if (r == 0)
-		r = sr_unlock(call->cd, &token, &opener, sr_in_initramfs() ? notes : NULL,
-			      &passphrase, &err);
+		r = sr_unlock(call->cd, &token, &how, &passphrase, &err);
+	call->again = how.again;
 	if (r == 0) {
 		last.wrong_pins = 0;
 		return hand_over(&passphrase, buffer, size);

@@ -2,13 +2,19 @@
 /* From a token to a volume's passphrase. */
 #include "unlock.h"
 
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "base64.h"
 
 SR_DEFINE_CLEANUP(free_ringp, struct sr_ring *, sr_ring_free)
 #define _cleanup_secret_ _cleanup_(sr_secret_done)
+
+#define WAIT_MS 10000 /* for others who unlock at the same time */
 
 bool sr_in_initramfs(void)
 {
@@ -110,22 +116,55 @@ static int open_and_unwrap(struct sr_ring *ring, struct crypt_device *cd,
 	return r < 0 ? r : sr_passphrase_unwrap(ring, cd, token, ret, err);
 }
 
-static void note(const char *runtime_dir, const struct sr_ring *ring, int r,
-		 const struct sr_err *err)
+/*
+ * systemd unlocks all volumes at once: the first asks the TPM, the others find its key.
+ * Who waits in vain goes on by itself.
+ */
+static int wait_for_others(const char *notes)
 {
-	if (!runtime_dir)
+	static const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+	_cleanup_close_ int fd = -1;
+
+	if (!notes)
+		return -1;
+	if (mkdir(notes, 0700) < 0 && errno != EEXIST)
+		return -1;
+	fd = open(notes, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int waited = 0; fd >= 0 && waited < WAIT_MS; waited += 20) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return take_fd(&fd);
+		(void)nanosleep(&pause, NULL);
+	}
+	return -1;
+}
+
+static bool noted_before(const char *notes, const struct sr_token *token,
+			 const struct sr_err *err)
+{
+	struct sr_boot_note note;
+
+	return sr_boot_note_read(notes, token->parts.name, &note, NULL) == 0 &&
+	       note.failed && strcmp(note.id, token->parts.id) == 0 &&
+	       strcmp(note.text, err->text) == 0;
+}
+
+static void note(struct sr_unlocking *how, const struct sr_token *token,
+		 const struct sr_ring *ring, int r, const struct sr_err *err)
+{
+	if (!how->notes)
 		return;
+	how->again = r < 0 && noted_before(how->notes, token, err);
 	if (r == 0)
-		(void)sr_boot_note_opened(runtime_dir, ring, NULL);
+		(void)sr_boot_note_opened(how->notes, ring, NULL);
 	else if (r != -EACCES) /* a PIN that is still to be typed, or mistyped */
-		(void)sr_boot_note_failed(runtime_dir, ring, err, NULL);
+		(void)sr_boot_note_failed(how->notes, ring, err, NULL);
 }
 
 int sr_unlock(struct crypt_device *cd, const struct sr_token *token,
-	      const struct sr_ring_opener *opener, const char *runtime_dir,
-	      struct sr_secret *ret, struct sr_err *err)
+	      struct sr_unlocking *how, struct sr_secret *ret, struct sr_err *err)
 {
 	_cleanup_(free_ringp) struct sr_ring *ring = NULL;
+	_cleanup_close_ int lock = -1;
 	char spec[SR_SPEC_TEXT];
 	int r = sr_volume_spec(cd, spec, err);
 
@@ -135,8 +174,9 @@ int sr_unlock(struct crypt_device *cd, const struct sr_token *token,
 		r = sr_ring_from_parts(&token->parts, &ring, err);
 	if (r < 0)
 		return r;
-	r = open_and_unwrap(ring, cd, token, opener, ret, err);
-	note(runtime_dir, ring, r, err);
+	lock = wait_for_others(how->notes);
+	r = open_and_unwrap(ring, cd, token, &how->opener, ret, err);
+	note(how, token, ring, r, err);
 	return r;
 }
 

@@ -44,22 +44,34 @@ int sr_passphrase_unwrap(const struct sr_ring *ring, struct crypt_device *cd,
 			 struct sr_err *err);
 
 /**
+ * struct sr_unlocking - how a token is tried
+ * @opener:	how to get at the TPM
+ * @notes:	where to note what happened, and where those who unlock at the same time
+ *		wait for each other; NULL outside the initramfs
+ * @again:	on failure: that was noted before, in this boot and for the same reason
+ */
+struct sr_unlocking {
+	struct sr_ring_opener opener;
+	const char *notes;
+	bool again;
+};
+
+/**
  * sr_unlock() - open the ring of a token, get the volume's passphrase
  * @cd:		the volume's header, loaded
  * @token:	one of its tokens
- * @opener:	how to get at the TPM
- * @runtime_dir:	where to note what happened; NULL: nowhere
+ * @how:	how
  * @ret:	the passphrase; release with sr_secret_done()
  * @err:	says why, on failure
  *
  * The TPM is asked only about a token that could unlock this header. Five TPM commands;
- * none where the initramfs has the ring's key from the volume before.
+ * none where the initramfs has the ring's key from the volume before, or from one that is
+ * unlocked at the same time.
  *
  * Returns 0, -EBADMSG (the token or the header is refused) and as sr_ring_open().
  */
 int sr_unlock(struct crypt_device *cd, const struct sr_token *token,
-	      const struct sr_ring_opener *opener, const char *runtime_dir,
-	      struct sr_secret *ret, struct sr_err *err);
+	      struct sr_unlocking *how, struct sr_secret *ret, struct sr_err *err);
 
 #define SR_CAUSE_TEXT 160 /* the longest cause and its NUL */
 

@@ -66,15 +66,21 @@ int sr_volume_check_slot(struct crypt_device *cd, int slot, struct sr_err *err)
 	return 0;
 }
 
+bool sr_uuid_ok(const char *text)
+{
+	size_t length = strlen(text);
+
+	return length == SR_UUID_TEXT - 1 &&
+	       strspn(text, "0123456789abcdefABCDEF-") == length;
+}
+
 int sr_volume_uuid(struct crypt_device *cd, char ret[SR_UUID_TEXT], struct sr_err *err)
 {
 	const char *uuid = crypt_get_uuid(cd);
-	size_t length = uuid ? strlen(uuid) : 0;
 
-	if (length != SR_UUID_TEXT - 1 ||
-	    strspn(uuid, "0123456789abcdefABCDEF-") != length)
+	if (!uuid || !sr_uuid_ok(uuid))
 		return sr_fail(err, -EBADMSG, "the header has no UUID");
-	for (size_t i = 0; i <= length; i++)
+	for (size_t i = 0; i < SR_UUID_TEXT; i++)
 		ret[i] = (char)tolower((unsigned char)uuid[i]);
 	return 0;
 }

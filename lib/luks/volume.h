@@ -28,6 +28,9 @@ int sr_volume_spec(struct crypt_device *cd, char ret[SR_SPEC_TEXT], struct sr_er
 /** sr_volume_check_slot() - -EBADMSG unless a keyslot is in use, encrypted, and the volume's */
 int sr_volume_check_slot(struct crypt_device *cd, int slot, struct sr_err *err);
 
+/** sr_uuid_ok() - whether a text has the length and the letters of a UUID */
+bool sr_uuid_ok(const char *text);
+
 /** sr_volume_uuid() - the header's UUID in lower case; -EBADMSG if it is none */
 int sr_volume_uuid(struct crypt_device *cd, char ret[SR_UUID_TEXT], struct sr_err *err);
 

@@ -415,7 +415,7 @@ int sr_approval_write(const struct sr_ring *ring, const char *name,
 }
 
 int sr_approval_remove_others(const struct sr_ring *ring, const char *name,
-			      struct sr_err *err)
+			      const char *kept, struct sr_err *err)
 {
 	_cleanup_close_ int dir = sr_ring_open_subdir(ring, "approvals", err);
 	_cleanup_names_ struct sr_names names = { 0 };
@@ -427,7 +427,8 @@ int sr_approval_remove_others(const struct sr_ring *ring, const char *name,
 	for (size_t i = 0; r == 0 && i < names.count; i++) {
 		char file[SR_NAME_MAX + 8];
 
-		if (strcmp(names.name[i], name) == 0 || !sr_name_ok(names.name[i]))
+		if (strcmp(names.name[i], name) == 0 || !sr_name_ok(names.name[i]) ||
+		    (kept && strcmp(names.name[i], kept) == 0))
 			continue;
 		(void)snprintf(file, sizeof(file), "%s.pem", names.name[i]);
 		if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)

@@ -76,9 +76,9 @@ int sr_approval_policy(const struct sr_pcrs *values, bool pin, struct sr_policy 
 /** sr_approval_holds() - whether PCR values are those that its policy wants */
 bool sr_approval_holds(const struct sr_approval *approval, const struct sr_pcrs *present);
 
-/** sr_approval_remove_others() - remove all approvals but one */
+/** sr_approval_remove_others() - remove all approvals but one, or two: @kept may be NULL */
 int sr_approval_remove_others(const struct sr_ring *ring, const char *name,
-			      struct sr_err *err);
+			      const char *kept, struct sr_err *err);
 
 /** sr_approval_write() - write NAME.pem into the ring's approvals/ */
 int sr_approval_write(const struct sr_ring *ring, const char *name,

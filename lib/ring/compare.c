@@ -35,16 +35,18 @@ static bool open_latch(const struct sr_ring *ring, struct sr_pcrs *present)
 
 /* The approval that wants the fewest changes is the one worth talking about. */
 static void consider(const struct sr_approval *approval, const struct sr_pcrs *present,
-		     struct sr_comparison *best)
+		     uint32_t bit, struct sr_comparison *best)
 {
 	uint32_t changed = differences(&approval->values, present);
 
 	if (sr_approval_holds(approval, present)) {
-		best->holds = true;
+		if (!best->holding)
+			best->made = approval->made;
+		best->holding |= bit;
 		best->changed = 0;
-		best->made = approval->made;
-	} else if (changed && (!best->changed || __builtin_popcount(changed) <
-						     __builtin_popcount(best->changed))) {
+	} else if (!best->holding && changed &&
+		   (!best->changed ||
+		    __builtin_popcount(changed) < __builtin_popcount(best->changed))) {
 		best->changed = changed;
 		best->made = approval->made;
 	}
@@ -57,10 +59,14 @@ int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
 	struct sr_comparison best = { 0 };
 	struct sr_pcrs present = { 0 };
 
-	for (size_t i = 0; i < approvals->count && !best.holds; i++) {
+	for (size_t i = 0; i < approvals->count; i++) {
 		const struct sr_pcrs *wanted = &approvals->approval[i].values;
 		int r;
 
+		/* A PCR that is needed only to look at others beside one that holds. */
+		if (best.holding &&
+		    (present.bank != wanted->bank || wanted->mask & ~present.given))
+			continue;
 		if (present.bank != wanted->bank)
 			present = (struct sr_pcrs){ .bank = wanted->bank };
 		present.mask |= wanted->mask;
@@ -68,8 +74,7 @@ int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
 		if (r < 0)
 			return r;
 		best.latched |= open_latch(ring, &present);
-		consider(&approvals->approval[i], &present, &best);
-		best.which = i;
+		consider(&approvals->approval[i], &present, 1U << i, &best);
 	}
 	*ret = best;
 	return 0;

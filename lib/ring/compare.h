@@ -7,15 +7,13 @@
 
 /**
  * struct sr_comparison - what the boot state means for a ring
- * @holds:	an approval's PCRs are the present ones, but for the latch
- * @which:	number of that approval
+ * @holding:	bit N: the PCRs of approval N are the present ones, but for the latch
  * @latched:	a PCR that the ring's list wants to be zero is not: until the next boot
- * @changed:	else: PCRs that the closest approval wants otherwise; 0 when not known
+ * @changed:	if none: PCRs that the closest approval wants otherwise; 0 when not known
  * @made:	when that approval was made; 0 when not known
  */
 struct sr_comparison {
-	bool holds;
-	size_t which;
+	uint32_t holding;
 	bool latched;
 	uint32_t changed;
 	time_t made;

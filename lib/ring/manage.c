@@ -5,9 +5,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "codec/name.h"
-#include "tpm/session.h"
-
 static const char manager_name[] = "system";
 
 bool sr_manage_is_reserved(const char *name)
@@ -75,6 +72,7 @@ static int open_kept(struct sr_ring *ring, const char *name, struct sr_ring *man
 	_cleanup_secret_ struct sr_secret kept = { 0 };
 	int r = sr_secret_load(manager, name, &kept, err);
 
+	ring->half_rotated = r == 0 && kept.size > SR_RING_KEY;
 	return r < 0 ? r : take_fitting(ring, &kept, err);
 }
 
@@ -151,4 +149,59 @@ int sr_ring_open_for_admin(struct sr_ring *ring, struct sr_tpm *tpm,
 			   const struct sr_ask *ask, struct sr_err *err)
 {
 	return sr_manage_unseal(ring, tpm, ask, NULL, err);
+}
+
+/* Both keys while a ring is rotated, @old the one it has: whatever is cut off, one fits. */
+static int join(const struct sr_ring *ring, const struct sr_ring *old,
+		struct sr_secret *ret, struct sr_err *err)
+{
+	size_t count = old ? 2 : 1;
+	int r = sr_secret_alloc(count * SR_RING_KEY, ret, err);
+
+	if (r < 0)
+		return r;
+	memcpy(ret->data, ring->key.data, SR_RING_KEY);
+	if (old)
+		memcpy(ret->data + SR_RING_KEY, old->key.data, SR_RING_KEY);
+	return 0;
+}
+
+int sr_manage_write(const struct sr_ring *ring, struct sr_ring *manager,
+		    const struct sr_ring *old, int rings, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret keys = { 0 };
+	_cleanup_close_ int dir = -1;
+	char name[SR_NAME_MAX + 1];
+	int r = sr_ring_need_key(manager, err);
+
+	if (r == 0 && !secret_name(ring, name))
+		r = sr_fail(err, -EINVAL, "the key of ring %s cannot be kept in ring %s",
+			    ring->name, manager->name);
+	if (r == 0)
+		r = sr_ring_confirm(manager, rings, err);
+	if (r == 0)
+		r = join(ring, old, &keys, err);
+	if (r < 0)
+		return r;
+	dir = sr_ring_open_subdir(manager, "secrets", err);
+	return dir < 0 ? dir : sr_secret_store(manager, dir, name, &keys, err);
+}
+
+int sr_ring_manage(struct sr_ring *ring, struct sr_ring *manager, struct sr_err *err)
+{
+	_cleanup_close_ int lock = -1;
+	int r = sr_ring_need_key(ring, err);
+
+	if (r == 0)
+		r = sr_ring_lock(ring, &lock, err);
+	return r < 0 ? r : sr_manage_write(ring, manager, NULL, lock, err);
+}
+
+void sr_manage_forget(int rings, const char *name)
+{
+	char path[2 * SR_NAME_MAX + 32];
+
+	(void)snprintf(path, sizeof(path), "%s/secrets/%.*s" SR_MANAGE_SUFFIX ".cms",
+		       manager_name, SR_NAME_MAX, name);
+	(void)unlinkat(rings, path, 0);
 }

@@ -24,4 +24,18 @@ bool sr_manage_exists(const struct sr_ring *ring);
 int sr_manage_unseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
 		     struct sr_opening *keep, struct sr_err *err);
 
+/**
+ * sr_manage_write() - keep a ring's key under "system"
+ * @ring:	an open ring
+ * @manager:	ring "system", open
+ * @old:	while it is rotated: the ring with the key it has still, which is kept too
+ * @rings:	the store's lock
+ * @err:	says why, on failure
+ */
+int sr_manage_write(const struct sr_ring *ring, struct sr_ring *manager,
+		    const struct sr_ring *old, int rings, struct sr_err *err);
+
+/** sr_manage_forget() - remove the key of a ring that is no more */
+void sr_manage_forget(int rings, const char *name);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "codec/name.h"
 #include "compare.h"
+#include "replace.h"
 #include "tpm/object.h"
 #include "tpm/pcr.h"
 #include "tpm/session.h"
@@ -143,7 +144,7 @@ static int explain(const struct attempt *attempt, struct sr_err *err)
 
 	if (sr_compare(attempt->ring, attempt->approvals, attempt->tpm, &comparison,
 		       NULL) == 0 &&
-	    comparison.holds && comparison.latched) {
+	    comparison.holding && comparison.latched) {
 		attempt->ring->latched = true;
 		return fail_latched(attempt->ring, err);
 	}
@@ -336,45 +337,46 @@ static int prove(struct sr_ring *ring, struct sr_opening *opening,
 	return r < 0 ? sr_prefix(err, r, "the new approval does not open") : 0;
 }
 
-/* The approval that opens this boot stays beside one that can't be tried in it. */
-static int write_approval(struct sr_ring *ring, const struct sr_tpmkey *key,
-			  const struct sr_pcrs *values, bool later, struct sr_err *err)
+/* What to seal to: the ring's list, with the values that are the present ones. */
+static int choose(struct sr_ring *ring, struct sr_opening *opening,
+		  const struct sr_ring_options *options, bool *later,
+		  struct sr_pcrs *values, struct sr_policy *policy, struct sr_err *err)
 {
-	bool beside =
-	    later && (faccessat(ring->dir, "approvals/current.pem", F_OK, 0) == 0 ||
-		      errno != ENOENT);
-	int r = sr_approval_write(ring, beside ? "next" : "current", key, values, err);
+	int r = check_later(ring, opening->session.tpm, later, err);
 
-	if (r == 0 && !later)
-		r = sr_approval_remove_others(ring, "current", err);
-	return r;
+	if (r == 0)
+		r = present_values(ring, opening, options->accept_unmeasured, values,
+				   err);
+	return r < 0 ? r
+		     : sr_approval_policy(values, ring->pin_value.size > 0, policy, err);
 }
 
 int sr_opening_approve(struct sr_ring *ring, struct sr_opening *opening,
-		       bool accept_unmeasured, bool *later, struct sr_err *err)
+		       const struct sr_ring_options *options, bool *later,
+		       struct sr_err *err)
 {
 	_cleanup_(sr_tpmkey_freep) struct sr_tpmkey *key = sr_tpmkey_new();
+	struct sr_replacing replacing = { .ring = ring, .follow = options->follow };
 	struct sr_policy policy;
 	struct sr_pcrs values;
-	bool is_later = false;
 	int r;
 
 	if (!key)
 		return sr_fail_memory(err);
-	r = check_later(ring, opening->session.tpm, &is_later, err);
+	r = choose(ring, opening, options, &replacing.later, &values, &policy, err);
+	/* The values of two PINs can't be compared: a ring with one is sealed anew. */
+	if (r == 0 && replacing.later && ring->pin_value.size == 0)
+		r = sr_keep_proven(&replacing, &policy, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = sr_object_create(&opening->session, &opening->parent, &policy,
+			     &ring->pin_value, &ring->key, key, err);
 	if (r == 0)
-		r = present_values(ring, opening, accept_unmeasured, &values, err);
-	if (r == 0)
-		r = sr_approval_policy(&values, ring->pin_value.size > 0, &policy, err);
-	if (r == 0)
-		r = sr_object_create(&opening->session, &opening->parent, &policy,
-				     &ring->pin_value, &ring->key, key, err);
-	if (r == 0)
-		r = prove(ring, opening, key, is_later, err);
+		r = prove(ring, opening, key, replacing.later, err);
 	if (r < 0)
 		return r;
 	if (later)
-		*later = is_later;
+		*later = replacing.later;
 	key->parent = SR_SRK_HANDLE;
-	return write_approval(ring, key, &values, is_later, err);
+	return sr_replace_approvals(&replacing, key, &values, err);
 }

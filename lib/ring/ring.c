@@ -297,6 +297,29 @@ int sr_ring_set_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err)
 	return 0;
 }
 
+/* The ring of the initramfs closes when the latch PCR is extended at its end. */
+static void add_latch(const struct sr_ring *ring, struct sr_pcrs *pcrs)
+{
+	unsigned int latch = ring->store->config.latch_pcr;
+
+	if (strcmp(ring->name, "boot") != 0 || pcrs->mask & 1U << latch)
+		return;
+	pcrs->mask |= 1U << latch;
+	pcrs->given |= 1U << latch;
+	memset(pcrs->value[latch], 0, SR_DIGEST_MAX);
+}
+
+int sr_ring_choose_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err)
+{
+	int r = sr_ring_set_pcrs(ring, text, err);
+
+	if (r < 0)
+		return r;
+	add_latch(ring, &ring->pcrs);
+	write_pcrs(&ring->pcrs, ring->pcrs_text, sizeof(ring->pcrs_text));
+	return 0;
+}
+
 int sr_ring_sealed_to(const struct sr_ring *ring, const char *pcrs, struct sr_err *err)
 {
 	struct sr_pcrs wanted;
@@ -305,6 +328,7 @@ int sr_ring_sealed_to(const struct sr_ring *ring, const char *pcrs, struct sr_er
 
 	if (r < 0)
 		return r;
+	add_latch(ring, &wanted);
 	write_pcrs(&wanted, text, sizeof(text));
 	return strcmp(text, ring->pcrs_text) == 0 && wanted.given == ring->pcrs.given;
 }
@@ -404,6 +428,7 @@ static int refresh(struct sr_ring *ring, struct sr_err *err)
 		now->opened = ring->opened;
 		memcpy(now->approval, ring->approval, sizeof(now->approval));
 		now->manager = ring->manager;
+		now->half_rotated = ring->half_rotated;
 		*ring = *now;
 		now->volumes = NULL;
 	}
@@ -414,16 +439,10 @@ static int refresh(struct sr_ring *ring, struct sr_err *err)
 	return r < 0 ? sr_fail_ring(ring, r, err) : 0;
 }
 
-int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err)
+int sr_ring_confirm(struct sr_ring *ring, int rings, struct sr_err *err)
 {
-	_cleanup_close_ int rings = -1;
 	int r;
 
-	if (!ring->store)
-		return sr_fail(err, -EINVAL, "ring %s is in no store", ring->name);
-	r = sr_store_lock(ring->store, &rings, err);
-	if (r < 0)
-		return r;
 	if (!is_current(rings, ring->name, ring->dir))
 		return sr_fail(
 		    err, -EIO,
@@ -433,6 +452,19 @@ int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err)
 	r = refresh(ring, err);
 	if (r == 0 && ring->key.size > 0)
 		r = sr_ring_check_mac(ring, err);
+	return r;
+}
+
+int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err)
+{
+	_cleanup_close_ int rings = -1;
+	int r;
+
+	if (!ring->store)
+		return sr_fail(err, -EINVAL, "ring %s is in no store", ring->name);
+	r = sr_store_lock(ring->store, &rings, err);
+	if (r == 0)
+		r = sr_ring_confirm(ring, rings, err);
 	if (r < 0)
 		return r;
 	*ret = take_fd(&rings);

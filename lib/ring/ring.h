@@ -34,6 +34,7 @@
  * @approval:	names the approval that opened it, as sr_approval_id(); "" when none did
  * @latched:	opening it failed, and but for the latch it would not have
  * @manager:	ring "system", open, if the key was found in it; else NULL
+ * @half_rotated:	and another key with it, of a rotation that was cut off
  * @pin_value:	the PIN it was opened with
  */
 struct sr_ring {
@@ -57,6 +58,7 @@ struct sr_ring {
 	char approval[65];
 	bool latched;
 	struct sr_ring *manager;
+	bool half_rotated;
 	struct sr_secret pin_value;
 };
 
@@ -73,7 +75,10 @@ int sr_ring_load_from(struct sr_store *store, const char *name, int *dir,
 /** sr_ring_save() - write ring.conf into the ring's directory */
 int sr_ring_save(const struct sr_ring *ring, struct sr_err *err);
 
-/** sr_ring_set_pcrs_default() - the configuration's list, or 0+7; for "boot" the latch too */
+/** sr_ring_choose_pcrs() - the same for a list that was chosen: "boot" gets the latch too */
+int sr_ring_choose_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err);
+
+/** sr_ring_set_pcrs_default() - choose the configuration's list, or 0+7 */
 int sr_ring_set_pcrs_default(struct sr_ring *ring, struct sr_err *err);
 
 /** sr_ring_check_selection() - -EBADMSG if ring.conf and what opened the ring disagree */
@@ -101,6 +106,9 @@ int sr_volume_parse(const char *text, char ret[SR_UUID_TEXT], struct sr_err *err
  */
 int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err);
 
+/** sr_ring_confirm() - the same where the caller has the lock, @rings */
+int sr_ring_confirm(struct sr_ring *ring, int rings, struct sr_err *err);
+
 /** sr_ring_check_mac() - -EBADMSG if ring.conf is not as a holder of the key wrote it */
 int sr_ring_check_mac(const struct sr_ring *ring, struct sr_err *err);
 
@@ -113,6 +121,12 @@ int sr_ring_open_subdir(const struct sr_ring *ring, const char *name, struct sr_
 /** sr_ring_apply() - take over PCR list and PIN of the options, where there are */
 int sr_ring_apply(struct sr_ring *ring, const struct sr_ring_options *options,
 		  struct sr_err *err);
+
+/** sr_secrets_list() - as sr_ring_secrets(), with the keys of other rings */
+int sr_secrets_list(struct sr_ring *ring, char ***ret, struct sr_err *err);
+
+/** sr_secret_name_check() - -EINVAL if no secret of somebody may be called so */
+int sr_secret_name_check(const char *name, struct sr_err *err);
 
 /** sr_secret_load() - read one secret of an open ring, whatever it is called */
 int sr_secret_load(struct sr_ring *ring, const char *name, struct sr_secret *ret,

@@ -52,7 +52,9 @@ in_initramfs() {
 
 # enroll NAME [OPTIONS]
 enroll() {
-    tpm-luks -q enroll "$1" --passphrase-file "$PW" --recovery-key-file "$RK" "${@:2}"
+    local manage=()
+    [ -e "$RINGS/boot" ] || manage=(--manage yes)
+    tpm-luks -q enroll "$1" --passphrase-file "$PW" --recovery-key-file "$RK" "${manage[@]}" "${@:2}"
 }
 
 # unlock NAME: by the header's tokens alone
