@@ -5,15 +5,6 @@
 # shellcheck disable=SC2016,SC2154 # for the shell in the machine; from vm.bash
 load scenario
 
-setup() {
-    VM_WORK=$BATS_TEST_TMPDIR
-    vm_machine a
-}
-
-teardown() {
-    vm_kill
-}
-
 # got UNIT TEXT: the unit ran, and wrote these bytes and no other
 got() {
     vm_run "cat /run/$1.out; systemctl is-active $1.service"

@@ -6,15 +6,6 @@
 # shellcheck disable=SC2016,SC2154 # for the shell in the machine; from vm.bash
 load scenario
 
-setup() {
-    VM_WORK=$BATS_TEST_TMPDIR
-    vm_machine b
-}
-
-teardown() {
-    vm_kill
-}
-
 @test "two more volumes and swap: one conversation; a later volume by a key file" {
     local disk codes
     for disk in more swap late; do

@@ -16,6 +16,15 @@ vm_volume=/dev/disk/by-uuid/$VM_LUKS_UUID
 vm_data_uuid=5ea10000-0000-4000-8000-000000000003
 VM_CACHE=${VM_CACHE:-$vm_here/../../build-vm}
 
+setup() {
+    VM_WORK=$BATS_TEST_TMPDIR
+    vm_machine machine
+}
+
+teardown() {
+    vm_kill
+}
+
 # -- the machine that all start from --------------------------------------------------------
 
 vm_snapshot_key() {
@@ -33,15 +42,15 @@ vm_snapshot() (
     exec 9>"$VM_CACHE/machine.lock"
     flock 9
     if [ ! -e "$snapshot/disk.qcow2" ]; then
-        VM_WORK=$(mktemp -d "$VM_CACHE/work-XXXXXX")
-        vm_enroll "$image" >&2 || {
+        work=$(mktemp -d "$VM_CACHE/work-XXXXXX")
+        VM_WORK=$work vm_enroll "$image" >&2 || {
             vm_kill
-            rm -rf "$VM_WORK"
+            rm -rf "$work"
             exit 1
         }
         find "$VM_CACHE" -maxdepth 1 -name 'machine-*' -mmin +1440 -exec rm -rf {} +
-        mv "$VM_WORK/new" "$snapshot"
-        rm -rf "$VM_WORK"
+        mv "$work/new" "$snapshot"
+        rm -rf "$work"
     fi
     touch "$snapshot"
     echo "$snapshot"
@@ -144,12 +153,68 @@ vm_explant() {
     vm_menu 's|^initrd .*|initrd /initrd.img|'
 }
 
-# vm_implant_without_latch [DIRECTORY]: the control of every test that finds nothing: the same,
-# with a latch that does nothing
+# vm_implant_without_latch: for the control of every test that finds nothing: nothing closes
+# the TPM's boot secrets
 vm_implant_without_latch() {
-    local off=$VM_WORK/off
-    mkdir -p "$off/etc/systemd/system/tpm-latch.service.d"
-    printf '%s\n' '[Service]' ExecStart= ExecStart=/bin/true \
-        >"$off/etc/systemd/system/tpm-latch.service.d/off.conf"
-    vm_implant "$off"
+    local units=$VM_WORK/off/etc/systemd/system unit
+    for unit in emergency rescue dracut-emergency debug-shell; do
+        mkdir -p "$units/$unit.service.d"
+        : >"$units/$unit.service.d/10-sealring.conf"
+    done
+    mkdir -p "$units/tpm-latch.service.d"
+    printf '%s\n' '[Service]' ExecStart= ExecStart=/bin/true >"$units/tpm-latch.service.d/off.conf"
+    vm_implant "$VM_WORK/off"
+}
+
+# -- what several scenarios are about ---------------------------------------------------------
+
+# vm_changed PCR OTHER: boots a machine that is off and whose PCR has changed, and OTHER has
+# not; re-seals all of its rings by the recovery key; on the way looks at what is said
+vm_changed() {
+    local line
+    vm_ask "PCR $1 changed"
+    line=$(grep "PCR $1 changed" <<<"$vm_output")
+    vm_say "on the console: $line"
+    [[ -n $line && $vm_output != *"PCR $2 changed"* ]]
+    vm_answer "$VM_PASSPHRASE"
+    vm_latched
+    vm_run 'tpm-reseal status'
+    vm_say "status: exit status $vm_status: ${vm_output//$'\n'/; }"
+    [ "$vm_status" -eq 3 ]
+    [[ $vm_output == *drifted*"PCR $1"* ]]
+    # A service that needs a secret does not start without.
+    vm_run 'systemctl is-active vm-socket.service vm-eager.service'
+    [ "$vm_output" = $'failed\ninactive' ]
+    vm_do 'tpm-reseal recover --recovery-key-file /root/recovery.key' 120
+    vm_say "recover: ${vm_output//$'\n'/; }"
+    vm_do 'systemctl start vm-socket.service && cat /run/vm-socket.out'
+    [ "$vm_output" = 'from the socket' ]
+}
+
+# vm_without_root: there is no root volume any more, and its header is a disk of its own
+vm_without_root() {
+    vm_flatten
+    vm_read_root "$vm_dir/header" 16
+    truncate -s 64M "$vm_dir/header"
+    vm_add_disk "$vm_dir/header" header
+    dd if=/dev/zero of="$vm_dir/zeros" bs=1M count=16 status=none
+    vm_write_root "$vm_dir/zeros"
+    # It has the same UUID, so another is looked for.
+    vm_menu "s/$VM_LUKS_UUID/${VM_LUKS_UUID%?}f/"
+}
+
+# vm_maintenance WHAT PATTERN: boot into the shell that the initramfs gives, whose first sign is
+# PATTERN; $vm_output is PCR 15 and what the victim's header gives there
+vm_maintenance() {
+    vm_start
+    vm_wait "$2" 400
+    vm_say "$1: shell after $vm_time s"
+    vm_type ''
+    sleep 5
+    vm_type 'cat /sys/class/tpm/tpm0/pcr-sha256/15'
+    vm_type 'cryptsetup open --test-passphrase --token-only /dev/disk/by-id/virtio-header </dev/null'
+    vm_type "echo header: exit status \$?, e''nd"
+    vm_wait 'exit status [0-9]+, end' 120
+    vm_output=$(vm_console | sed -nE "/$2/,\$p")
+    vm_say "${vm_output//$'\n'/; }"
 }
