@@ -14,6 +14,7 @@
 
 #define WAIT_USUAL 10 /* seconds; [TPM] Wait= */
 #define WAIT_MAX 300
+#define LATCH_USUAL 15 /* [Latch] PCR= */
 
 static int set_tcti(const char *value, void *arg, struct sr_err *err)
 {
@@ -161,6 +162,8 @@ int sr_store_open(const struct sr_store_options *options, struct sr_store **ret,
 	store->config_dir = strdup(options->config_dir);
 	store->state_dir = strdup(options->state_dir);
 	store->config.wait = WAIT_USUAL;
+	store->config.latch_pcr = LATCH_USUAL;
+	store->config.latch_required = true;
 	if (options->runtime_dir)
 		store->runtime_dir = strdup(options->runtime_dir);
 	if (!store->config_dir || !store->state_dir ||
