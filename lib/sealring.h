@@ -1132,7 +1132,7 @@ int sr_ring_import(struct sr_store *store, const char *directory, const char *na
  * @srk:	public area of its storage key: a marshalled TPM2B_PUBLIC
  * @srk_size:	bytes in @srk
  * @approvals:	one TPMKey each, DER in base64, in the order in which they are tried: for
- *		boots to come first, then "current"
+ *		boots to come first, then "current", then others
  * @values:	as many: what each approval wants, and its day: "sha256:0=HEX+7=HEX+15=0
  *		2026-11-27"; "" when not known. For messages only, and believed only where
  *		the policy confirms it
@@ -1477,7 +1477,8 @@ int sr_ring_approve(struct sr_ring *ring, struct sr_tpm *tpm,
  * The configuration; and of secrets with Initramfs=yes the envelope, secrets.d/NAME.conf
  * and the approvals of the ring. Never recovery copies or other secrets. Such a secret of
  * a ring that stays open after the initramfs is refused: who takes the image from /boot
- * and boots another system would get it.
+ * and boots another system would get it. So is a ring that another PCR closes than the
+ * one that is configured, and extended.
  *
  * Returns how many secrets, -EINVAL, -EBADMSG or -EIO.
  */

@@ -5,7 +5,9 @@
 
 load common
 
-programs="tpm-seal tpm-unseal tpm-ring tpm-reseal"
+programs="tpm-seal tpm-unseal tpm-ring tpm-reseal tpm-luks"
+# Run by units and scripts: not on PATH, so nothing is completed.
+private="tpm-latch"
 
 setup_file() {
     tpm_start
@@ -49,8 +51,12 @@ help_options() {
     "$1" --help | grep -oE '^  (-[a-z], |    )--[a-z-]+' | grep -oE -- '--[a-z-]+' | sort
 }
 
+page_of() {
+    basename "$root"/man/"$1".[18].scd .scd
+}
+
 page_options() {
-    section "$1.1" OPTIONS | grep -E '^\*-' | grep -oE -- '--[a-z-]+' | sort
+    section "$(page_of "$1")" OPTIONS | grep -E '^\*-' | grep -oE -- '--[a-z-]+' | sort
 }
 
 bash_options() {
@@ -82,6 +88,14 @@ fish_options() {
     sed -i '$d' in-fish
     run same "options" in-help in-fish
     [ "$status" -ne 0 ]
+}
+
+@test "long options of private programs are the same in --help and page" {
+    for program in $private; do
+        help_options "$program" >in-help
+        page_options "$program" >in-page
+        same "options of $program" in-help in-page
+    done
 }
 
 @test "short options are the same in --help, page and completions" {
@@ -124,7 +138,7 @@ words() {
 }
 
 @test "commands are the same in --help, page and the three completions" {
-    for program in tpm-ring tpm-reseal; do
+    for program in tpm-ring tpm-reseal tpm-luks; do
         commands_of "$program" >in-help
         [ "$(wc -l <in-help)" -ge 3 ]
         section "$program.1" COMMANDS | sed -nE 's/^\*([a-z ]+)\* \[?[_*].*/\1/p' | sort >in-page
@@ -164,7 +178,7 @@ is_command() {
     cat "$root/README.md" "$root"/man/*.scd "$root"/units/* "$root/tests/demo" "$root/NEWS" |
         tr -d '*' >>texts
     count=0
-    for program in tpm-ring tpm-reseal; do
+    for program in tpm-ring tpm-reseal tpm-luks; do
         while read -r name first second _; do
             is_command "$name" "$first" "$second" || {
                 echo "no such command: $name $first $second"
@@ -193,7 +207,7 @@ is_command() {
 }
 
 @test "every option that a message, a page or the README names exists" {
-    for program in $programs; do help_options "$program"; done | sort -u >known
+    for program in $programs $private; do help_options "$program"; done | sort -u >known
     # Those of systemd-ask-password and systemd-creds.
     printf '%s\n' --timeout --id --icon --with-key >>known
     strings_of "$root"/lib/*/*.c "$root"/tools/*.c >texts
@@ -244,6 +258,8 @@ is_command() {
         'tpm-reseal' 'tpm-reseal nonsense' 'tpm-reseal status a b' 'tpm-reseal now --pcrs x'
         'tpm-reseal events a b' 'tpm-reseal explain' 'tpm-reseal predict'
         'tpm-reseal explain --baseline empty --pcrs 7=00' 'tpm-reseal predict --dbx'
+        'tpm-luks' 'tpm-luks nonsense' 'tpm-luks enroll' 'tpm-luks enroll a b' 'tpm-luks list a b'
+        'tpm-luks remove' 'tpm-luks remove --all --ring r empty' 'tpm-luks list --nonsense'
     )
     for mistake in "${mistakes[@]}"; do
         status=0
@@ -275,7 +291,7 @@ is_command() {
         grep -oE '[0-9]+' >in-code
     { cat in-code; echo 1; } | sort -nu >statuses
     [ "$(wc -l <statuses)" -eq 11 ]
-    for page in tpm-seal.1 tpm-unseal.1 tpm-ring.1 tpm-reseal.1 sealring.7; do
+    for page in tpm-seal.1 tpm-unseal.1 tpm-ring.1 tpm-reseal.1 tpm-luks.1 sealring.7; do
         section "$page" 'EXIT STATUS' | grep -oE '\*[0-9]+\*' | tr -d '*' | sort -n >in-page
         same "exit statuses of $page" statuses in-page
     done
@@ -409,6 +425,17 @@ run_examples() {
     run grep -c 'user: sealring:db-password$' keys
     [ "$output" = 0 ]
     keyctl purge logon app:disk-key
+}
+
+@test "the examples in tpm-luks(1) run" {
+    printf 'old passphrase\n' >old.txt
+    truncate -s 20M disk.img
+    PATH=/usr/sbin:$PATH cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 \
+        --pbkdf-force-iterations 2000 disk.img - < <(printf 'old passphrase')
+    run_examples tpm-luks.1
+    [ -s recovery.key ]
+    [ -s header.backup ]
+    [ "$(tpm-luks list disk.img | wc -l)" -eq 2 ]
 }
 
 @test "the examples in tpm-ring(1) run" {

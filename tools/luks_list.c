@@ -125,7 +125,7 @@ static int64_t show_token(struct listing *listing, const struct sr_volume *volum
 	return row->slot < 0 || row->state[0] == 'i' ? 0 : INT64_C(1) << row->slot;
 }
 
-static int list_volume(struct listing *listing, const struct sr_volume *volume)
+static void list_keyslots(struct listing *listing, const struct sr_volume *volume)
 {
 	int64_t shown = 0;
 
@@ -142,24 +142,18 @@ static int list_volume(struct listing *listing, const struct sr_volume *volume)
 		if (sr_volume_active(volume, slot) && !(shown & INT64_C(1) << slot))
 			show(listing, &row);
 	}
-	return 0;
 }
 
-int luks_list_device(struct sr_store *store, const char *device, bool as_json,
-		     struct sr_err *err)
+void luks_list_volume(struct sr_store *store, const struct sr_volume *volume,
+		      bool as_json)
 {
-	_cleanup_volume_ struct sr_volume *volume = NULL;
 	struct listing listing = { .store = store };
-	int r = sr_volume_open(device, &volume, err);
 
-	if (r < 0)
-		return r;
 	if (as_json)
 		listing.array = json_object_new_array();
-	r = list_volume(&listing, volume);
+	list_keyslots(&listing, volume);
 	if (listing.array)
 		json_print(listing.array);
-	return r;
 }
 
 /* What a volume has of one ring. */

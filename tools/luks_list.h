@@ -3,11 +3,11 @@
 #ifndef LUKS_LIST_H
 #define LUKS_LIST_H
 
-#include "sealring.h"
+#include "luks/volume.h"
 
-/** luks_list_device() - the keyslots of a device, and whose they are */
-int luks_list_device(struct sr_store *store, const char *device, bool as_json,
-		     struct sr_err *err);
+/** luks_list_volume() - the keyslots of a volume, and whose they are */
+void luks_list_volume(struct sr_store *store, const struct sr_volume *volume,
+		      bool as_json);
 
 /** luks_list_store() - the volumes of all rings */
 int luks_list_store(struct sr_store *store, bool as_json, struct sr_err *err);

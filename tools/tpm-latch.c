@@ -65,10 +65,13 @@ static int judge(const struct sr_store *store, int r, bool opened, struct sr_err
 {
 	const struct sr_err why = *err;
 
-	if (!opened) {
+	/* --wait has said why there is none. */
+	if (!opened && r == -ENODEV)
+		tool_say("%s; no ring was opened in this boot, so it goes on", why.text);
+	else if (!opened)
 		tool_warn("%s; no ring was opened in this boot, so it goes on", why.text);
+	if (!opened)
 		return 0;
-	}
 	if (!sr_store_config(store)->latch_required) {
 		tool_warn(
 		    "%s; Required=no, so the boot goes on: whatever runs from now on can "

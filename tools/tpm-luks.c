@@ -282,13 +282,15 @@ static int cmd_enroll(int argc, char **argv, struct sr_err *err)
 
 static int cmd_list(int argc, char **argv, struct sr_err *err)
 {
-	_cleanup_store_ struct sr_store *store = NULL;
-	int r = tool_store(&store, err);
+	_cleanup_work_ struct work work = WORK;
+	int r = argc ? open_volume(&work, argv[0], err) : tool_store(&work.store, err);
 
 	if (r < 0)
 		return r;
-	return argc ? luks_list_device(store, argv[0], as_json, err)
-		    : luks_list_store(store, as_json, err);
+	if (!argc)
+		return luks_list_store(work.store, as_json, err);
+	luks_list_volume(work.store, work.volume, as_json);
+	return 0;
 }
 
 /* By its id, where the store knows the ring: another one may have had its name. */

@@ -146,6 +146,22 @@ static int is_early(const struct sr_store *store, const char *name, struct sr_er
 	return r == -ENOENT ? 0 : r < 0 ? r : delivery.initramfs;
 }
 
+/* The image extends what is configured now: it has to be what its rings wait for. */
+static int check_latch(const struct sr_ring *ring, struct sr_err *err)
+{
+	unsigned int pcr = ring->store->config.latch_pcr;
+	uint32_t latch = sr_ring_latch(ring);
+	char text[SR_CHANGED_TEXT];
+
+	if (!latch || latch & 1U << pcr)
+		return 0;
+	sr_changed_text(latch, text);
+	return sr_fail(err, -EINVAL,
+		       "ring %s is closed by %s, but [Latch] PCR=%u: the initramfs would "
+		       "leave it open: make them the same",
+		       ring->name, text, pcr);
+}
+
 static int add_ring_secrets(struct sr_store *store, const char *name,
 			    struct image_files *files, struct sr_err *err)
 {
@@ -153,6 +169,8 @@ static int add_ring_secrets(struct sr_store *store, const char *name,
 	_cleanup_(sr_strv_freep) char **names = NULL;
 	int before = files->secrets, r = sr_ring_load(store, name, &ring, err);
 
+	if (r == 0)
+		r = check_latch(ring, err);
 	if (r == 0)
 		r = sr_ring_secrets(ring, &names, err);
 	for (char **secret = names; r >= 0 && *secret; secret++) {

@@ -114,6 +114,18 @@ static void judge_latch(const struct sr_ring *ring, struct sr_status *status)
 		       text, configured, ring->name);
 }
 
+/* What the initramfs opens is not what lies here, but what was here when it was made. */
+static void judge_image(const struct sr_ring *ring, struct sr_status *status)
+{
+	if (!is_good(status) || !sr_ring_latch(ring) ||
+	    sr_image_current(ring->store, NULL) != 0)
+		return;
+	(void)set_state(
+	    status, SR_STATE_PENDING,
+	    "the initramfs has not the present approvals and secrets: build it "
+	    "anew: update-initramfs -u, or dracut --force");
+}
+
 static void judge_recovery(struct sr_ring *ring, struct sr_status *status)
 {
 	struct sr_ring_info info;
@@ -150,6 +162,8 @@ static int judge(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_status *sta
 	if (r < 0)
 		return sr_fail(err, r, "%s", why.text);
 	r = judge_pcrs(ring, &approvals, tpm, status, err);
+	if (r == 0)
+		judge_image(ring, status);
 	if (r == 0)
 		judge_latch(ring, status);
 	if (r == 0)
