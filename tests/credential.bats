@@ -27,7 +27,8 @@ teardown_file() {
 
 # serve [OPTIONS]: the daemon starts whenever somebody asks, as systemd would start it
 serve() {
-    : >served >said
+    : >served
+    : >said
     "$helper/credential" "$as" "$S" "${program[@]}" "$@" >>served 2>>said 3>&- &
     server=$!
     until grep -qs listening served; do sleep 0.01; done
@@ -52,16 +53,16 @@ main_pid() {
     sed -n 's/^started \([0-9]*\).*/\1/p' served | tail -n 1
 }
 
-# ask UNIT/CREDENTIAL: into the file "got"; $status is 0, or 243 as systemd has it
+# ask UNIT/CREDENTIAL: into the file "got"; $result is 0, or 243 as systemd has it
 ask() {
-    status=0
-    "$helper/credential" ask "$S" "$1" >got || status=$?
+    result=0
+    "$helper/credential" ask "$S" "$1" >got || result=$?
 }
 
 gets() {
     ask "$1"
-    if [ "$status" -ne 0 ] || [ "$(cat got)" != "$2" ]; then
-        echo "$1: exit status $status: $(head -c 200 got)"
+    if [ "$result" -ne 0 ] || [ "$(cat got)" != "$2" ]; then
+        echo "$1: exit status $result: $(head -c 200 got)"
         cat said
         return 1
     fi
@@ -71,8 +72,8 @@ gets() {
 refused() {
     : >said
     ask "$1"
-    if [ "$status" -ne 243 ] || [ -s got ]; then
-        echo "$1: exit status $status: $(head -c 200 got)"
+    if [ "$result" -ne 243 ] || [ -s got ]; then
+        echo "$1: exit status $result: $(head -c 200 got)"
         return 1
     fi
     until [ -s said ]; do sleep 0.01; done
@@ -90,9 +91,9 @@ deliver() {
     serve
     gets postgresql.service/db-password 'open sesame'
     head -c 100000 /dev/urandom >large
-    tpm-seal -q --unit b.service large <large >drop-in
+    tpm-seal -q --unit b.service large large >drop-in
     ask b.service/large
-    [ "$status" -eq 0 ]
+    [ "$result" -eq 0 ]
     cmp got large
     # Not because everybody gets everything:
     refused other.service/db-password 'other.service does not get credential db-password'
@@ -105,7 +106,7 @@ deliver() {
     for ((n = 2; n <= 24; n++)); do
         deliver c$n "secret of $n" s$n.service
     done
-    export TCTI_PCAP_FILE=$PWD/capture SEALRING_TCTI=pcap:$SEALRING_TCTI
+    program=(env TCTI_PCAP_FILE="$PWD/capture" tpm-credential --tcti "pcap:$SEALRING_TCTI")
     serve
     started=${EPOCHREALTIME/./}
     for ((n = 1; n <= 24; n++)); do
@@ -114,7 +115,6 @@ deliver() {
     done
     for ((n = 1; n <= 24; n++)); do wait "${asking[n]}"; done
     took=$(((${EPOCHREALTIME/./} - started) / 1000))
-    export SEALRING_TCTI=${SEALRING_TCTI#pcap:}
     for ((n = 1; n <= 24; n++)); do [ "$(cat got-$n)" = "secret of $n" ]; done
     [ "$(grep -c ^started served)" -eq 1 ]
     run "$helper/bus" capture
@@ -158,9 +158,7 @@ deliver() {
 @test "one name for several secrets: each unit gets its own, never one of two" {
     deliver db1 first a.service
     deliver db2 second b.service
-    cd "$SEALRING_CONFIG_DIR/secrets.d"
-    sed -i 's/^Name=.*/Name=db/' db1.conf db2.conf
-    cd -
+    sed -i 's/^Name=.*/Name=db/' "$SEALRING_CONFIG_DIR"/secrets.d/db[12].conf
     serve
     gets a.service/db first
     gets b.service/db second
@@ -260,7 +258,7 @@ is_net_admin() {
 
 @test "a ring with a PIN: nobody can be asked, so the TPM is not" {
     printf 'correct horse battery' >pin
-    seal key secret --ring pinned --pin --pin-file pin --unit web.service 2>&1 >drop-in
+    seal key secret --ring pinned --pin --pin-file pin --unit web.service >drop-in 2>warning
     serve --tcti device:/nonexistent
     refused web.service/key 'ring pinned has a PIN, and nobody can be asked for it here'
 }
@@ -355,7 +353,7 @@ descriptors() {
     [[ $output != *' 0 wrong' ]]
 }
 
-# killed_at CALL N: the first daemon gets SIGKILL as its N-th CALL begins; "got" and $status
+# killed_at CALL N: the first daemon gets SIGKILL as its N-th CALL begins; "got" and $result
 # are what the unit gets then. Fails if there are fewer calls.
 killed_at() {
     rm -f traced
@@ -387,7 +385,7 @@ kill_campaign() {
         for ((n = 1; ; n++)); do
             killed_at "$call" "$n" || break
             points=$((points + 1))
-            if [ "$status" -eq 243 ]; then
+            if [ "$result" -eq 243 ]; then
                 refused=$((refused + 1))
             elif [ "$(cat got)" = secret ]; then
                 right=$((right + 1))

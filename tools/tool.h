@@ -40,6 +40,9 @@ int tool_main(const struct tool *tool, int argc, char **argv);
 /** tool_store() - the store that --system, --user and the environment choose */
 int tool_store(struct sr_store **ret, struct sr_err *err);
 
+/** tool_is_system() - whether that is the system's */
+bool tool_is_system(void);
+
 /** tool_tpm() - the TPM that --tcti, the environment and the configuration choose */
 int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err);
 
