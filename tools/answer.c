@@ -51,7 +51,7 @@ bool answer_refuse(int fd, size_t *sent)
 {
 	static uint8_t zeros[PIECE];
 	struct iovec pieces[PIECES];
-	struct msghdr message = { .msg_iov = pieces };
+	struct msghdr message = { .msg_iov = pieces, .msg_iovlen = PIECES };
 
 	if (*sent == 0)
 		(void)make_room(fd, ANSWER_REFUSAL);
@@ -59,9 +59,8 @@ bool answer_refuse(int fd, size_t *sent)
 		size_t left = ANSWER_REFUSAL - *sent;
 		ssize_t n;
 
-		message.msg_iovlen = (left + PIECE - 1) / PIECE;
-		for (size_t i = 0; i < message.msg_iovlen; i++)
-			pieces[i] = (struct iovec){ zeros, PIECE };
+		for (size_t i = 0; i < PIECES; i++, left -= pieces[i - 1].iov_len)
+			pieces[i] = (struct iovec){ zeros, left < PIECE ? left : PIECE };
 		n = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;

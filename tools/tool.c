@@ -153,6 +153,11 @@ void tool_progress(void *what, size_t done, size_t total)
 		total, shown ? "" : "\n");
 }
 
+bool tool_is_system(void)
+{
+	return use_system || (!use_user && geteuid() == 0);
+}
+
 static const char *from_env(const char *name)
 {
 	const char *value = getenv(name);
@@ -166,13 +171,12 @@ static char *directory(const char *override, const char *system, const char *xdg
 {
 	const char *set = from_env(override), *base = from_env(xdg),
 		   *home = from_env("HOME");
-	bool is_system = use_system || (!use_user && geteuid() == 0);
 	char *path = NULL;
 	int n;
 
 	if (set)
 		n = asprintf(&path, "%s", set);
-	else if (is_system)
+	else if (tool_is_system())
 		n = asprintf(&path, "%s", system);
 	else if (base && base[0] == '/')
 		n = asprintf(&path, "%s/sealring", base);

@@ -46,6 +46,9 @@ char *tool_runtime_dir(void);
 /** tool_tcti() - how to reach the TPM, as was chosen; NULL for the kernel's device */
 const char *tool_tcti(const struct sr_store *store);
 
+/** tool_is_system() - whether that is the system's */
+bool tool_is_system(void);
+
 /** tool_tpm() - the TPM that --tcti, the environment and the configuration choose */
 int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err);
 

@@ -26,6 +26,7 @@
  *   credential serve SOCKET COMMAND...	start COMMAND whenever somebody connects; what it
  *					puts into the file descriptor store comes back to
  *					its successor when it is killed
+ *   credential forget SOCKET COMMAND	the same without such a store
  *   credential ask SOCKET ADDRESS	load a credential; "" has no address, "UNIT/NAME"
  *					gets the rest around it. 243: it is refused
  *   credential drain SOCKET ADDRESS MS	count what comes, to the end, pausing once
@@ -47,6 +48,8 @@ static int listener, notify, stored[STORE_MAX];
 static size_t stored_count;
 static volatile sig_atomic_t ended;
 static pid_t child;
+static bool forgetful;
+static sigset_t unblocked;
 
 static void on_signal(int signal)
 {
@@ -93,6 +96,7 @@ static void become(char **command)
 {
 	char number[16];
 
+	(void)sigprocmask(SIG_SETMASK, &unblocked, NULL);
 	for (int i = -1; i < (int)stored_count; i++) {
 		int fd = fcntl(i < 0 ? listener : stored[i], F_DUPFD, 200);
 
@@ -122,6 +126,12 @@ static void start(char **command)
 	stored_count = 0;
 }
 
+static void forget(void)
+{
+	while (stored_count > 0)
+		(void)close(stored[--stored_count]);
+}
+
 static bool reap(void)
 {
 	int status;
@@ -129,6 +139,8 @@ static bool reap(void)
 	if (child == 0 || waitpid(child, &status, WNOHANG) != child)
 		return false;
 	receive();
+	if (forgetful)
+		forget();
 	child = 0;
 	if (WIFSIGNALED(status))
 		printf("killed %d\n", WTERMSIG(status));
@@ -159,11 +171,13 @@ static void serve_once(char **command)
 
 	for (size_t i = 0; i < stored_count; i++)
 		fds[2 + i] = (struct pollfd){ stored[i], 0, 0 };
-	if (poll(fds, 2 + stored_count, 1000) < 0)
+	if (ppoll(fds, 2 + stored_count, NULL, &unblocked) < 0)
 		assert(errno == EINTR);
 	else
 		drop(fds + 2);
 	receive();
+	if (forgetful)
+		forget();
 	if (reap())
 		start(command);
 	if (child == 0 && fds[0].revents & POLLIN)
@@ -175,6 +189,7 @@ static int serve(char **argv)
 	struct sockaddr_un address = path_address(argv[2]);
 	struct sigaction action = { .sa_handler = on_signal };
 	char path[sizeof(address.sun_path) + 8];
+	sigset_t blocked;
 
 	(void)snprintf(path, sizeof(path), "%s.n", argv[2]);
 	(void)unlink(argv[2]);
@@ -186,9 +201,14 @@ static int serve(char **argv)
 	notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert(bind(notify, (struct sockaddr *)&address, sizeof(address)) == 0);
 	assert(setenv("NOTIFY_SOCKET", path, 1) == 0);
+	(void)sigemptyset(&blocked);
+	(void)sigaddset(&blocked, SIGTERM);
+	(void)sigaddset(&blocked, SIGCHLD);
+	assert(sigprocmask(SIG_BLOCK, &blocked, &unblocked) == 0);
 	assert(sigaction(SIGTERM, &action, NULL) == 0);
 	assert(sigaction(SIGCHLD, &action, NULL) == 0);
 	printf("listening\n");
+	(void)fflush(stdout);
 	while (ended != 2)
 		serve_once(argv + 3);
 	if (child) {
@@ -421,7 +441,8 @@ static int storm(char **argv)
 int main(int argc, char **argv)
 {
 	assert(argc >= 4);
-	if (strcmp(argv[1], "serve") == 0)
+	forgetful = strcmp(argv[1], "forget") == 0;
+	if (forgetful || strcmp(argv[1], "serve") == 0)
 		return serve(argv);
 	if (strcmp(argv[1], "ask") == 0)
 		return ask_once(argv);
