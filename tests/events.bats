@@ -89,12 +89,12 @@ compare_pcrs() {
 }
 
 @test "a damaged log: exit status 8, offset and reason, and what was before it" {
-    head -c -5 "$log" >cut
-    fails 8 tpm-reseal events cut
-    says 'cut: damaged at offset 20138: 40 bytes of data, but 35 are left'
+    head -c -5 "$log" >short
+    fails 8 tpm-reseal events short
+    says 'short: damaged at offset 20138: 40 bytes of data, but 35 are left'
     says 'Exit Boot Services Invocation'
     [[ $output != *'Exit Boot Services Returned'* ]]
-    tpm-reseal events --json cut >json 2>/dev/null || [ $? -eq 8 ]
+    tpm-reseal events --json short >json 2>/dev/null || [ $? -eq 8 ]
     [ "$(jq -c '[(.events | length), .damaged.offset]' json)" = '[46,20138]' ]
     jq -e '.damaged.reason | startswith("40 bytes")' json
     # Whole, it says nothing of the kind.
@@ -163,7 +163,7 @@ compare_pcrs() {
 
 @test "strings out of a log are escaped" {
     esc=$(printf '\033')
-    LC_ALL=C sed "s/Exit Boot Services Invocation/Exit$esc]0;owned$esc[31mInvocations/" "$log" >hostile
+    LC_ALL=C sed "s/Exit Boot Services Invocation/Exit${esc}]0;owned${esc}[31mInvocations/" "$log" >hostile
     cmp -s hostile "$log" && false
     LC_ALL=C grep -q "$esc" hostile
     for option in '' --json; do

@@ -163,14 +163,14 @@ changed_events() {
 }
 
 @test "a damaged log explains and predicts nothing" {
-    head -c -5 "$own/after.bin" >cut
-    for options in "--baseline cut --log $own/after.bin" "--baseline $own/before.bin --log cut"; do
+    head -c -5 "$own/after.bin" >short
+    for options in "--baseline short --log $own/after.bin" "--baseline $own/before.bin --log short"; do
         # shellcheck disable=SC2086 # words
         fails 8 tpm-reseal explain $options
         one_line
-        says 'cut: damaged at offset '
+        says 'short: damaged at offset '
     done
-    fails 8 tpm-reseal predict --log cut --dbx "$own/dbx.esl"
+    fails 8 tpm-reseal predict --log short --dbx "$own/dbx.esl"
     one_line
 }
 
@@ -198,8 +198,8 @@ changed_events() {
     for bank in sha1 sha256 sha384 sha512; do
         before=$(sed -n "s/^$bank 7 //p" "$BATS_TEST_DIRNAME/eventlogs/before.pcrs")
         after=$(sed -n "s/^$bank 7 //p" "$BATS_TEST_DIRNAME/eventlogs/after.pcrs")
-        [ "$(jq -r ".before.$bank[\"7\"]" json)" = "$before" ]
-        [ "$(jq -r ".pcrs.$bank[\"7\"]" json)" = "$after" ]
+        [ "$(jq -r ".before.${bank}[\"7\"]" json)" = "$before" ]
+        [ "$(jq -r ".pcrs.${bank}[\"7\"]" json)" = "$after" ]
         tpm-reseal predict --log "$own/before.bin" --dbx "$own/dbx.esl" --pcrs "$bank:7=$before" |
             grep -qx "  $bank:7=$after"
         fails 3 tpm-reseal predict --log "$own/before.bin" --dbx "$own/dbx.esl" --pcrs "$bank:7=$after"
