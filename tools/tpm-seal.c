@@ -81,7 +81,7 @@ static int open_ring(struct sr_store *store, const char *name, struct sr_ring **
 		if (r < 0)
 			return r;
 	}
-	r = sr_ring_open(ring, tpm, choices_ask(), err);
+	r = sr_ring_open_for_admin(ring, tpm, choices_ask(), err);
 	if (r == 0)
 		*ret = take(ring);
 	return r;
@@ -245,7 +245,7 @@ static int rename_secret(struct sr_store *store, const char *from, const char *t
 	if (r == 0)
 		r = tool_tpm(store, &tpm, err);
 	if (r == 0)
-		r = sr_ring_open(ring, tpm, choices_ask(), err);
+		r = sr_ring_open_for_admin(ring, tpm, choices_ask(), err);
 	if (r == 0)
 		r = sr_ring_rename(ring, from, to, err);
 	if (r == 0)

@@ -18,39 +18,63 @@ static uint32_t differences(const struct sr_pcrs *wanted, const struct sr_pcrs *
 	return mask;
 }
 
+/* What the latch closed is open again at the next boot: it is compared as it will be. */
+static bool open_latch(const struct sr_ring *ring, struct sr_pcrs *present)
+{
+	uint32_t latch = sr_ring_latch(ring) & present->given;
+	bool latched = false;
+
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++) {
+		if (!(latch & 1U << pcr))
+			continue;
+		latched |= !sr_pcr_is_zero(present, pcr);
+		memset(present->value[pcr], 0, SR_DIGEST_MAX);
+	}
+	return latched;
+}
+
 /* The approval that wants the fewest changes is the one worth talking about. */
 static void consider(const struct sr_approval *approval, const struct sr_pcrs *present,
-		     struct sr_comparison *best)
+		     uint32_t bit, struct sr_comparison *best)
 {
 	uint32_t changed = differences(&approval->values, present);
 
 	if (sr_approval_holds(approval, present)) {
-		*best = (struct sr_comparison){ .holds = true, .made = approval->made };
-	} else if (changed && (!best->changed || __builtin_popcount(changed) <
-						     __builtin_popcount(best->changed))) {
+		if (!best->holding)
+			best->made = approval->made;
+		best->holding |= bit;
+		best->changed = 0;
+	} else if (!best->holding && changed &&
+		   (!best->changed ||
+		    __builtin_popcount(changed) < __builtin_popcount(best->changed))) {
 		best->changed = changed;
 		best->made = approval->made;
 	}
 }
 
 /* Each is compared in its own bank: a list may have been sealed in another before. */
-int sr_compare(const struct sr_approvals *approvals, struct sr_tpm *tpm,
-	       struct sr_comparison *ret, struct sr_err *err)
+int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
+	       struct sr_tpm *tpm, struct sr_comparison *ret, struct sr_err *err)
 {
 	struct sr_comparison best = { 0 };
 	struct sr_pcrs present = { 0 };
 
-	for (size_t i = 0; i < approvals->count && !best.holds; i++) {
+	for (size_t i = 0; i < approvals->count; i++) {
 		const struct sr_pcrs *wanted = &approvals->approval[i].values;
 		int r;
 
+		/* A PCR that is needed only to look at others beside one that holds. */
+		if (best.holding &&
+		    (present.bank != wanted->bank || wanted->mask & ~present.given))
+			continue;
 		if (present.bank != wanted->bank)
 			present = (struct sr_pcrs){ .bank = wanted->bank };
 		present.mask |= wanted->mask;
 		r = sr_pcr_read(tpm, &present, err);
 		if (r < 0)
 			return r;
-		consider(&approvals->approval[i], &present, &best);
+		best.latched |= open_latch(ring, &present);
+		consider(&approvals->approval[i], &present, 1U << i, &best);
 	}
 	*ret = best;
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reading PCRs. */
+/* Reading PCRs; sr_tpm_extend() is in sealring.h. */
 #ifndef SR_PCR_H
 #define SR_PCR_H
 
