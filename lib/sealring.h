@@ -1132,7 +1132,7 @@ int sr_ring_import(struct sr_store *store, const char *directory, const char *na
  * @srk:	public area of its storage key: a marshalled TPM2B_PUBLIC
  * @srk_size:	bytes in @srk
  * @approvals:	one TPMKey each, DER in base64, in the order in which they are tried: for
- *		boots to come first, then "current"
+ *		boots to come first, then "current", then others
  * @values:	as many: what each approval wants, and its day: "sha256:0=HEX+7=HEX+15=0
  *		2026-11-27"; "" when not known. For messages only, and believed only where
  *		the policy confirms it

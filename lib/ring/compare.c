@@ -63,10 +63,6 @@ int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
 		const struct sr_pcrs *wanted = &approvals->approval[i].values;
 		int r;
 
-		/* A PCR that is needed only to look at others beside one that holds. */
-		if (best.holding &&
-		    (present.bank != wanted->bank || wanted->mask & ~present.given))
-			continue;
 		if (present.bank != wanted->bank)
 			present = (struct sr_pcrs){ .bank = wanted->bank };
 		present.mask |= wanted->mask;

@@ -62,20 +62,30 @@ static int make_room(struct sr_ring_parts *parts, size_t count, struct sr_err *e
 	return 0;
 }
 
-/* "current" is read first and goes last: what is for boots to come is tried before it. */
+/* "current" was read first; what is for boots to come is tried before it. */
+static void next_first(struct sr_approvals *approvals)
+{
+	for (size_t i = 1; i < approvals->count; i++)
+		if (strcmp(approvals->approval[i].name, "next") == 0) {
+			struct sr_approval next = approvals->approval[i];
+
+			memmove(&approvals->approval[1], &approvals->approval[0],
+				i * sizeof(next));
+			approvals->approval[0] = next;
+		}
+}
+
 static int get_approvals(const struct sr_ring *ring, struct sr_ring_parts *parts,
 			 struct sr_err *err)
 {
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
-	size_t shift;
 	int r = sr_approvals_read(ring, &approvals, err);
 
 	if (r == 0)
 		r = make_room(parts, approvals.count, err);
-	shift = strcmp(approvals.approval[0].name, "current") == 0;
+	next_first(&approvals);
 	for (size_t i = 0; r == 0 && i < approvals.count; i++) {
-		const struct sr_approval *approval =
-		    &approvals.approval[(i + shift) % approvals.count];
+		const struct sr_approval *approval = &approvals.approval[i];
 
 		r = sr_approval_format(approval, &parts->approvals[i], &parts->values[i],
 				       err);

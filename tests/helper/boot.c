@@ -5,7 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ground/parse.h"
+#include "codec/tpmkey.h"
+#include "ring/ring.h"
 
 static struct sr_err err;
 
@@ -114,7 +115,7 @@ static int from_parts(const char *file, struct sr_ring **ret)
 	return r;
 }
 
-static int cmd_parts(char **argv)
+static int cmd_take(char **argv)
 {
 	struct sr_ring_parts parts = { 0 };
 	struct sr_ring *ring = NULL;
@@ -132,32 +133,6 @@ static int cmd_parts(char **argv)
 static int write_out(const uint8_t *data, size_t size)
 {
 	return fwrite(data, 1, size, stdout) == size ? 0 : -EIO;
-}
-
-/* wrap RING NAME <secret >envelope */
-static int cmd_wrap(char **argv)
-{
-	_cleanup_secret_ struct sr_secret secret = { 0 };
-	struct sr_ring *ring = NULL;
-	struct sr_tpm *tpm = NULL;
-	uint8_t *envelope = NULL;
-	size_t size;
-	int r = load(argv[0], &ring);
-
-	if (r == 0)
-		r = open_tpm(NULL, &tpm, &err);
-	if (r == 0)
-		r = sr_ring_open_for_admin(ring, tpm, NULL, &err);
-	if (r == 0)
-		r = sr_secret_read(0, "input", 4096, &secret, &err);
-	if (r == 0)
-		r = sr_ring_wrap(ring, argv[1], &secret, &envelope, &size, &err);
-	if (r == 0)
-		r = write_out(envelope, size);
-	free(envelope);
-	sr_tpm_close(tpm);
-	sr_ring_free(ring);
-	return r;
 }
 
 static int unwrap(struct sr_ring *ring, const char *name, const char *file)
@@ -271,18 +246,128 @@ static int cmd_volumes(char **argv)
 	return r < 0 ? r : 0;
 }
 
-/* admin RING: open it to be changed */
-static int cmd_admin(char **argv)
+static int open_for_admin(const char *name, struct sr_ring **ret)
 {
-	struct sr_ring *ring = NULL;
 	struct sr_tpm *tpm = NULL;
-	int r = load(argv[0], &ring);
+	int r = load(name, ret);
 
 	if (r == 0)
 		r = open_tpm(NULL, &tpm, &err);
 	if (r == 0)
-		r = sr_ring_open_for_admin(ring, tpm, NULL, &err);
+		r = sr_ring_open_for_admin(*ret, tpm, NULL, &err);
 	sr_tpm_close(tpm);
+	return r;
+}
+
+/* wrap RING NAME <secret >envelope */
+static int cmd_wrap(char **argv)
+{
+	_cleanup_secret_ struct sr_secret secret = { 0 };
+	struct sr_ring *ring = NULL;
+	uint8_t *envelope = NULL;
+	size_t size;
+	int r = open_for_admin(argv[0], &ring);
+
+	if (r == 0)
+		r = sr_secret_read(0, "input", 4096, &secret, &err);
+	if (r == 0)
+		r = sr_ring_wrap(ring, argv[1], &secret, &envelope, &size, &err);
+	if (r == 0)
+		r = write_out(envelope, size);
+	free(envelope);
+	sr_ring_free(ring);
+	return r;
+}
+
+/* secret RING NAME: print it */
+static int cmd_secret(char **argv)
+{
+	_cleanup_secret_ struct sr_secret secret = { 0 };
+	struct sr_ring *ring = NULL;
+	int r = open_for_admin(argv[0], &ring);
+
+	if (r == 0)
+		r = sr_ring_unseal(ring, argv[1], &secret, &err);
+	if (r == 0)
+		r = write_out(secret.data, secret.size);
+	sr_ring_free(ring);
+	return r;
+}
+
+/* key RING: what must be nowhere */
+static int cmd_key(char **argv)
+{
+	struct sr_ring *ring = NULL;
+	int r = open_for_admin(argv[0], &ring);
+
+	if (r == 0)
+		r = write_out(ring->key.data, ring->key.size);
+	sr_ring_free(ring);
+	return r;
+}
+
+/* The object's policy follows the statements, as somebody would have made it. */
+static void add_step(struct sr_tpmkey *key, TPM2_CC code)
+{
+	struct sr_policy_step step = { .code = code };
+
+	if (code == TPM2_CC_PolicyLocality)
+		step.locality = 1;
+	key->policy.step[key->policy.count++] = step;
+	(void)sr_policy_digest(&key->policy, &key->pub.publicArea.authPolicy, NULL);
+}
+
+static void change(struct sr_tpmkey *key, const char *kind)
+{
+	TPMA_OBJECT *attributes = &key->pub.publicArea.objectAttributes;
+
+	if (strcmp(kind, "parent") == 0)
+		key->parent = 0x81000002;
+	if (strcmp(kind, "loadable") == 0)
+		key->type = SR_TPMKEY_LOADABLE;
+	if (strcmp(kind, "noda") == 0 || strcmp(kind, "pin") == 0)
+		*attributes &= ~(TPMA_OBJECT)TPMA_OBJECT_NODA;
+	if (strcmp(kind, "pin") == 0)
+		add_step(key, TPM2_CC_PolicyAuthValue);
+	if (strcmp(kind, "locality") == 0)
+		add_step(key, TPM2_CC_PolicyLocality);
+	if (strcmp(kind, "nopolicy") == 0)
+		key->policy.count = 0;
+}
+
+/* forge KIND PARTS: its first approval, made otherwise */
+static int cmd_forge(char **argv)
+{
+	_cleanup_(sr_tpmkey_freep) struct sr_tpmkey *key = NULL;
+	_cleanup_buf_ struct sr_buf was = { 0 }, is = { 0 };
+	struct sr_ring_parts parts = { 0 };
+	int r;
+
+	read_parts(argv[1], &parts);
+	r = sr_base64_parse(parts.approvals[0], 4096, &was, &err);
+	if (r == 0)
+		r = sr_tpmkey_read(&was, &key, &err);
+	if (r < 0)
+		return r;
+	change(key, argv[0]);
+	r = strcmp(argv[0], "pem") == 0 ? sr_tpmkey_write(key, NULL, &is, &err)
+					: sr_tpmkey_write_der(key, &is, &err);
+	if (r < 0)
+		return r;
+	free(parts.approvals[0]);
+	parts.approvals[0] = malloc(SR_BASE64_SIZE(is.size));
+	sr_base64_format(is.data, is.size, parts.approvals[0]);
+	print_parts(&parts);
+	sr_ring_parts_done(&parts);
+	return 0;
+}
+
+/* admin RING: open it to be changed */
+static int cmd_admin(char **argv)
+{
+	struct sr_ring *ring = NULL;
+	int r = open_for_admin(argv[0], &ring);
+
 	sr_ring_free(ring);
 	return r;
 }
@@ -293,10 +378,12 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(char **argv);
 	} commands[] = {
-		{ "parts", cmd_parts },	    { "wrap", cmd_wrap },
+		{ "take", cmd_take },	    { "wrap", cmd_wrap },
 		{ "open", cmd_open },	    { "cached", cmd_cached },
 		{ "revoke", cmd_revoke },   { "note", cmd_note },
 		{ "volumes", cmd_volumes }, { "admin", cmd_admin },
+		{ "secret", cmd_secret },   { "key", cmd_key },
+		{ "forge", cmd_forge },
 	};
 
 	for (size_t i = 0; argc > 1 && i < SR_COUNT(commands); i++)
