@@ -6,6 +6,8 @@
 load common
 
 programs="tpm-seal tpm-unseal tpm-ring tpm-reseal"
+# Run by units only: a page in section 8, no completions.
+daemons="tpm-credential"
 
 setup_file() {
     tpm_start
@@ -82,6 +84,16 @@ fish_options() {
     sed -i '$d' in-fish
     run same "options" in-help in-fish
     [ "$status" -ne 0 ]
+}
+
+@test "options of daemons are the same in --help and page" {
+    for program in $daemons; do
+        help_options "$program" >in-help
+        [ "$(wc -l <in-help)" -ge 5 ]
+        section "$program.8" OPTIONS | grep -E '^\*-' | grep -oE -- '--[a-z-]+' | sort >in-page
+        same "options of $program" in-help in-page
+        "$program" --help | grep -q "See $program(8); exit status in sealring(7)"
+    done
 }
 
 @test "short options are the same in --help, page and completions" {
@@ -193,7 +205,7 @@ is_command() {
 }
 
 @test "every option that a message, a page or the README names exists" {
-    for program in $programs; do help_options "$program"; done | sort -u >known
+    for program in $programs $daemons; do help_options "$program"; done | sort -u >known
     # Those of systemd-ask-password and systemd-creds.
     printf '%s\n' --timeout --id --icon --with-key >>known
     strings_of "$root"/lib/*/*.c "$root"/tools/*.c >texts
@@ -282,7 +294,8 @@ is_command() {
 @test "every environment variable that the code reads is in the pages" {
     cat "$root"/tools/*.c | tr '\n\t' '  ' |
         grep -oE '(getenv|from_env|directory)\( *"[^;]*;' | grep -oE '"[A-Z][A-Z0-9_]+"' | tr -d '"' |
-        sort -u | grep -vx -e HOME -e TERM -e TSS2_LOG >variables
+        sort -u | grep -vx -e HOME -e TERM -e TSS2_LOG \
+        -e JOURNAL_STREAM -e SYSTEMD_EXEC_PID >variables
     [ "$(wc -l <variables)" -ge 7 ]
     for program in $programs; do
         while read -r name; do
@@ -476,6 +489,25 @@ complete_bash() {
             false
         }
     done <links
+}
+
+# chapter NAME: the fenced lines of a chapter of the README
+chapter() {
+    awk -v name="## $1" '/^## / { inside = ($0 == name) } /^```/ { fenced = !fenced; next }
+        inside && fenced' "$root/README.md"
+}
+
+@test "README, Give a service its secret: the command prints what the README says" {
+    printf secret >password
+    chapter 'Give a service its secret' >shown
+    read -r prompt command <shown
+    [ "$prompt" = '#' ]
+    # The rest of the first block, but for the question.
+    sed -n '3,/^$/p; /^\[Service\]/,/^Load/p' shown >wanted
+    grep -q '^LoadCredential=' wanted
+    setsid -w bash -c "${command/tpm-seal/tpm-seal --system --quiet --no-recovery} password" >printed
+    diff printed wanted
+    grep -qx 'Units=web.service' "$SEALRING_CONFIG_DIR/secrets.d/web-password.conf"
 }
 
 @test "the demo tells its story, and ends with 0" {
