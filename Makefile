@@ -56,7 +56,7 @@ SOVERSION = 0
 APT_build    = gcc libc6-dev pkgconf libtss2-dev libssl-dev libkeyutils-dev libinih-dev \
 	       libjson-c-dev libcryptsetup-dev libsystemd-dev libqrencode-dev scdoc
 APT_check    = bats swtpm tpm2-tools openssl keyutils strace procps util-linux bsdutils \
-	       xxd
+	       xxd systemd
 APT_lint     = clang-format clang-tidy shellcheck mandoc
 APT_fuzz     = clang
 APT_bench    = hyperfine clevis clevis-tpm2 systemd jq time
@@ -65,14 +65,14 @@ APT_ci       = clang git mmdebstrap
 DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs-devel \
 	       inih-devel json-c-devel cryptsetup-devel systemd-devel qrencode-devel scdoc
 DNF_check    = bats swtpm tpm2-tools openssl keyutils strace procps-ng util-linux libasan \
-	       libubsan xxd
+	       libubsan xxd systemd
 DNF_lint     = clang-tools-extra ShellCheck mandoc
 DNF_fuzz     = clang compiler-rt
 DNF_bench    = hyperfine clevis systemd jq time
 DNF_ci       = clang git mmdebstrap
 PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c cryptsetup systemd-libs \
 	       qrencode scdoc
-PACMAN_check = bats swtpm tpm2-tools keyutils strace procps-ng util-linux tinyxxd
+PACMAN_check = bats swtpm tpm2-tools keyutils strace procps-ng util-linux tinyxxd systemd
 PACMAN_lint  = clang shellcheck mandoc
 PACMAN_fuzz  = clang compiler-rt
 PACMAN_bench = hyperfine clevis systemd jq time
