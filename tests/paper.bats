@@ -7,7 +7,7 @@ load common
 
 programs="tpm-seal tpm-unseal tpm-ring tpm-reseal tpm-luks"
 # Run by units and scripts: not on PATH, so nothing is completed.
-private="tpm-latch"
+private="tpm-latch tpm-credential"
 
 setup_file() {
     tpm_start
@@ -95,6 +95,7 @@ fish_options() {
         help_options "$program" >in-help
         page_options "$program" >in-page
         same "options of $program" in-help in-page
+        "$program" --help | grep -q "See $program(8); exit status in sealring(7)"
     done
 }
 
@@ -141,7 +142,7 @@ words() {
     for program in tpm-ring tpm-reseal tpm-luks; do
         commands_of "$program" >in-help
         [ "$(wc -l <in-help)" -ge 3 ]
-        section "$program.1" COMMANDS | sed -nE 's/^\*([a-z ]+)\* \[?_.*/\1/p' | sort >in-page
+        section "$program.1" COMMANDS | sed -nE 's/^\*([a-z ]+)\* \[?[_*].*/\1/p' | sort >in-page
         same "commands of $program" in-help in-page
 
         words <in-help >words-help
@@ -256,6 +257,8 @@ is_command() {
         'tpm-ring recovery test' 'tpm-ring export system' 'tpm-ring list --nonsense'
         'tpm-ring create .x --no-recovery' 'tpm-ring show a/b'
         'tpm-reseal' 'tpm-reseal nonsense' 'tpm-reseal status a b' 'tpm-reseal now --pcrs x'
+        'tpm-reseal events a b' 'tpm-reseal explain' 'tpm-reseal predict'
+        'tpm-reseal explain --baseline empty --pcrs 7=00' 'tpm-reseal predict --dbx'
         'tpm-luks' 'tpm-luks nonsense' 'tpm-luks enroll' 'tpm-luks enroll a b' 'tpm-luks list a b'
         'tpm-luks remove' 'tpm-luks remove --all --ring r empty' 'tpm-luks list --nonsense'
     )
@@ -298,7 +301,8 @@ is_command() {
 @test "every environment variable that the code reads is in the pages" {
     cat "$root"/tools/*.c | tr '\n\t' '  ' |
         grep -oE '(getenv|from_env|directory)\( *"[^;]*;' | grep -oE '"[A-Z][A-Z0-9_]+"' | tr -d '"' |
-        sort -u | grep -vx -e HOME -e TERM -e TSS2_LOG >variables
+        sort -u | grep -vx -e HOME -e TERM -e TSS2_LOG \
+        -e JOURNAL_STREAM -e SYSTEMD_EXEC_PID >variables
     [ "$(wc -l <variables)" -ge 7 ]
     for program in $programs; do
         while read -r name; do
@@ -448,6 +452,10 @@ run_examples() {
 @test "the examples in tpm-reseal(1) run" {
     prepare
     tpm-seal -q --recovery-key-file recovery.key db-password password.txt
+    gunzip -c "$root/tests/eventlogs/before.bin.gz" >good.log
+    gunzip -c "$root/tests/eventlogs/after.bin.gz" >now.log
+    cp "$root/tests/eventlogs/dbx.esl" dbxupdate.bin
+    tpm-ring -q create boot --recovery-key-file recovery.key --manage yes
     run_examples tpm-reseal.1
     [ "$(tpm-unseal --pin-file pin.txt db-password)" = sesame ]
     fails 4 setsid -w tpm-unseal db-password
@@ -503,6 +511,25 @@ complete_bash() {
             false
         }
     done <links
+}
+
+# chapter NAME: the fenced lines of a chapter of the README
+chapter() {
+    awk -v name="## $1" '/^## / { inside = ($0 == name) } /^```/ { fenced = !fenced; next }
+        inside && fenced' "$root/README.md"
+}
+
+@test "README, Give a service its secret: the command prints what the README says" {
+    printf secret >password
+    chapter 'Give a service its secret' >shown
+    read -r prompt command <shown
+    [ "$prompt" = '#' ]
+    # The rest of the first block, but for the question.
+    sed -n '3,/^$/p; /^\[Service\]/,/^Load/p' shown >wanted
+    grep -q '^LoadCredential=' wanted
+    setsid -w bash -c "${command/tpm-seal/tpm-seal --system --quiet --no-recovery} password" >printed
+    diff printed wanted
+    grep -qx 'Units=web.service' "$SEALRING_CONFIG_DIR/secrets.d/web-password.conf"
 }
 
 @test "the demo tells its story, and ends with 0" {

@@ -46,6 +46,9 @@ char *tool_runtime_dir(void);
 /** tool_tcti() - how to reach the TPM, as was chosen; NULL for the kernel's device */
 const char *tool_tcti(const struct sr_store *store);
 
+/** tool_is_system() - whether that is the system's */
+bool tool_is_system(void);
+
 /** tool_tpm() - the TPM that --tcti, the environment and the configuration choose */
 int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err);
 
@@ -54,6 +57,9 @@ void tool_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /** tool_warn() - one line of warning on stderr */
 void tool_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/** tool_report() - print a failure, and whose request it was if @request is not NULL */
+void tool_report(int r, const struct sr_err *err, const struct sr_request *request);
 
 /** tool_complain() - print a failure and go on; remembers the first for the exit status
  */

@@ -7,12 +7,12 @@
 #include "follow.h"
 #include "json.h"
 #include "prompt.h"
+#include "reseal.h"
 
 static const char *escrow_key;
-static bool as_json;
 
 static const struct option_row options[] = {
-	{ 'j', "json", OPTION_FLAG, &as_json, NULL, "status as JSON" },
+	{ 'j', "json", OPTION_FLAG, &reseal_options.json, NULL, "print JSON" },
 	{ 0, "pcrs", OPTION_TEXT, &choices.pcrs, "LIST",
 	  "seal to these PCRs from now on" },
 	{ 0, "pin", OPTION_FLAG, &choices.pin, NULL, "ask for a new PIN" },
@@ -26,8 +26,18 @@ static const struct option_row options[] = {
 	  "read the recovery key from FILE" },
 	{ 0, "escrow-key", OPTION_TEXT, &escrow_key, "FILE",
 	  "recover with this private key" },
-	{ 0, "manage", OPTION_TEXT, &choices.manage, "yes|no",
+	{ 0, "manage", OPTION_TEXT, &choices.manage, "YES|NO",
 	  "recover: keep ring boot's key in ring system" },
+	{ 0, "baseline", OPTION_TEXT, &reseal_options.baseline, "FILE",
+	  "explain: event log of the good boot" },
+	{ 0, "log", OPTION_TEXT, &reseal_options.log, "FILE",
+	  "event log, instead of this boot's" },
+	{ 0, "dbx", OPTION_LIST, &reseal_options.dbx, "FILE",
+	  "predict: this update of dbx" },
+	{ 0, "db", OPTION_LIST, &reseal_options.db, "FILE",
+	  "predict: this update of db" },
+	{ 0, "kek", OPTION_LIST, &reseal_options.kek, "FILE",
+	  "predict: this update of KEK" },
 	{ 0 },
 };
 
@@ -143,7 +153,7 @@ static int cmd_status(int argc, char **argv, struct sr_err *err)
 	_cleanup_work_ struct work work = { 0 };
 	int r = start(&work, err);
 
-	if (r == 0 && as_json)
+	if (r == 0 && reseal_options.json)
 		work.array = json_object_new_array();
 	if (r == 0)
 		r = for_each(&work, argc, argv, show_status, err);
@@ -195,8 +205,9 @@ static int approve_now(struct work *work, const char *name, struct sr_err *err)
 /* What concerns one ring only is not done to all of them by leaving out a word. */
 static int check_now(int argc, struct sr_err *err)
 {
-	if (as_json)
-		return sr_fail(err, -EINVAL, "--json goes with status");
+	if (reseal_options.json)
+		return sr_fail(err, -EINVAL,
+			       "--json goes with status, events, explain and predict");
 	if (argc == 0 && (choices.pcrs || choices.pin || choices.new_pin_file))
 		return sr_fail(
 		    err, -EINVAL,
@@ -369,6 +380,11 @@ static const struct command_row commands[] = {
 	{ "status", "[RING]", 0, 1, cmd_status, "how rings stand in this boot" },
 	{ "now", "[RING]", 0, 1, cmd_now, "seal to the present boot state" },
 	{ "recover", "[RING]", 0, 1, cmd_recover, "the same, opened by recovery" },
+	{ "events", "[FILE]", 0, 1, reseal_events, "what a boot's event log says" },
+	{ "explain", "[--log FILE]", 0, 0, reseal_explain,
+	  "what changed between two boots" },
+	{ "predict", "[--log FILE]", 0, 0, reseal_predict,
+	  "PCR 7 after a Secure Boot update" },
 	{ 0 },
 };
 

@@ -140,6 +140,7 @@ static int explain(const struct attempt *attempt, struct sr_err *err)
 	const char *name = attempt->ring->name;
 	char text[SR_CHANGED_TEXT], since[SR_TIME_TEXT] = "sealing", how[REMEDY_TEXT];
 	struct sr_comparison comparison = { 0 };
+	int r;
 
 	if (sr_compare(attempt->ring, attempt->approvals, attempt->tpm, &comparison,
 		       NULL) == 0 &&
@@ -158,10 +159,13 @@ static int explain(const struct attempt *attempt, struct sr_err *err)
 		sr_time_format(comparison.made, since);
 		since[10] = '\0'; /* the day is enough */
 	}
-	return sr_fail(err, -EKEYREJECTED,
-		       "ring %s: policy does not hold: %s changed since %s: %s%s", name,
-		       text, since, attempt->ring->store ? "if you know why, " : "",
-		       remedy(attempt->ring, how));
+	r = sr_fail(err, -EKEYREJECTED,
+		    "ring %s: policy does not hold: %s changed since %s: %s%s", name, text,
+		    since, attempt->ring->store ? "if you know why, " : "",
+		    remedy(attempt->ring, how));
+	if (err)
+		err->pcrs = comparison.changed;
+	return r;
 }
 
 static int fail_other_tpm(const struct sr_ring *ring, struct sr_err *err)

@@ -6,7 +6,8 @@
 int sr_ring_open(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
 		 struct sr_err *err)
 {
-	return sr_opening_unseal(ring, tpm, ask, NULL, err);
+	return sr_about(err, sr_opening_unseal(ring, tpm, ask, NULL, err), ring->name,
+			NULL);
 }
 
 /* Without a PIN a ring that had one would come back weaker than its owner made it. */

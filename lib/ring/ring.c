@@ -402,10 +402,12 @@ int sr_ring_load(struct sr_store *store, const char *name, struct sr_ring **ret,
 	rings = sr_store_dir(store, err);
 	r = rings < 0 ? rings : open_locked(rings, name, &dir, err);
 	if (r == -ENOENT)
-		return sr_fail(err, -ENOKEY,
-			       "no ring \"%s\" in %s: tpm-ring create makes one", name,
-			       store->rings_path);
-	return r < 0 ? r : sr_ring_load_from(store, name, &dir, ret, err);
+		r = sr_fail(err, -ENOKEY,
+			    "no ring \"%s\" in %s: tpm-ring create makes one", name,
+			    store->rings_path);
+	if (r == 0)
+		r = sr_ring_load_from(store, name, &dir, ret, err);
+	return sr_about(err, r, name, NULL);
 }
 
 /* What another writer changed since the ring was loaded must not be written back. */
@@ -512,7 +514,7 @@ int sr_fail_ring(const struct sr_ring *ring, int r, struct sr_err *err)
 	char prefix[SR_NAME_MAX + 8];
 
 	(void)snprintf(prefix, sizeof(prefix), "ring %s", ring->name);
-	return sr_prefix(err, r, prefix);
+	return sr_about(err, sr_prefix(err, r, prefix), ring->name, NULL);
 }
 
 static void print_srk(FILE *out, const TPM2B_PUBLIC *srk)

@@ -18,7 +18,7 @@ static int fail_secret(const char *name, int r, struct sr_err *err)
 	char prefix[SR_NAME_MAX + 10];
 
 	(void)snprintf(prefix, sizeof(prefix), "secret %s", name);
-	return sr_prefix(err, r, prefix);
+	return sr_about(err, sr_prefix(err, r, prefix), NULL, name);
 }
 
 int sr_secrets_list(struct sr_ring *ring, char ***ret, struct sr_err *err)
@@ -91,7 +91,8 @@ int sr_secret_load(struct sr_ring *ring, const char *name, struct sr_secret *ret
 	if (r < 0)
 		return r;
 	dir = sr_ring_open_subdir(ring, "secrets", err);
-	return dir < 0 ? dir : read_secret(ring, dir, name, ret, err);
+	r = dir < 0 ? dir : read_secret(ring, dir, name, ret, err);
+	return sr_about(err, r, ring->name, name);
 }
 
 int sr_ring_unseal(struct sr_ring *ring, const char *name, struct sr_secret *ret,
@@ -191,7 +192,7 @@ int sr_ring_seal(struct sr_ring *ring, const char *name, const struct sr_secret 
 	if (r == 1 && mode == SR_SEAL_IF_CHANGED && unchanged(ring, dir, name, secret))
 		return 0;
 	r = sr_secret_store(ring, dir, name, secret, err);
-	return r < 0 ? r : 1;
+	return r < 0 ? sr_about(err, r, ring->name, name) : 1;
 }
 
 static int unlink_secret(const struct sr_ring *ring, int dir, const char *name,

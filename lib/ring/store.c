@@ -14,6 +14,7 @@
 
 #define WAIT_USUAL 10 /* seconds; [TPM] Wait= */
 #define WAIT_MAX 300
+#define LATCH_USUAL 15 /* [Latch] PCR= */
 
 static int set_tcti(const char *value, void *arg, struct sr_err *err)
 {
@@ -71,9 +72,17 @@ static int set_latch_required(const char *value, void *arg, struct sr_err *err)
 	return sr_bool_parse(value, &config->latch_required, err);
 }
 
+static int set_event_log(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_config *config = arg;
+
+	return sr_conf_string(value, &config->event_log, err);
+}
+
 static const struct sr_conf_key config_keys[] = {
 	{ "TPM", "TCTI", false, set_tcti },
 	{ "TPM", "Wait", false, set_wait },
+	{ "TPM", "EventLog", false, set_event_log },
 	{ "Policy", "PCRs", false, set_pcrs },
 	{ "Latch", "PCR", false, set_latch_pcr },
 	{ "Latch", "Required", false, set_latch_required },
@@ -134,6 +143,7 @@ void sr_store_close(struct sr_store *store)
 	free(store->runtime_dir);
 	free(store->rings_path);
 	free(store->config.tcti);
+	free(store->config.event_log);
 	free(store->config.pcrs);
 	sr_strv_free(store->config.escrow);
 	free(store);
@@ -149,11 +159,11 @@ int sr_store_open(const struct sr_store_options *options, struct sr_store **ret,
 
 	if (!store)
 		return sr_fail_memory(err);
-	store->config.latch_pcr = 15;
-	store->config.latch_required = true;
 	store->config_dir = strdup(options->config_dir);
 	store->state_dir = strdup(options->state_dir);
 	store->config.wait = WAIT_USUAL;
+	store->config.latch_pcr = LATCH_USUAL;
+	store->config.latch_required = true;
 	if (options->runtime_dir)
 		store->runtime_dir = strdup(options->runtime_dir);
 	if (!store->config_dir || !store->state_dir ||
@@ -265,7 +275,7 @@ int sr_store_find(const struct sr_store *store, const char *name,
 		r = find_only(store, dir, &rings, name, &owner, err);
 	if (r == 0)
 		(void)snprintf(ret, SR_NAME_MAX + 1, "%s", owner);
-	return r;
+	return sr_about(err, r, NULL, name);
 }
 
 void sr_hidden_name(const char *name, char ret[SR_HIDDEN_MAX])
