@@ -198,12 +198,13 @@ static int consider(const struct sr_store *store, const struct sr_request *reque
 		return r;
 	if (!delivery.credential || strcmp(delivery.credential, request->credential) != 0)
 		return 0;
-	if (!is_for(&delivery, request->unit))
-		return sr_fail(
-		    err, -EPERM,
-		    "it is not for this unit: if it should be, add Units=%s to "
-		    "%s/secrets.d/%s.conf",
-		    request->unit, store->config_dir, name);
+	if (!is_for(&delivery, request->unit)) {
+		r = sr_fail(err, -EPERM,
+			    "it is not for this unit: if it should be, add Units=%s to "
+			    "%s/secrets.d/%s.conf",
+			    request->unit, store->config_dir, name);
+		return sr_about(err, r, delivery.ring, name);
+	}
 	(void)snprintf(ring, SR_NAME_MAX + 1, "%s", delivery.ring ? delivery.ring : "");
 	return 1;
 }
