@@ -59,7 +59,7 @@ SOVERSION = 0
 APT_build    = gcc libc6-dev pkgconf libtss2-dev libssl-dev libkeyutils-dev libinih-dev \
 	       libjson-c-dev libcryptsetup-dev libsystemd-dev libqrencode-dev scdoc
 APT_check    = bats swtpm tpm2-tools openssl keyutils strace procps util-linux bsdutils \
-	       xxd jq gzip cryptsetup-bin
+	       xxd jq gzip cryptsetup-bin systemd
 APT_lint     = clang-format clang-tidy shellcheck mandoc
 APT_fuzz     = clang
 APT_bench    = hyperfine clevis clevis-tpm2 systemd jq time
@@ -68,7 +68,7 @@ APT_ci       = clang git mmdebstrap
 DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs-devel \
 	       inih-devel json-c-devel cryptsetup-devel systemd-devel qrencode-devel scdoc
 DNF_check    = bats swtpm tpm2-tools openssl keyutils strace procps-ng util-linux libasan \
-	       libubsan xxd jq gzip cryptsetup
+	       libubsan xxd jq gzip cryptsetup systemd
 DNF_lint     = clang-tools-extra ShellCheck mandoc
 DNF_fuzz     = clang compiler-rt
 DNF_bench    = hyperfine clevis systemd jq time
@@ -76,7 +76,7 @@ DNF_ci       = clang git mmdebstrap
 PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c cryptsetup systemd-libs \
 	       qrencode scdoc
 PACMAN_check = bats swtpm tpm2-tools keyutils strace procps-ng util-linux tinyxxd \
-	       jq gzip cryptsetup
+	       jq gzip cryptsetup systemd
 PACMAN_lint  = clang shellcheck mandoc
 PACMAN_fuzz  = clang compiler-rt
 PACMAN_bench = hyperfine clevis systemd jq time

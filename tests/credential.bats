@@ -412,3 +412,14 @@ kill_campaign() {
     kill_campaign
     [ "$(wc -w <<<"$where")" -gt 10 ]
 }
+
+@test "not started by its socket, or by another kind: one line, exit status 2" {
+    fails 2 tpm-credential
+    one_line
+    says 'systemctl start tpm-credential.socket'
+    fails 2 bash -c 'LISTEN_PID=$$ LISTEN_FDS=1 exec tpm-credential 3</dev/null'
+    one_line
+    says 'has to be a Unix stream socket'
+    fails 2 tpm-credential --idle never
+    fails 2 tpm-credential operand
+}

@@ -7,7 +7,7 @@ load common
 
 programs="tpm-seal tpm-unseal tpm-ring tpm-reseal tpm-luks"
 # Run by units and scripts: not on PATH, so nothing is completed.
-private="tpm-latch"
+private="tpm-latch tpm-credential"
 
 setup_file() {
     tpm_start
@@ -95,6 +95,7 @@ fish_options() {
         help_options "$program" >in-help
         page_options "$program" >in-page
         same "options of $program" in-help in-page
+        "$program" --help | grep -q "See $program(8); exit status in sealring(7)"
     done
 }
 
@@ -300,7 +301,8 @@ is_command() {
 @test "every environment variable that the code reads is in the pages" {
     cat "$root"/tools/*.c | tr '\n\t' '  ' |
         grep -oE '(getenv|from_env|directory)\( *"[^;]*;' | grep -oE '"[A-Z][A-Z0-9_]+"' | tr -d '"' |
-        sort -u | grep -vx -e HOME -e TERM -e TSS2_LOG >variables
+        sort -u | grep -vx -e HOME -e TERM -e TSS2_LOG \
+        -e JOURNAL_STREAM -e SYSTEMD_EXEC_PID >variables
     [ "$(wc -l <variables)" -ge 7 ]
     for program in $programs; do
         while read -r name; do
@@ -509,6 +511,25 @@ complete_bash() {
             false
         }
     done <links
+}
+
+# chapter NAME: the fenced lines of a chapter of the README
+chapter() {
+    awk -v name="## $1" '/^## / { inside = ($0 == name) } /^```/ { fenced = !fenced; next }
+        inside && fenced' "$root/README.md"
+}
+
+@test "README, Give a service its secret: the command prints what the README says" {
+    printf secret >password
+    chapter 'Give a service its secret' >shown
+    read -r prompt command <shown
+    [ "$prompt" = '#' ]
+    # The rest of the first block, but for the question.
+    sed -n '3,/^$/p; /^\[Service\]/,/^Load/p' shown >wanted
+    grep -q '^LoadCredential=' wanted
+    setsid -w bash -c "${command/tpm-seal/tpm-seal --system --quiet --no-recovery} password" >printed
+    diff printed wanted
+    grep -qx 'Units=web.service' "$SEALRING_CONFIG_DIR/secrets.d/web-password.conf"
 }
 
 @test "the demo tells its story, and ends with 0" {

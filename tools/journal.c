@@ -2,8 +2,8 @@
 /* Messages in the journal, with what they are about as fields. */
 /*
  * The protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL) is a datagram of KEY=VALUE lines, and
- * stable. libsystemd would cost every start of a program a tenth of what opening a secret
- * takes, be one library more in each initramfs, and drop what no journal is there for.
+ * stable. libsystemd would add 4 % to the instructions of tpm-unseal, be one library more
+ * in each initramfs, and silently drop what no journal is there for.
  */
 #include "journal.h"
 
