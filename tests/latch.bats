@@ -162,3 +162,19 @@ boot_secret() {
     fails 2 tpm-latch --check /
     fails 2 tpm-latch file
 }
+
+@test "after hibernation, and only then, the running system latches again" {
+    sed 's|exec [^ ]*/tpm-latch|exec tpm-latch|' "$SEALRING_BUILD/units/system-sleep" >hook
+    grep -q 'exec tpm-latch' hook
+    zeros=$(printf '0%.0s' {1..40})
+    for arguments in 'pre hibernate' 'pre suspend' 'post suspend' 'post hybrid' 'post'; do
+        # shellcheck disable=SC2086 # two words
+        sh hook $arguments
+        [ "$(latch_value sha1)" = "$zeros" ]
+    done
+    for action in hibernate hybrid-sleep suspend-then-hibernate; do
+        tpm_boot
+        sh hook post "$action"
+        [ "$(latch_value sha1)" != "$zeros" ]
+    done
+}

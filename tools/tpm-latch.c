@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "luks/close.h"
+#include "luks/guard.h"
 #include "tool.h"
 #include "withdraw.h"
 
@@ -12,9 +13,11 @@
 #define LATCH_TEXT "sealring latch"
 
 static bool wait_only, shell;
-static const char *install_root, *check_root;
+static const char *install_root, *check_root, *root;
 
 static const struct option_row options[] = {
+	{ 0, "root", OPTION_TEXT, &root, "DEVICE",
+	  "first close volumes that are not this root's" },
 	{ 0, "shell", OPTION_FLAG, &shell, NULL, "a shell follows: close volumes, too" },
 	{ 0, "wait", OPTION_FLAG, &wait_only, NULL, "only wait for the TPM's device" },
 	{ 0, "install", OPTION_TEXT, &install_root, "DIR",
@@ -86,23 +89,47 @@ static int judge(const struct sr_store *store, int r, bool opened, struct sr_err
 
 static void say_closed(void *arg, const char *name)
 {
-	(void)arg;
-	tool_warn("volume %s is closed before the shell starts; to go on with it: "
-		  "cryptsetup open DEVICE %s",
-		  name, name);
+	tool_warn("volume %s is closed %s; to go on with it: cryptsetup open DEVICE %s",
+		  name, (const char *)arg, name);
+}
+
+static int connect_tpm(void *arg, struct sr_tpm **ret, struct sr_err *err)
+{
+	return tool_tpm(arg, ret, err);
+}
+
+/* Before the latch: whose a volume is only its ring tells. */
+static int guard_volumes(struct sr_store *store, struct sr_err *err)
+{
+	const struct sr_guard guard = {
+		.root = root,
+		.opener = { .tpm = connect_tpm, .arg = store },
+		.closed = say_closed,
+		.arg = (void *)"as the root file system is not of the same ring",
+	};
+
+	return sr_volumes_guard(&guard, err);
+}
+
+static int close_volumes(struct sr_err *err)
+{
+	return sr_volumes_close(say_closed, (void *)"before the shell starts", err);
 }
 
 /* Each step is tried, whatever became of the one before; the first failure counts. */
 static int latch(struct sr_store *store, struct sr_err *err)
 {
-	struct sr_err why[4] = { 0 };
+	struct sr_err why[5] = { 0 };
 	bool opened = any_ring_opened();
-	int step[4];
+	int step[5] = { 0 };
 
-	step[0] = sr_ring_cache_revoke_all(&why[0]);
-	step[1] = withdraw_initramfs(store, &why[1]);
-	step[2] = extend(store, &why[2]);
-	step[3] = shell && opened ? sr_volumes_close(say_closed, NULL, &why[3]) : 0;
+	if (root && opened)
+		step[0] = guard_volumes(store, &why[0]);
+	step[1] = sr_ring_cache_revoke_all(&why[1]);
+	step[2] = withdraw_initramfs(store, &why[2]);
+	step[3] = extend(store, &why[3]);
+	if (shell && opened)
+		step[4] = close_volumes(&why[4]);
 	for (size_t i = 0; i < SR_COUNT(step); i++) {
 		int r = step[i] < 0 ? judge(store, step[i], opened, &why[i]) : 0;
 
@@ -136,7 +163,7 @@ static int install(struct sr_store *store, struct sr_err *err)
 
 static int check_options(int argc, struct sr_err *err)
 {
-	if (wait_only + shell + !!install_root + !!check_root > 1)
+	if (wait_only + shell + !!root + !!install_root + !!check_root > 1)
 		return sr_fail(
 		    err, -EINVAL,
 		    "--shell, --wait, --install and --check exclude each other");

@@ -40,9 +40,7 @@ static bool in_initramfs(void)
 		access("/conf/initramfs.conf", F_OK) == 0);
 }
 
-/* One line of /sys/class/block/@device/dm/@attribute. */
-static bool read_attribute(const char *device, const char *attribute, char *ret,
-			   size_t size)
+bool sr_dm_attribute(const char *device, const char *attribute, char ret[SR_DM_TEXT])
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int fd = -1;
@@ -51,7 +49,7 @@ static bool read_attribute(const char *device, const char *attribute, char *ret,
 	if (asprintf(&path, BLOCKS "/%s/dm/%s", device, attribute) < 0)
 		return false;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	got = fd < 0 ? -1 : read(fd, ret, size - 1);
+	got = fd < 0 ? -1 : read(fd, ret, SR_DM_TEXT - 1);
 	if (got <= 0)
 		return false;
 	ret[got] = '\0';
@@ -73,11 +71,23 @@ static bool still_readable(const char *name)
 	return fd >= 0 && read(fd, sector, SECTOR) > 0;
 }
 
+static void say_nothing(int level, const char *message, void *arg)
+{
+	(void)level;
+	(void)message;
+	(void)arg;
+}
+
+void sr_volumes_quiet(void)
+{
+	crypt_set_log_callback(NULL, say_nothing, NULL);
+}
+
 /*
  * In use, it is made a device that fails: "forced" does that, and reports that it is still
  * there.
  */
-static int close_volume(const char *name, struct sr_err *err)
+int sr_volume_take_away(const char *name, struct sr_err *err)
 {
 	_cleanup_(free_device) struct crypt_device *cd = NULL;
 	int r = crypt_init_by_name(&cd, name);
@@ -108,17 +118,17 @@ int sr_volumes_close(void (*closed)(void *arg, const char *name), void *arg,
 	if (!in_initramfs())
 		return sr_fail(err, -EINVAL, "volumes are closed in an initramfs only");
 	unmount_root();
-	crypt_set_log_callback(NULL, NULL, NULL);
+	sr_volumes_quiet();
 	dir = opendir(BLOCKS);
 	while (dir && (entry = readdir(dir))) {
-		char uuid[256], name[256];
+		char uuid[SR_DM_TEXT], name[SR_DM_TEXT];
 		int r;
 
-		if (!read_attribute(entry->d_name, "uuid", uuid, sizeof(uuid)) ||
+		if (!sr_dm_attribute(entry->d_name, "uuid", uuid) ||
 		    strncmp(uuid, "CRYPT-", 6) != 0 ||
-		    !read_attribute(entry->d_name, "name", name, sizeof(name)))
+		    !sr_dm_attribute(entry->d_name, "name", name))
 			continue;
-		r = close_volume(name, err);
+		r = sr_volume_take_away(name, err);
 		if (r < 0)
 			failed = r;
 		else if (closed)

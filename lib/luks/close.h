@@ -19,4 +19,16 @@
 int sr_volumes_close(void (*closed)(void *arg, const char *name), void *arg,
 		     struct sr_err *err);
 
+#define SR_DM_TEXT                                                                       \
+	256 /* the longest name or UUID of a device mapper's device, and its NUL */
+
+/** sr_dm_attribute() - one line of /sys/class/block/@device/dm/@attribute: "name", "uuid" */
+bool sr_dm_attribute(const char *device, const char *attribute, char ret[SR_DM_TEXT]);
+
+/** sr_volumes_quiet() - libcryptsetup writes nothing by itself any more */
+void sr_volumes_quiet(void);
+
+/** sr_volume_take_away() - close one volume, as sr_volumes_close(); 0 or -EIO */
+int sr_volume_take_away(const char *name, struct sr_err *err);
+
 #endif
