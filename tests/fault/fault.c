@@ -277,6 +277,10 @@ WRAP_TPM(Esys_PCR_Read,
 	 (ESYS_CONTEXT * esys, SESSIONS, const TPML_PCR_SELECTION *wanted,
 	  UINT32 *counter, TPML_PCR_SELECTION **got, TPML_DIGEST **values),
 	 (esys, S, wanted, counter, got, values), (drop(got), drop(values)))
+WRAP_TPM(Esys_PCR_Event,
+	 (ESYS_CONTEXT * esys, ESYS_TR pcr, SESSIONS, const TPM2B_EVENT *event,
+	  TPML_DIGEST_VALUES **digests),
+	 (esys, pcr, S, event, digests), drop(digests))
 WRAP_TPM(Esys_GetCapability,
 	 (ESYS_CONTEXT * esys, SESSIONS, TPM2_CAP capability, UINT32 property,
 	  UINT32 wanted, TPMI_YES_NO *more, TPMS_CAPABILITY_DATA **data),
