@@ -340,7 +340,7 @@ PCR_Read Create Load FlushContext FlushContext" ]
     make_boot --pin --pin-file pin
     header
     fails 4 tpm-reseal now boot
-    says "only its own approval tells from another: give one with --pin"
+    says "has a PIN, which ring system does not know: give one with --pin"
     next_boot
     fails 13 "$boot" open parts luks-x envelope
     says "boot needs a PIN"
