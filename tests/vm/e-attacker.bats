@@ -8,13 +8,14 @@ load scenario
 
 attacker='of an attacker'
 
-# attackers_image: prints its directory; the first thing that runs there is vm-grab
+# attackers_image: prints its directory; what runs there first is vm-grab-keys and vm-grab
 attackers_image() {
-    local overlay=$BATS_TEST_TMPDIR/overlay wants
+    local overlay=$BATS_TEST_TMPDIR/overlay etc
+    etc=$overlay/etc/systemd
     cp -r "$VM_OVERLAY" "$overlay"
-    wants=$overlay/etc/systemd/system/sysinit.target.wants
-    mkdir -p "$wants"
-    ln -s ../vm-grab.service "$wants/vm-grab.service"
+    mkdir -p "$etc/system/sysinit.target.wants" "$etc/system-generators"
+    ln -s ../vm-grab.service "$etc/system/sysinit.target.wants"
+    ln -s /usr/local/sbin/vm-grab-keys "$etc/system-generators"
     VM_OVERLAY=$overlay VM_PASSPHRASE=$attacker "$vm_here/image"
     rm -rf "$overlay"
 }
@@ -46,11 +47,12 @@ attack() {
     [[ $vm_output == *'header: exit status 1'* ]]
     [[ $vm_output == *'approval: exit status 3, 0 bytes'* ]]
     [[ $vm_output != *sealring* && $vm_output != *cryptsetup* ]]
-    vm_do '[ -b /dev/mapper/data ]'
+    vm_do '[ ! -e /dev/mapper/data ]'
     vm_stop
 
     vm_implant_without_latch
     attack 'control: latch off'
+    vm_do '[ -b /dev/mapper/data ]'
     [[ $vm_output == *'header: exit status 0'* ]]
     [[ $vm_output == *'approval: exit status 0, 32 bytes'* ]]
     [[ $vm_output == *'key: '*sealring* ]]
