@@ -826,7 +826,7 @@ int sr_boot_note_failed(const char *runtime_dir, const struct sr_ring *ring,
  *
  * Notes of another boot, and such as cannot be read, are none.
  *
- * Returns 0, -ENOENT (there is none) or -EINVAL (not a name).
+ * Returns 0, -ENOENT (there is none), -EINVAL (not a name), -ENOMEM or -EIO.
  */
 int sr_boot_note_read(const char *runtime_dir, const char *name, struct sr_boot_note *ret,
 		      struct sr_err *err);

@@ -434,6 +434,7 @@ run_examples() {
 @test "the examples in tpm-reseal(1) run" {
     prepare
     tpm-seal -q --recovery-key-file recovery.key db-password password.txt
+    tpm-ring -q create boot --recovery-key-file recovery.key --manage yes
     run_examples tpm-reseal.1
     [ "$(tpm-unseal --pin-file pin.txt db-password)" = sesame ]
     fails 4 setsid -w tpm-unseal db-password

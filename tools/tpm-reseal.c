@@ -26,7 +26,7 @@ static const struct option_row options[] = {
 	  "read the recovery key from FILE" },
 	{ 0, "escrow-key", OPTION_TEXT, &escrow_key, "FILE",
 	  "recover with this private key" },
-	{ 0, "manage", OPTION_TEXT, &choices.manage, "yes|no",
+	{ 0, "manage", OPTION_TEXT, &choices.manage, "YES|NO",
 	  "recover: keep ring boot's key in ring system" },
 	{ 0 },
 };

@@ -115,7 +115,7 @@ static int from_parts(const char *file, struct sr_ring **ret)
 	return r;
 }
 
-static int cmd_parts(char **argv)
+static int cmd_take(char **argv)
 {
 	struct sr_ring_parts parts = { 0 };
 	struct sr_ring *ring = NULL;
@@ -378,7 +378,7 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(char **argv);
 	} commands[] = {
-		{ "parts", cmd_parts },	    { "wrap", cmd_wrap },
+		{ "take", cmd_take },	    { "wrap", cmd_wrap },
 		{ "open", cmd_open },	    { "cached", cmd_cached },
 		{ "revoke", cmd_revoke },   { "note", cmd_note },
 		{ "volumes", cmd_volumes }, { "admin", cmd_admin },
