@@ -56,14 +56,19 @@ static void on_signal(int signal)
 	ended = signal == SIGTERM ? 2 : 1;
 }
 
+/* Where there are too many already, systemd does not keep it. */
 static void store(const struct msghdr *message)
 {
 	const struct cmsghdr *part = CMSG_FIRSTHDR(message);
+	int fd;
 
 	if (!part || part->cmsg_type != SCM_RIGHTS)
 		return;
-	assert(stored_count < STORE_MAX);
-	memcpy(&stored[stored_count++], CMSG_DATA(part), sizeof(int));
+	memcpy(&fd, CMSG_DATA(part), sizeof(fd));
+	if (stored_count < STORE_MAX)
+		stored[stored_count++] = fd;
+	else
+		(void)close(fd);
 }
 
 static void receive(void)
