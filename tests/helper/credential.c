@@ -393,7 +393,7 @@ static void request(const char *path, enum kind kind)
 	fd = ask(path, address);
 	asked[kind]++;
 	if (kind == CHATTY)
-		wrong += write(fd, address, sizeof(address)) != sizeof(address);
+		(void)send(fd, address, sizeof(address), MSG_NOSIGNAL);
 	else if (kind != HELD && kind != GONE)
 		assert(shutdown(fd, SHUT_WR) == 0);
 	if (kind == SLOW)
