@@ -113,7 +113,7 @@ refused() {
         p*) kind=ecc ;; rsa2048) kind=rsa ;; *) continue ;;
         esac
         count=$((count + 1))
-        tpm2_loadexternal -Q -C n -G $kind -u "$KEYS/$key.pub" -c pub.ctx
+        tpm2_loadexternal -Q -C n -G "$kind" -u "$KEYS/$key.pub" -c pub.ctx
         tpm2_verifysignature -Q -c pub.ctx -g sha256 -m message -s sig
         run tpm2_verifysignature -Q -c pub.ctx -g sha256 -m other -s sig
         [ "$status" -ne 0 ]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Keys: made, used, listed, found, given another PIN, removed; what is refused, and why.
-# shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
+# shellcheck disable=SC2094,SC2154 # list is a command too; helper, status, output: from bats
 
 load common
 

@@ -54,18 +54,24 @@ void sr_keystore_file(const char *name, const char *suffix, char ret[SR_KEY_FILE
 
 static int remove_file(int dir, const char *name, const char *suffix, struct sr_err *err)
 {
-	char file[SR_KEY_FILE];
+	char file[SR_KEY_FILE + 8];
 
-	sr_keystore_file(name, suffix, file);
+	(void)snprintf(file, sizeof(file), "%s%s", name, suffix);
 	if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)
 		return sr_fail_sys(err, errno, "cannot remove %s", file);
 	return 0;
 }
 
+/* Also what a killed writer left half-way. */
 static int remove_beside(int dir, const char *name, struct sr_err *err)
 {
+	static const char *const half[] = { ".pem.new", ".crt.new", ".pub.new" };
+	char hidden[SR_NAME_MAX + 2];
 	int r = 0;
 
+	(void)snprintf(hidden, sizeof(hidden), ".%.*s", SR_NAME_MAX, name);
+	for (size_t i = 0; r == 0 && i < SR_COUNT(half); i++)
+		r = remove_file(dir, hidden, half[i], err);
 	for (size_t i = 0; r == 0 && i < SR_COUNT(beside); i++)
 		r = remove_file(dir, name, beside[i], err);
 	return r;
