@@ -19,6 +19,7 @@
  * @field:	bytes in a coordinate, or in the modulus
  * @hash:	"sha256": used where none is chosen
  * @ssh:	its name in OpenSSH
+ * @group:	name of the curve in OpenSSL; NULL for RSA
  */
 struct sr_key_type {
 	const char *name;
@@ -27,6 +28,7 @@ struct sr_key_type {
 	uint16_t field;
 	const char *hash;
 	const char *ssh;
+	const char *group;
 };
 
 /** sr_key_type_at() - the kinds of keys, one after the other; NULL behind the last */
