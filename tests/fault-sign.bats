@@ -79,7 +79,7 @@ well_formed() {
     start_from "$BASE"
     succeeded() { signs guarded --pin-file "$BATS_FILE_TMPDIR/new-pin"; }
     unharmed() {
-        signs guarded --pin-file "$BATS_FILE_TMPDIR/pin" || succeeded || return
+        signs guarded --pin-file "$BATS_FILE_TMPDIR/pin" 2>/dev/null || succeeded || return
         cp -a "$from/keys/guarded.pem" state/keys/
         again tpm-sign -q passwd guarded --pin-file "$BATS_FILE_TMPDIR/pin" \
             --new-pin-file "$BATS_FILE_TMPDIR/new-pin" && succeeded

@@ -293,9 +293,10 @@ static int lock_key(struct sr_store *store, const struct sr_key *key, int *ret,
 	if (r < 0)
 		return r;
 	sr_keystore_file(key->name, ".pem", file);
-	return faccessat(*ret, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0
-		   ? 0
-		   : sr_fail(err, -ENOKEY, "it is not there any more");
+	if (faccessat(*ret, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return errno == ENOENT ? sr_fail(err, -ENOKEY, "it is not there any more")
+			       : sr_fail_sys(err, errno, "cannot look for %s", file);
 }
 
 int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err)
