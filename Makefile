@@ -59,7 +59,7 @@ APT_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh-client keyutil
 	       procps util-linux bsdutils xxd
 APT_lint     = clang-format clang-tidy shellcheck mandoc
 APT_fuzz     = clang
-APT_bench    = hyperfine clevis clevis-tpm2 systemd jq time
+APT_bench    = hyperfine clevis clevis-tpm2 systemd tpm2-openssl jq time
 APT_vm       = qemu-system-x86 qemu-utils ovmf mmdebstrap cryptsetup-bin mtools dosfstools gdisk e2fsprogs
 APT_ci       = clang git mmdebstrap
 DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs-devel \
@@ -68,14 +68,14 @@ DNF_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh keyutils strac
 	       util-linux libasan libubsan xxd
 DNF_lint     = clang-tools-extra ShellCheck mandoc
 DNF_fuzz     = clang compiler-rt
-DNF_bench    = hyperfine clevis systemd jq time
+DNF_bench    = hyperfine clevis systemd tpm2-openssl jq time
 DNF_ci       = clang git mmdebstrap
 PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c cryptsetup systemd-libs \
 	       qrencode scdoc
-PACMAN_check = bats swtpm tpm2-tools keyutils strace procps-ng util-linux tinyxxd
+PACMAN_check = bats swtpm tpm2-tools tpm2-openssl openssh keyutils strace procps-ng util-linux tinyxxd
 PACMAN_lint  = clang shellcheck mandoc
 PACMAN_fuzz  = clang compiler-rt
-PACMAN_bench = hyperfine clevis systemd jq time
+PACMAN_bench = hyperfine clevis systemd tpm2-openssl jq time
 PACMAN_ci    = clang git mmdebstrap
 
 .DEFAULT_GOAL := all
@@ -393,6 +393,7 @@ fuzz: ## build the fuzz targets with clang, run each on FUZZ_RUNS inputs
 
 bench: all test-programs ## compare speed and memory with other tools
 	@$(test_env) PATH='$(abspath $(BUILD))/bin':"$$PATH" tests/bench
+	@$(test_env) PATH='$(abspath $(BUILD))/bin':"$$PATH" tests/bench-sign
 
 demo: all ## the whole story on a software TPM, in plain words
 	@$(test_env) PATH='$(abspath $(BUILD))/bin':"$$PATH" tests/demo

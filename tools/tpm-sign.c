@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-sign: private keys that never leave the TPM. */
+#include <openssl/crypto.h>
+
 #include "sign.h"
 
 static const struct option_row options[] = {
@@ -77,5 +79,7 @@ int main(int argc, char **argv)
 		.commands = commands,
 	};
 
+	/* Where one signature is a whole process, tidying up before the end is a good part. */
+	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 	return tool_main(&tool, argc, argv);
 }
