@@ -38,9 +38,11 @@ traced() {
     ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 strace -f -qq "$@" </dev/null >/dev/null 2>err
 }
 
-# calls COMMAND: the names of the system calls it makes
+# calls COMMAND: the names of the system calls it makes, but for those that concern only the
+# process itself: what is outside is then as it was at the call before
 calls() {
-    traced -o trace "$@" && sed -n 's/^[0-9]* *\([a-z_0-9]*\)(.*/\1/p' trace | sort -u
+    traced -o trace "$@" && sed -n 's/^[0-9]* *\([a-z_0-9]*\)(.*/\1/p' trace | sort -u |
+        grep -vxE 'm(map|protect|unmap|remap|lock|unlock|advise)|brk|futex|get[a-z]*id|close|.*stat|rt_sig.*|set_.*|arch_prctl|prlimit64|rseq'
 }
 
 # signs KEY [OPTIONS]: and its signature is good
@@ -93,7 +95,7 @@ campaign() (
     done 2>/dev/null
     echo "# $BATS_TEST_DESCRIPTION: $points points, $changed of them after a file changed" >&3
     echo "$points points, $changed changed, $flushed with handles, $bad bad"
-    ((points > 100 && changed > least && points > changed && bad == 0))
+    ((points > 50 && changed > least && points > changed && bad == 0))
 )
 
 @test "keygen, killed at every system call" {
