@@ -52,6 +52,22 @@ well_formed() {
     campaign "tpm memory crypto file" tpm-sign sign guarded --pin-file "$BATS_FILE_TMPDIR/pin" input second
 }
 
+@test "PCRs that change during Sign: the policy again, no second Load" {
+    start_from "$BASE"
+    names() {
+        TCTI_PCAP_FILE=$PWD/capture SEALRING_TCTI=pcap:$SEALRING_TCTI "$@"
+        "$helper/bus" capture | tr '\n' ' '
+        rm capture
+    }
+    tpm-sign keygen -q new --pcrs 0+7
+    # The fifth call is Sign: the first one opens the TPM.
+    run names at tpm 5 changed tpm-sign sign new input
+    echo "$output: $(cat "$HIT" out err)"
+    [ "$(cat "$HIT")" = Esys_Sign ]
+    good new out
+    [ "$output" = "StartAuthSession PolicyPCR Load PolicyRestart PolicyPCR Sign FlushContext " ]
+}
+
 @test "tpm-sign keygen" {
     start_from "$BASE"
     succeeded() { signs new && signs kept && well_formed; }
