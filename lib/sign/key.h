@@ -62,6 +62,10 @@ int sr_key_in_store(const struct sr_key *key, struct sr_err *err);
 /** sr_key_pcrs() - what it is bound to; mask 0 for nothing */
 void sr_key_pcrs(const struct sr_key *key, struct sr_pcrs *ret);
 
+/** sr_key_spki() - SHA-256 of its SubjectPublicKeyInfo, in hexadecimal */
+int sr_key_spki(const struct sr_key *key, char ret[SR_FINGERPRINT_TEXT],
+		struct sr_err *err);
+
 /** sr_key_needs_pin() - whether using it takes a PIN */
 bool sr_key_needs_pin(const struct sr_key *key);
 
