@@ -79,7 +79,12 @@ int main(int argc, char **argv)
 		.commands = commands,
 	};
 
-	/* Where one signature is a whole process, tidying up before the end is a good part. */
-	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+	/*
+	 * A configuration that has OpenSSL use the TPM's keys (openssl-conf) would have this
+	 * program call itself; and where one signature is a whole process, reading it and
+	 * tidying up at the end are a good part.
+	 */
+	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT,
+				  NULL);
 	return tool_main(&tool, argc, argv);
 }
