@@ -79,8 +79,8 @@ int sr_store_keys(const struct sr_store *store, char ***ret, struct sr_err *err)
 /**
  * sr_key_load() - find a key; needs no TPM
  * @store:	where
- * @name:	a key of the store; a file, if there is a slash in it; or a fingerprint of a
- *		key of the store, either kind
+ * @name:	a key of the store; a file, if there is a slash in it; or a fingerprint
+ *		of a key of the store, either kind
  * @ret:	the key; release with sr_key_free()
  * @err:	says why, on failure
  *
@@ -176,8 +176,8 @@ enum sr_signature_form {
 
 /**
  * struct sr_sign_options - how a signature is made
- * @hash:	"sha256", "sha384" or "sha512": what the digests were made with; NULL for the
- *		key's, with SR_SIGNATURE_SSH for sha512
+ * @hash:	"sha256", "sha384" or "sha512": what the digests were made with; NULL for
+ *		the key's, with SR_SIGNATURE_SSH for sha512
  * @pss:	RSA: PSS instead of PKCS#1 v1.5
  * @form:	how it is written
  * @name_space:	SR_SIGNATURE_SSH: what it is for; NULL for "file"
@@ -228,8 +228,8 @@ struct sr_signature {
  * @err:	says why, on failure
  *
  * One conversation for all of them. For one digest three TPM commands; four with a PIN or
- * @options->encrypt; five for a key bound to PCRs, and six with a PIN too. Each signature has been
- * checked in software.
+ * @options->encrypt; five for a key bound to PCRs, and six with a PIN too. Each signature
+ * has been checked in software.
  *
  * Returns 0, -EINVAL (not for such keys), -EKEYREJECTED, -EACCES, -EBUSY, -ENODEV,
  * -EREMOTE, -EBADMSG, -EIO.
@@ -317,7 +317,7 @@ int sr_key_self_sign(const struct sr_key *key, struct sr_tpm *tpm,
 int sr_key_install(struct sr_store *store, const struct sr_key *key, const char *pem,
 		   size_t size, struct sr_err *err);
 
-/** sr_key_certificate() - what was installed, PEM; release with free(); -ENOKEY if none */
+/** sr_key_certificate() - what was installed; release with free(); -ENOKEY if none */
 int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **ret,
 		       struct sr_err *err);
 

@@ -48,8 +48,8 @@ int key_work_load(struct key_work *work, const char *name, bool with_tpm,
 /** key_output() - to --output, or standard output; what is no text not to a terminal */
 int key_output(const void *data, size_t size, bool text, struct sr_err *err);
 
-/** key_write() - to a file, replacing it */
-int key_write(const char *file, const void *data, size_t size, struct sr_err *err);
+/** key_save() - to a file, replacing it */
+int key_save(const char *file, const void *data, size_t size, struct sr_err *err);
 
 /** key_sign_options() - how to sign, from the options */
 int key_sign_options(struct sr_sign_options *ret, struct sr_err *err);

@@ -110,6 +110,6 @@ int cmd_cert_install(int argc, char **argv, struct sr_err *err)
 
 int cmd_openssl_conf(int argc, char **argv, struct sr_err *err)
 {
-	return argc > 0 ? key_write(argv[0], openssl_conf, strlen(openssl_conf), err)
+	return argc > 0 ? key_save(argv[0], openssl_conf, strlen(openssl_conf), err)
 			: key_output(openssl_conf, strlen(openssl_conf), true, err);
 }

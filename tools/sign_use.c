@@ -80,7 +80,7 @@ static int write_beside(const char *file, const struct sr_signature *signature,
 
 	if (asprintf(&name, "%s.sig", file) < 0)
 		return sr_fail(err, -ENOMEM, "out of memory");
-	return key_write(name, signature->data, signature->size, err);
+	return key_save(name, signature->data, signature->size, err);
 }
 
 /* What signing works with: one digest and one signature for each file. */

@@ -44,7 +44,7 @@ static int write_all(int fd, const char *name, const uint8_t *data, size_t size,
 	return 0;
 }
 
-int key_write(const char *file, const void *data, size_t size, struct sr_err *err)
+int key_save(const char *file, const void *data, size_t size, struct sr_err *err)
 {
 	_cleanup_close_ int fd =
 	    open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -57,7 +57,7 @@ int key_write(const char *file, const void *data, size_t size, struct sr_err *er
 int key_output(const void *data, size_t size, bool text, struct sr_err *err)
 {
 	if (sign_choices.output && strcmp(sign_choices.output, "-") != 0)
-		return key_write(sign_choices.output, data, size, err);
+		return key_save(sign_choices.output, data, size, err);
 	if (!text && isatty(STDOUT_FILENO))
 		return sr_fail(err, -EINVAL,
 			       "a terminal cannot show that: write it to a file with "

@@ -25,8 +25,8 @@ struct sr_private {
  * @ret:	release with sr_private_done()
  * @err:	says why, on failure
  *
- * Returns 0, -EBADMSG (not such a file), -EINVAL (a key that no TPM holds), -EACCES (wrong
- * or no passphrase), -ENOMEM or -EIO.
+ * Returns 0, -EBADMSG (not such a file), -EINVAL (a key that no TPM holds), -EACCES
+ * (wrong or no passphrase), -ENOMEM or -EIO.
  */
 int sr_private_read(const struct sr_secret *content, const struct sr_ask *passphrase,
 		    struct sr_private *ret, struct sr_err *err);

@@ -59,7 +59,7 @@ int sr_pubkey_evp(const TPM2B_PUBLIC *pub, EVP_PKEY **ret, struct sr_err *err);
 /** sr_pubkey_unique() - the opposite, of what makes keys differ: modulus or point */
 int sr_pubkey_unique(const EVP_PKEY *key, TPM2B_PUBLIC *ret, struct sr_err *err);
 
-/** sr_pubkey_pad() - a number of @size bytes at the end of @room bytes; false if larger */
+/** sr_pubkey_pad() - a number at the end of @room bytes; false if it is larger */
 bool sr_pubkey_pad(const uint8_t *data, size_t size, uint8_t *ret, size_t room);
 
 SR_DEFINE_CLEANUP(sr_evp_pkey_freep, EVP_PKEY *, EVP_PKEY_free)

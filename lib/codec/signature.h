@@ -33,7 +33,7 @@ int sr_signature_der(const TPMT_SIGNATURE *from, const struct sr_key_type *type,
 int sr_signature_plain(const struct sr_buf *der, const struct sr_key_type *type,
 		       struct sr_buf *ret, struct sr_err *err);
 
-/** sr_signature_from_plain() - the opposite; -EBADMSG where the length is not the key's */
+/** sr_signature_from_plain() - the opposite; -EBADMSG for a length not the key's */
 int sr_signature_from_plain(const struct sr_buf *plain, const struct sr_key_type *type,
 			    struct sr_buf *ret, struct sr_err *err);
 

@@ -296,7 +296,7 @@ int sr_key_write_public(const struct sr_key *key, int dir, struct sr_err *err)
 			       NULL, err);
 }
 
-/* -- what is known of it -------------------------------------------------------------- */
+/* -- what is known of it ------------------------------------------------------------ */
 
 int sr_key_spki(const struct sr_key *key, char ret[SR_FINGERPRINT_TEXT],
 		struct sr_err *err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Keys come and go: made, imported, given another PIN, removed; proven before they count. */
+/* Keys come and go: made, imported, given another PIN, removed. */
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
@@ -15,7 +15,7 @@
 
 SR_DEFINE_CLEANUP(pkey_ctx_freep, EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
 
-/* What is being made; @later when it is bound to PCR values other than the present ones. */
+/* What is being made; @later when it is bound to PCR values to come. */
 struct making {
 	struct sr_tpm *tpm;
 	const struct sr_key_options *options;
@@ -280,7 +280,7 @@ int sr_tpm_has_type(struct sr_tpm *tpm, const char *name, struct sr_err *err)
 		    : sr_fail(err, -EINVAL, "no keys of type \"%s\"", name);
 }
 
-/* Whether the key was not removed meanwhile; a file that is not in the store has no lock. */
+/* Whether the key is still there; a file that is not in the store has no lock. */
 static int lock_key(struct sr_store *store, const struct sr_key *key, int *ret,
 		    struct sr_err *err)
 {

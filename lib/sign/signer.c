@@ -121,7 +121,7 @@ static bool is_final(int r)
 	return r == 0 || r == -EACCES || r == -EBUSY || r == -ENODEV || r == -ENOMEM;
 }
 
-/* The TPM's word is believed only after the TPM is known to be the one that made the key. */
+/* The TPM's word is believed only after it is known to be the one that made the key. */
 static int question(const struct opening *opening, int r, struct sr_signer *ret,
 		    struct sr_err *err)
 {

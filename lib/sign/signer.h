@@ -70,7 +70,7 @@ int sr_signer_sign(struct sr_signer *signer, const struct sr_scheme *scheme,
 		   const struct sr_digest *digest, bool last, struct sr_buf *ret,
 		   struct sr_err *err);
 
-/** sr_signer_decrypt() - decrypt one message and end the session; @oaep 0 for PKCS#1 v1.5 */
+/** sr_signer_decrypt() - decrypt and end the session; @oaep 0 for PKCS#1 v1.5 */
 int sr_signer_decrypt(struct sr_signer *signer, TPMI_ALG_HASH oaep,
 		      const struct sr_secret *cipher, struct sr_secret *ret,
 		      struct sr_err *err);

@@ -279,7 +279,7 @@ TSS2_RC sr_object_sign(const struct sr_handle *object, const struct sr_handle *s
 		       const struct sr_key_type *type, const struct sr_scheme *scheme,
 		       const struct sr_digest *digest, TPMT_SIGNATURE *ret)
 {
-	/* Of a key that may sign anything, the TPM wants no proof that it made the hash. */
+	/* Of a key that may sign anything, the TPM wants no proof of the hash. */
 	static const TPMT_TK_HASHCHECK no_ticket = {
 		.tag = TPM2_ST_HASHCHECK,
 		.hierarchy = TPM2_RH_NULL,
