@@ -46,6 +46,9 @@ SANITIZE      ?=
 FAULT_BUILD   ?= $(BUILD)-fault
 # Which tests `make check` runs (all), and how many inputs `make fuzz` tries per target.
 TESTS         ?=
+# Which scenarios `make check-vm` boots ("a c e"; all), and how many at a time.
+VM_SCENARIOS  ?=
+VM_JOBS       ?= 1
 FUZZ_RUNS     ?= 20000
 
 VERSION = 0.1.0
@@ -56,23 +59,24 @@ SOVERSION = 0
 APT_build    = gcc libc6-dev pkgconf libtss2-dev libssl-dev libkeyutils-dev libinih-dev \
 	       libjson-c-dev libcryptsetup-dev libsystemd-dev libqrencode-dev scdoc
 APT_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh-client keyutils strace \
-	       procps util-linux bsdutils xxd
+	       procps util-linux bsdutils xxd jq gzip cryptsetup-bin systemd
 APT_lint     = clang-format clang-tidy shellcheck mandoc
 APT_fuzz     = clang
 APT_bench    = hyperfine clevis clevis-tpm2 systemd tpm2-openssl jq time
-APT_vm       = qemu-system-x86 qemu-utils ovmf mmdebstrap cryptsetup-bin mtools dosfstools gdisk e2fsprogs
+APT_vm       = qemu-system-x86 qemu-utils ovmf mmdebstrap cryptsetup-bin mtools dosfstools gdisk e2fsprogs cpio
 APT_ci       = clang git mmdebstrap
 DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs-devel \
 	       inih-devel json-c-devel cryptsetup-devel systemd-devel qrencode-devel scdoc
 DNF_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh keyutils strace procps-ng \
-	       util-linux libasan libubsan xxd
+	       util-linux libasan libubsan xxd jq gzip cryptsetup systemd
 DNF_lint     = clang-tools-extra ShellCheck mandoc
 DNF_fuzz     = clang compiler-rt
 DNF_bench    = hyperfine clevis systemd tpm2-openssl jq time
 DNF_ci       = clang git mmdebstrap
 PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c cryptsetup systemd-libs \
 	       qrencode scdoc
-PACMAN_check = bats swtpm tpm2-tools tpm2-openssl openssh keyutils strace procps-ng util-linux tinyxxd
+PACMAN_check = bats swtpm tpm2-tools tpm2-openssl openssh keyutils strace procps-ng util-linux tinyxxd \
+	       jq gzip cryptsetup systemd
 PACMAN_lint  = clang shellcheck mandoc
 PACMAN_fuzz  = clang compiler-rt
 PACMAN_bench = hyperfine clevis systemd tpm2-openssl jq time
@@ -86,7 +90,7 @@ MAKEFLAGS += --no-builtin-rules
 Q := $(if $(filter 1,$(V)),,@)
 say = @$(if $(filter 1,$(V)),:,printf '  %-7s %s\n' $(1) $(2))
 
-.PHONY: all check check-quick check-san check-vm fault check-fault fuzz bench demo man install uninstall clean \
+.PHONY: all check check-quick check-san check-vm bench-vm fault check-fault fuzz bench demo man install uninstall clean \
 	help deps lint lint-format lint-c lint-shell lint-man test-programs fuzz-programs \
 	fault-programs FORCE
 
@@ -98,12 +102,12 @@ say = @$(if $(filter 1,$(V)),:,printf '  %-7s %s\n' $(1) $(2))
 ifneq ($(filter deps,$(MAKECMDGOALS)),)
 
 GOALS := $(filter-out deps,$(MAKECMDGOALS))
-ROOT_GOALS := $(filter install uninstall check-vm,$(GOALS))
-USER_GOALS := $(filter-out install uninstall check-vm,$(GOALS)) $(if $(filter install check-vm,$(GOALS)),all)
+ROOT_GOALS := $(filter install uninstall check-vm bench-vm,$(GOALS))
+USER_GOALS := $(filter-out $(ROOT_GOALS),$(GOALS)) $(if $(filter install check-vm bench-vm,$(GOALS)),all)
 # What can be built in parallel before goals that can't run so.
 BUILD_GOALS := $(if $(filter all demo bench install check,$(GOALS)),all) \
 	$(if $(filter check,$(GOALS)),test-programs fault) $(if $(filter check-quick,$(GOALS)),test-programs)
-DEPS ?= build check $(filter lint fuzz bench,$(GOALS)) $(if $(filter check-vm,$(GOALS)),vm)
+DEPS ?= build check $(filter lint fuzz bench,$(GOALS)) $(if $(filter check-vm bench-vm,$(GOALS)),vm)
 packages = $(sort $(foreach set,$(DEPS),$($(1)_$(set))))
 
 define install_packages
@@ -379,12 +383,19 @@ check-fault: all test-programs fault ## run only the tests that make calls fail
 	@+$(test_env) tests/run $(wildcard tests/*fault*.bats)
 
 VM_CACHE ?= $(abspath build-vm)
+vm_env = $(test_env) VM_CACHE='$(VM_CACHE)' VM_OVERLAY='$(abspath $(BUILD))/vm-root'
+vm_tests = $(if $(VM_SCENARIOS),$(wildcard $(VM_SCENARIOS:%=tests/vm/%-*.bats)),$(filter-out \
+	tests/vm/peers.bats,$(wildcard tests/vm/*.bats)))
 
 check-vm: all ## real boots in a virtual machine, without KVM: see tests/vm/README.md (root)
 	@rm -rf $(BUILD)/vm-root
 	@+$(MAKE) --no-print-directory DESTDIR='$(abspath $(BUILD))/vm-root' install
-	@+$(test_env) VM_CACHE='$(VM_CACHE)' VM_OVERLAY='$(abspath $(BUILD))/vm-root' JOBS=1 \
-		TEST_TIMEOUT=5400 tests/run $(wildcard tests/vm/*.bats)
+	@+$(vm_env) JOBS='$(VM_JOBS)' TEST_TIMEOUT=5400 tests/run $(vm_tests)
+
+bench-vm: all ## time the unlocking of a root volume beside systemd-cryptenroll and clevis (root)
+	@rm -rf $(BUILD)/vm-root
+	@+$(MAKE) --no-print-directory DESTDIR='$(abspath $(BUILD))/vm-root' install
+	@+$(vm_env) bats --tap tests/vm/peers.bats
 
 fuzz: ## build the fuzz targets with clang, run each on FUZZ_RUNS inputs
 	@+$(MAKE) --no-print-directory BUILD=$(BUILD)-fuzz CC=$(CLANG) \
@@ -401,7 +412,7 @@ demo: all ## the whole story on a software TPM, in plain words
 # -- looking at it --------------------------------------------------------------------
 
 C_FILES = $(wildcard lib/*.h lib/*/*.[ch] tools/*.[ch] tests/*/*.[ch])
-find_scripts = grep -lIE -m1 '^\#! *(/usr/bin/env (ba)?sh|/bin/(ba)?sh)' .ci/* tests/* tests/*/* dracut/*/* 2>/dev/null
+find_scripts = grep -lIE -m1 '^\#! *(/usr/bin/env (ba)?sh|/bin/(ba)?sh)' .ci/* tests/* tests/*/* tests/vm/guest/root/*/*/*/* dracut/*/* 2>/dev/null
 
 lint: lint-format lint-c lint-shell lint-man ## check formatting, C, shell and manual pages
 

@@ -81,6 +81,12 @@ seal() {
     printf %s "$2" | tpm-seal --quiet --recovery-key-file "$RK" "${@:3}" "$1"
 }
 
+# alone_in_keyring: until the test ends no other revokes what the initramfs keeps in @u
+alone_in_keyring() {
+    exec {keyring_lock}>"${TMPDIR:-/tmp}/sealring-keyring.lock"
+    flock "$keyring_lock"
+}
+
 no_handles_left() {
     "$helper/handles" "$SEALRING_TCTI"
 }

@@ -5,7 +5,9 @@
 
 load common
 
-programs="tpm-seal tpm-unseal tpm-ring tpm-reseal tpm-sign"
+programs="tpm-seal tpm-unseal tpm-ring tpm-reseal tpm-luks tpm-sign"
+# Run by units and scripts: not on PATH, so nothing is completed.
+private="tpm-latch tpm-credential"
 
 setup_file() {
     tpm_start
@@ -49,8 +51,12 @@ help_options() {
     "$1" --help | grep -oE '^  (-[a-z], |    )--[a-z-]+' | grep -oE -- '--[a-z-]+' | sort
 }
 
+page_of() {
+    basename "$root"/man/"$1".[18].scd .scd
+}
+
 page_options() {
-    section "$1.1" OPTIONS | grep -E '^\*-' | grep -oE -- '--[a-z-]+' | sort
+    section "$(page_of "$1")" OPTIONS | grep -E '^\*-' | grep -oE -- '--[a-z-]+' | sort
 }
 
 bash_options() {
@@ -82,6 +88,15 @@ fish_options() {
     sed -i '$d' in-fish
     run same "options" in-help in-fish
     [ "$status" -ne 0 ]
+}
+
+@test "long options of private programs are the same in --help and page" {
+    for program in $private; do
+        help_options "$program" >in-help
+        page_options "$program" >in-page
+        same "options of $program" in-help in-page
+        "$program" --help | grep -q "See $program(8); exit status in sealring(7)"
+    done
 }
 
 @test "short options are the same in --help, page and completions" {
@@ -124,10 +139,10 @@ words() {
 }
 
 @test "commands are the same in --help, page and the three completions" {
-    for program in tpm-ring tpm-reseal tpm-sign; do
+    for program in tpm-ring tpm-reseal tpm-luks tpm-sign; do
         commands_of "$program" >in-help
         [ "$(wc -l <in-help)" -ge 3 ]
-        section "$program.1" COMMANDS | sed -nE 's/^\*([a-z -]+)\* \[?_.*/\1/p' | sort >in-page
+        section "$program.1" COMMANDS | sed -nE 's/^\*([a-z -]+)\* \[?[_*].*/\1/p' | sort >in-page
         same "commands of $program" in-help in-page
 
         words <in-help >words-help
@@ -164,7 +179,7 @@ is_command() {
     cat "$root/README.md" "$root"/man/*.scd "$root"/units/* "$root/tests/demo" "$root/NEWS" |
         tr -d '*' >>texts
     count=0
-    for program in tpm-ring tpm-reseal tpm-sign; do
+    for program in tpm-ring tpm-reseal tpm-luks tpm-sign; do
         while read -r name first second _; do
             is_command "$name" "$first" "$second" || {
                 echo "no such command: $name $first $second"
@@ -193,7 +208,7 @@ is_command() {
 }
 
 @test "every option that a message, a page or the README names exists" {
-    for program in $programs; do help_options "$program"; done | sort -u >known
+    for program in $programs $private; do help_options "$program"; done | sort -u >known
     # Those of systemd-ask-password and systemd-creds.
     printf '%s\n' --timeout --id --icon --with-key >>known
     strings_of "$root"/lib/*/*.c "$root"/tools/*.c >texts
@@ -249,6 +264,10 @@ is_command() {
         'tpm-sign cert self-sign k --subject /CN=x --days x' 'tpm-sign pubkey k --format der'
         'tpm-sign decrypt k --rsaes --hash sha1' 'tpm-sign delete k' 'tpm-sign algs none'
         'tpm-reseal' 'tpm-reseal nonsense' 'tpm-reseal status a b' 'tpm-reseal now --pcrs x'
+        'tpm-reseal events a b' 'tpm-reseal explain --log f' 'tpm-reseal predict'
+        'tpm-reseal explain --baseline empty --pcrs 7=00' 'tpm-reseal predict --dbx'
+        'tpm-luks' 'tpm-luks nonsense' 'tpm-luks enroll' 'tpm-luks enroll a b' 'tpm-luks list a b'
+        'tpm-luks remove' 'tpm-luks remove --all --ring r empty' 'tpm-luks list --nonsense'
     )
     for mistake in "${mistakes[@]}"; do
         status=0
@@ -280,7 +299,7 @@ is_command() {
         grep -oE '[0-9]+' >in-code
     { cat in-code; echo 1; } | sort -nu >statuses
     [ "$(wc -l <statuses)" -eq 11 ]
-    for page in tpm-seal.1 tpm-unseal.1 tpm-ring.1 tpm-reseal.1 tpm-sign.1 sealring.7; do
+    for page in tpm-seal.1 tpm-unseal.1 tpm-ring.1 tpm-reseal.1 tpm-luks.1 tpm-sign.1 sealring.7; do
         section "$page" 'EXIT STATUS' | grep -oE '\*[0-9]+\*' | tr -d '*' | sort -n >in-page
         same "exit statuses of $page" statuses in-page
     done
@@ -289,7 +308,8 @@ is_command() {
 @test "every environment variable that the code reads is in the pages" {
     cat "$root"/tools/*.c | tr '\n\t' '  ' |
         grep -oE '(getenv|from_env|directory)\( *"[^;]*;' | grep -oE '"[A-Z][A-Z0-9_]+"' | tr -d '"' |
-        sort -u | grep -vx -e HOME -e TERM -e TSS2_LOG >variables
+        sort -u | grep -vx -e HOME -e TERM -e TSS2_LOG \
+        -e JOURNAL_STREAM -e SYSTEMD_EXEC_PID >variables
     [ "$(wc -l <variables)" -ge 7 ]
     for program in $programs; do
         while read -r name; do
@@ -322,6 +342,9 @@ keys_in_page() {
         grep -oE '"[A-Za-z0-9]+", "[A-Za-z0-9]+"' | sed 's/.*, //' | tr -d '"' | sort -u >in-code
     section sealring-formats.5 RING.CONF | sed -nE 's/^([A-Za-z0-9]+)=.*/\1/p' | sort -u >in-page
     same "keys of ring.conf" in-code in-page
+    keys_in_code lib/ring/baseline_file.c | sed 's/.* //' | sort -u >in-code
+    section sealring-formats.5 BASELINES | sed -nE 's/^([A-Za-z0-9]+)=.*/\1/p' | sort -u >in-page
+    same "keys of a baseline" in-code in-page
 }
 
 # literal PAGE SECTION N: the N-th literal block of a section
@@ -416,6 +439,17 @@ run_examples() {
     keyctl purge logon app:disk-key
 }
 
+@test "the examples in tpm-luks(1) run" {
+    printf 'old passphrase\n' >old.txt
+    truncate -s 20M disk.img
+    PATH=/usr/sbin:$PATH cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 \
+        --pbkdf-force-iterations 2000 disk.img - < <(printf 'old passphrase')
+    run_examples tpm-luks.1
+    [ -s recovery.key ]
+    [ -s header.backup ]
+    [ "$(tpm-luks list disk.img | wc -l)" -eq 2 ]
+}
+
 @test "the examples in tpm-ring(1) run" {
     prepare
     tpm-seal -q --recovery-key-file recovery.key db-password password.txt
@@ -428,6 +462,10 @@ run_examples() {
 @test "the examples in tpm-reseal(1) run" {
     prepare
     tpm-seal -q --recovery-key-file recovery.key db-password password.txt
+    gunzip -c "$root/tests/eventlogs/before.bin.gz" >good.log
+    gunzip -c "$root/tests/eventlogs/after.bin.gz" >now.log
+    cp "$root/tests/eventlogs/dbx.esl" dbxupdate.bin
+    tpm-ring -q create boot --recovery-key-file recovery.key --manage yes
     run_examples tpm-reseal.1
     [ "$(tpm-unseal --pin-file pin.txt db-password)" = sesame ]
     fails 4 setsid -w tpm-unseal db-password
@@ -498,6 +536,25 @@ complete_bash() {
             false
         }
     done <links
+}
+
+# chapter NAME: the fenced lines of a chapter of the README
+chapter() {
+    awk -v name="## $1" '/^## / { inside = ($0 == name) } /^```/ { fenced = !fenced; next }
+        inside && fenced' "$root/README.md"
+}
+
+@test "README, Give a service its secret: the command prints what the README says" {
+    printf secret >password
+    chapter 'Give a service its secret' >shown
+    read -r prompt command <shown
+    [ "$prompt" = '#' ]
+    # The rest of the first block, but for the question.
+    sed -n '3,/^$/p; /^\[Service\]/,/^Load/p' shown >wanted
+    grep -q '^LoadCredential=' wanted
+    setsid -w bash -c "${command/tpm-seal/tpm-seal --system --quiet --no-recovery} password" >printed
+    diff printed wanted
+    grep -qx 'Units=web.service' "$SEALRING_CONFIG_DIR/secrets.d/web-password.conf"
 }
 
 @test "the demo tells its story, and ends with 0" {

@@ -321,13 +321,14 @@ refused_line() {
 @test "--unit: written where it is delivered, with the drop-in to paste" {
     run tpm-seal --quiet --recovery-key-file "$RK" --generate --unit web.service key
     [ "$status" -eq 0 ]
-    [ "$output" = "# systemctl edit web.service
+    if [ "$(id -u)" -eq 0 ]; then edit=edit runtime=/run; else edit='--user edit' runtime=%t; fi
+    [ "$output" = "# systemctl $edit web.service
 [Unit]
-Requires=tpm-unseal@key.service
-After=tpm-unseal@key.service
+Requires=tpm-credential.socket
+After=tpm-credential.socket
 
 [Service]
-LoadCredential=key" ]
+LoadCredential=key:$runtime/sealring/credential.sock" ]
     [ "$(cat "$SEALRING_CONFIG_DIR/secrets.d/key.conf")" = "[Secret]
 Ring=system
 
@@ -336,6 +337,17 @@ Name=key
 Units=web.service" ]
     tpm-unseal -q --configured --credential=store key
     tpm-unseal key | cmp - store/key
+    # Who is started by a socket can't be asked for a PIN.
+    printf 'correct horse battery' >pin
+    tpm-seal -q --ring pinned --no-recovery --pin --pin-file pin --generate --unit web.service other \
+        >drop-in 2>warning
+    [ "$(cat drop-in)" = "# systemctl $edit web.service
+[Unit]
+Requires=tpm-unseal@other.service
+After=tpm-unseal@other.service
+
+[Service]
+LoadCredential=other" ]
 }
 
 @test "what a key of its type cannot hold is refused when it is sealed" {

@@ -27,6 +27,8 @@ const struct option_row ring_options[] = {
 	  "let this certificate's owner recover" },
 	{ 0, "no-recovery", OPTION_FLAG, &choices.no_recovery, NULL,
 	  "nobody can recover: TPM or nothing" },
+	{ 0, "manage", OPTION_TEXT, &choices.manage, "YES|NO",
+	  "keep ring boot's key in ring system" },
 	{ 0 },
 };
 

@@ -19,6 +19,7 @@ struct choices {
 	const char *recovery_key_file;
 	struct option_list escrow;
 	bool no_recovery;
+	const char *manage;
 };
 
 extern struct choices choices;
@@ -66,6 +67,20 @@ int choices_recovery(const struct sr_store *store, const char *ring, struct chos
  */
 int choices_ring(struct sr_tpm *tpm, const char *ring, bool opened_by_pin,
 		 struct chosen *ret, struct sr_err *err);
+
+/**
+ * choices_manager() - where a ring's key is to be kept, so that it can be changed later
+ * @store:	the store
+ * @tpm:	an open TPM
+ * @name:	the ring
+ * @ret:	ring "system", open, made if there is none; NULL if the key is not to be kept
+ * @err:	says why, on failure
+ *
+ * Only that of "boot" is kept, and unless --manage decides only where the store lies on an
+ * encrypted volume.
+ */
+int choices_manager(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		    struct sr_ring **ret, struct sr_err *err);
 
 /** choices_new_ring() - make a ring as was chosen, and say so */
 int choices_new_ring(struct sr_store *store, struct sr_tpm *tpm, const char *name,

@@ -7,6 +7,7 @@
 #include "choices.h"
 #include "print_key.h"
 #include "prompt.h"
+#include "reseal.h"
 #include "tool.h"
 
 static int announce(void *arg, struct sr_err *err)
@@ -158,11 +159,73 @@ static void say_limits(struct sr_ring *ring)
 			 info.pcrs);
 }
 
+/* Whoever reads the disk without booting this system must not find it. */
+static int wants_manager(const struct sr_store *store, const char *name, bool *ret,
+			 struct sr_err *err)
+{
+	*ret = false;
+	if (strcmp(name, "boot") != 0)
+		return choices.manage ? sr_fail(err, -EINVAL, "--manage is for ring boot")
+				      : 0;
+	if (choices.manage) {
+		*ret = strcmp(choices.manage, "yes") == 0;
+		return *ret || strcmp(choices.manage, "no") == 0
+			   ? 0
+			   : sr_fail(err, -EINVAL, "--manage: yes or no");
+	}
+	*ret = sr_store_encrypted(store);
+	if (!*ret)
+		tool_warn(
+		    "%s is not on an encrypted volume, so ring boot's key is not "
+		    "kept in ring system: changing ring boot takes its recovery key",
+		    sr_store_path(store));
+	return 0;
+}
+
+/* What was chosen is for the other ring; who recovers that recovers this one. */
+static int make_manager(struct sr_store *store, struct sr_tpm *tpm, struct sr_ring **ret,
+			struct sr_err *err)
+{
+	const struct choices chosen = choices;
+	int r;
+
+	choices.pcrs = choices.pin_file = choices.manage = NULL;
+	choices.pin = false;
+	r = choices_new_ring(store, tpm, "system", ret, err);
+	choices = chosen;
+	return r;
+}
+
+int choices_manager(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		    struct sr_ring **ret, struct sr_err *err)
+{
+	_cleanup_ring_ struct sr_ring *manager = NULL;
+	bool wanted;
+	int r = wants_manager(store, name, &wanted, err);
+
+	*ret = NULL;
+	if (r < 0 || !wanted)
+		return r;
+	r = sr_ring_load(store, "system", &manager, err);
+	if (r == -ENOKEY)
+		return make_manager(store, tpm, ret, err);
+	if (r == 0)
+		r = sr_ring_open(manager, tpm, choices_ask(), err);
+	if (r == 0)
+		*ret = take(manager);
+	return r;
+}
+
 int choices_new_ring(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 		     struct sr_ring **ret, struct sr_err *err)
 {
 	_cleanup_chosen_ struct chosen chosen = { 0 };
-	int r = choices_recovery(store, name, &chosen, err);
+	_cleanup_ring_ struct sr_ring *manager = NULL;
+	int r = choices_manager(store, tpm, name, &manager, err);
+
+	chosen.options.manager = manager;
+	if (r == 0)
+		r = choices_recovery(store, name, &chosen, err);
 
 	if (r == 0 && choices.pin_file && !choices.pin)
 		r = sr_fail(err, -EINVAL,
@@ -176,5 +239,9 @@ int choices_new_ring(struct sr_store *store, struct sr_tpm *tpm, const char *nam
 		return r;
 	tool_say("made ring %s in %s", name, sr_store_path(store));
 	say_limits(*ret);
+	reseal_take_baseline(*ret, tpm);
+	if (manager)
+		tool_say("its key is also kept in ring system, to change ring %s with",
+			 name);
 	return 0;
 }

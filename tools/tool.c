@@ -4,14 +4,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <syslog.h>
 #include <time.h>
 
 #include "ground/attr.h"
+#include "journal.h"
 #include "prompt.h"
 
 static const struct tool *current;
@@ -60,12 +63,20 @@ const char *tool_bold(bool on, int fd)
 	return on ? "\033[1m" : "\033[0m";
 }
 
-static void print_line(const char *fmt, va_list ap)
+static void print_entry(const struct journal_entry *entry)
 {
-	fprintf(stderr, "%s%s:%s ", tool_bold(true, STDERR_FILENO), current->name,
-		tool_bold(false, STDERR_FILENO));
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	if (!journal_write(entry))
+		fprintf(stderr, "%s%s:%s %s\n", tool_bold(true, STDERR_FILENO),
+			entry->program, tool_bold(false, STDERR_FILENO), entry->text);
+}
+
+static void print_line(int priority, const char *fmt, va_list ap)
+{
+	char text[PATH_MAX + 1024];
+
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	print_entry(&(struct journal_entry){
+	    .program = current->name, .priority = priority, .text = text });
 }
 
 void tool_say(const char *fmt, ...)
@@ -75,7 +86,7 @@ void tool_say(const char *fmt, ...)
 	if (quiet)
 		return;
 	va_start(ap, fmt);
-	print_line(fmt, ap);
+	print_line(LOG_INFO, fmt, ap);
 	va_end(ap);
 }
 
@@ -84,8 +95,33 @@ void tool_warn(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	print_line(fmt, ap);
+	print_line(LOG_WARNING, fmt, ap);
 	va_end(ap);
+}
+
+void tool_report(int r, const struct sr_err *err, const struct sr_request *request)
+{
+	const char *why = err->text[0] ? err->text : strerror(-r);
+	struct journal_entry entry = {
+		.program = current->name,
+		.priority = LOG_ERR,
+		.text = why,
+		.r = r,
+		.err = err,
+		.request = request,
+	};
+	char text[sizeof(err->text) + sizeof(*request) + 64];
+
+	if (request) {
+		bool known = request->unit[0];
+
+		(void)snprintf(text, sizeof(text), "%s%s%s: %s",
+			       known ? request->unit : "a credential is refused",
+			       known ? " does not get credential " : "",
+			       request->credential, why);
+		entry.text = text;
+	}
+	print_entry(&entry);
 }
 
 void tool_fail_silently(int r)
@@ -97,7 +133,7 @@ void tool_fail_silently(int r)
 void tool_complain(int r, const struct sr_err *err)
 {
 	if (!prompt_ended())
-		tool_warn("%s", err->text[0] ? err->text : strerror(-r));
+		tool_report(r, err, NULL);
 	tool_fail_silently(r);
 }
 
@@ -117,6 +153,11 @@ void tool_progress(void *what, size_t done, size_t total)
 		total, shown ? "" : "\n");
 }
 
+bool tool_is_system(void)
+{
+	return use_system || (!use_user && geteuid() == 0);
+}
+
 static const char *from_env(const char *name)
 {
 	const char *value = getenv(name);
@@ -130,19 +171,35 @@ static char *directory(const char *override, const char *system, const char *xdg
 {
 	const char *set = from_env(override), *base = from_env(xdg),
 		   *home = from_env("HOME");
-	bool is_system = use_system || (!use_user && geteuid() == 0);
 	char *path = NULL;
 	int n;
 
 	if (set)
 		n = asprintf(&path, "%s", set);
-	else if (is_system)
+	else if (tool_is_system())
 		n = asprintf(&path, "%s", system);
 	else if (base && base[0] == '/')
 		n = asprintf(&path, "%s/sealring", base);
 	else
 		n = asprintf(&path, "%s/%s/sealring", home ? home : ".", fallback);
 	return n < 0 ? NULL : path;
+}
+
+/* An ordinary user's may be missing: nothing of theirs happens in the initramfs. */
+static bool has_runtime_dir(void)
+{
+	bool is_system = use_system || (!use_user && geteuid() == 0);
+
+	return is_system || from_env("SEALRING_RUNTIME_DIR") ||
+	       from_env("XDG_RUNTIME_DIR");
+}
+
+char *tool_runtime_dir(void)
+{
+	return has_runtime_dir()
+		   ? directory("SEALRING_RUNTIME_DIR", RUNSTATEDIR "/sealring",
+			       "XDG_RUNTIME_DIR", ".cache")
+		   : NULL;
 }
 
 int tool_store(struct sr_store **ret, struct sr_err *err)
@@ -152,11 +209,14 @@ int tool_store(struct sr_store **ret, struct sr_err *err)
 	_cleanup_free_ char *state =
 	    directory("SEALRING_STATE_DIR", LOCALSTATEDIR "/lib/sealring",
 		      "XDG_STATE_HOME", ".local/state");
-	struct sr_store_options options = { .config_dir = config, .state_dir = state };
+	_cleanup_free_ char *runtime = tool_runtime_dir();
+	struct sr_store_options options = { .config_dir = config,
+					    .state_dir = state,
+					    .runtime_dir = runtime };
 
 	if (use_system && use_user)
 		return sr_fail(err, -EINVAL, "--system and --user: choose one");
-	if (!config || !state)
+	if (!config || !state || (!runtime && has_runtime_dir()))
 		return sr_fail(err, -ENOMEM, "out of memory");
 	if (config[0] != '/' || state[0] != '/')
 		return sr_fail(
@@ -166,7 +226,7 @@ int tool_store(struct sr_store **ret, struct sr_err *err)
 	return sr_store_open(&options, ret, err);
 }
 
-int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err)
+const char *tool_tcti(const struct sr_store *store)
 {
 	const char *configured = store ? sr_store_config(store)->tcti : NULL;
 	const char *choices[] = { tcti, from_env("SEALRING_TCTI"), configured,
@@ -174,8 +234,13 @@ int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *e
 
 	for (size_t i = 0; i < SR_COUNT(choices); i++)
 		if (choices[i])
-			return sr_tpm_open(choices[i], ret, err);
-	return sr_tpm_open(NULL, ret, err);
+			return choices[i];
+	return NULL;
+}
+
+int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err)
+{
+	return sr_tpm_open(tool_tcti(store), ret, err);
 }
 
 /* No debugger of another process, no core file; ESYS must not log on our stderr. */
@@ -216,9 +281,9 @@ static void print_help(const struct option_row *const tables[])
 	if (current->commands)
 		putchar('\n');
 	options_print(tables);
-	printf("\n%s%sSee %s(1); exit status in sealring(7).\n",
+	printf("\n%s%sSee %s(%d); exit status in sealring(7).\n",
 	       current->epilog ? current->epilog : "", current->epilog ? "\n" : "",
-	       current->name);
+	       current->name, current->section ? current->section : 1);
 }
 
 /* A command's name may be two words: "recovery test". Returns how many match. */

@@ -18,6 +18,7 @@
  * @max:	operands at most, without commands
  * @run:	does it; 0 or a negative errno
  * @epilog:	last lines of --help, or NULL
+ * @section:	of its manual page; 0 is 1
  */
 struct tool {
 	const char *name;
@@ -30,6 +31,7 @@ struct tool {
 	int max;
 	int (*run)(int argc, char **argv, struct sr_err *err);
 	const char *epilog;
+	int section;
 };
 
 /** tool_main() - all of main(); returns the exit status */
@@ -37,6 +39,15 @@ int tool_main(const struct tool *tool, int argc, char **argv);
 
 /** tool_store() - the store that --system, --user and the environment choose */
 int tool_store(struct sr_store **ret, struct sr_err *err);
+
+/** tool_runtime_dir() - where the state of this boot is; NULL if nowhere. free() it */
+char *tool_runtime_dir(void);
+
+/** tool_tcti() - how to reach the TPM, as was chosen; NULL for the kernel's device */
+const char *tool_tcti(const struct sr_store *store);
+
+/** tool_is_system() - whether that is the system's */
+bool tool_is_system(void);
 
 /** tool_tpm() - the TPM that --tcti, the environment and the configuration choose */
 int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err);
@@ -46,6 +57,9 @@ void tool_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /** tool_warn() - one line of warning on stderr */
 void tool_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/** tool_report() - print a failure, and whose request it was if @request is not NULL */
+void tool_report(int r, const struct sr_err *err, const struct sr_request *request);
 
 /** tool_complain() - print a failure and go on; remembers the first for the exit status
  */

@@ -4,14 +4,15 @@
 #include <string.h>
 
 #include "choices.h"
+#include "follow.h"
 #include "json.h"
 #include "prompt.h"
+#include "reseal.h"
 
 static const char *escrow_key;
-static bool as_json;
 
 static const struct option_row options[] = {
-	{ 'j', "json", OPTION_FLAG, &as_json, NULL, "status as JSON" },
+	{ 'j', "json", OPTION_FLAG, &reseal_options.json, NULL, "print JSON" },
 	{ 0, "pcrs", OPTION_TEXT, &choices.pcrs, "LIST",
 	  "seal to these PCRs from now on" },
 	{ 0, "pin", OPTION_FLAG, &choices.pin, NULL, "ask for a new PIN" },
@@ -25,6 +26,18 @@ static const struct option_row options[] = {
 	  "read the recovery key from FILE" },
 	{ 0, "escrow-key", OPTION_TEXT, &escrow_key, "FILE",
 	  "recover with this private key" },
+	{ 0, "manage", OPTION_TEXT, &choices.manage, "YES|NO",
+	  "recover: keep ring boot's key in ring system" },
+	{ 0, "baseline", OPTION_TEXT, &reseal_options.baseline, "FILE",
+	  "explain: event log of the good boot" },
+	{ 0, "log", OPTION_TEXT, &reseal_options.log, "FILE",
+	  "event log, instead of this boot's" },
+	{ 0, "dbx", OPTION_LIST, &reseal_options.dbx, "FILE",
+	  "predict: this update of dbx" },
+	{ 0, "db", OPTION_LIST, &reseal_options.db, "FILE",
+	  "predict: this update of db" },
+	{ 0, "kek", OPTION_LIST, &reseal_options.kek, "FILE",
+	  "predict: this update of KEK" },
 	{ 0 },
 };
 
@@ -37,6 +50,7 @@ struct work {
 
 static void work_done(struct work *work)
 {
+	follow_end();
 	sr_tpm_close(work->tpm);
 	sr_store_close(work->store);
 }
@@ -66,13 +80,17 @@ static int for_each(struct work *work, int argc, char **argv,
 	if (r == 0)
 		tool_say("no rings in %s: tpm-seal makes one",
 			 sr_store_path(work->store));
-	for (char **ring = rings; *ring; ring++) {
-		struct sr_err why = { 0 };
+	/* Others may be changed through "system": that is first. */
+	for (int others = 0; others < 2; others++)
+		for (char **ring = rings; *ring; ring++) {
+			struct sr_err why = { 0 };
 
-		r = run(work, *ring, &why);
-		if (r < 0)
-			tool_complain(r, &why);
-	}
+			if ((strcmp(*ring, "system") != 0) != others)
+				continue;
+			r = run(work, *ring, &why);
+			if (r < 0)
+				tool_complain(r, &why);
+		}
 	return 0;
 }
 
@@ -81,6 +99,7 @@ static int state_number(enum sr_state state)
 {
 	switch (state) {
 	case SR_STATE_READY:
+	case SR_STATE_PENDING:
 		return 0;
 	case SR_STATE_DRIFTED:
 		return -EKEYREJECTED;
@@ -117,6 +136,7 @@ static int show_status(struct work *work, const char *name, struct sr_err *err)
 
 	if (r < 0)
 		return r;
+	follow_status(work->store, name, &status);
 	if (work->array)
 		print_json(work, name, &status);
 	else
@@ -133,7 +153,7 @@ static int cmd_status(int argc, char **argv, struct sr_err *err)
 	_cleanup_work_ struct work work = { 0 };
 	int r = start(&work, err);
 
-	if (r == 0 && as_json)
+	if (r == 0 && reseal_options.json)
 		work.array = json_object_new_array();
 	if (r == 0)
 		r = for_each(&work, argc, argv, show_status, err);
@@ -148,13 +168,19 @@ static void say_sealed(struct work *work, struct sr_ring *ring, bool later)
 {
 	struct sr_ring_info info;
 
-	if (sr_ring_info(ring, &info, NULL) == 0)
-		tool_say(
-		    later
-			? "ring %s in %s is sealed to a boot state to come as well (%s); "
-			  "what opens it now stays until then"
-			: "ring %s in %s is sealed to the present boot state (%s)",
-		    info.name, sr_store_path(work->store), info.pcrs);
+	if (sr_ring_info(ring, &info, NULL) < 0)
+		return;
+	if (!later)
+		tool_say("ring %s in %s is sealed to the present boot state (%s)",
+			 info.name, sr_store_path(work->store), info.pcrs);
+	else if (info.latch)
+		tool_say("ring %s in %s is sealed to the present boot state (%s) as it "
+			 "will be in the initramfs: the next boot has to prove it",
+			 info.name, sr_store_path(work->store), info.pcrs);
+	else
+		tool_say("ring %s in %s is sealed to a boot state to come as well (%s); "
+			 "what opens it now stays until then",
+			 info.name, sr_store_path(work->store), info.pcrs);
 }
 
 static int approve_now(struct work *work, const char *name, struct sr_err *err)
@@ -168,18 +194,22 @@ static int approve_now(struct work *work, const char *name, struct sr_err *err)
 		r = sr_ring_info(ring, &info, err);
 	if (r == 0)
 		r = choices_ring(work->tpm, name, info.pin, &chosen, err);
+	chosen.options.follow = follow_hook();
 	if (r == 0)
 		r = sr_ring_reseal(ring, work->tpm, choices_ask(), &chosen.options, err);
 	if (r >= 0)
 		say_sealed(work, ring, r);
+	if (r == 0)
+		reseal_take_baseline(ring, work->tpm);
 	return r < 0 ? r : 0;
 }
 
 /* What concerns one ring only is not done to all of them by leaving out a word. */
 static int check_now(int argc, struct sr_err *err)
 {
-	if (as_json)
-		return sr_fail(err, -EINVAL, "--json goes with status");
+	if (reseal_options.json)
+		return sr_fail(err, -EINVAL,
+			       "--json goes with status, events, explain and predict");
 	if (argc == 0 && (choices.pcrs || choices.pin || choices.new_pin_file))
 		return sr_fail(
 		    err, -EINVAL,
@@ -194,7 +224,8 @@ static int cmd_now(int argc, char **argv, struct sr_err *err)
 
 	if (r == 0)
 		r = start(&work, err);
-
+	if (r == 0)
+		r = follow_start(work.store, err);
 	return r < 0 ? r : for_each(&work, argc, argv, approve_now, err);
 }
 
@@ -224,35 +255,93 @@ static void say_why(const char *name, const struct sr_status *status)
 		  *changed ? ": " : "", changed, *changed ? " changed" : "");
 }
 
+/* Through ring "system" where that opens and has its key; else with what recovers it. */
+static int open_to_recover(struct work *work, struct sr_ring *ring, const char *name,
+			   bool *managed, struct sr_err *err)
+{
+	struct sr_ring_info info;
+	int r = sr_ring_info(ring, &info, err);
+
+	if (r < 0)
+		return r;
+	*managed = info.managed &&
+		   sr_ring_open_for_admin(ring, work->tpm, choices_ask(), NULL) == 0;
+	if (*managed) {
+		tool_say("ring %s is opened with its key in ring system", name);
+		return 0;
+	}
+	r = choices_open_recovery(ring, name, escrow_key, err);
+	return r < 0 ? r : confirm(name, err);
+}
+
+/* Whoever had to recover it should not have to the next time. */
+static int manage(struct work *work, struct sr_ring *ring, const char *name,
+		  struct sr_err *err)
+{
+	_cleanup_ring_ struct sr_ring *manager = NULL;
+	struct sr_ring_info info;
+	int r = sr_ring_info(ring, &info, err);
+
+	if (r < 0 || info.managed || !info.latch)
+		return r;
+	r = choices_manager(work->store, work->tpm, name, &manager, err);
+	if (r < 0 || !manager)
+		return r;
+	r = sr_ring_manage(ring, manager, err);
+	if (r == 0)
+		tool_say("its key is also kept in ring system, to change ring %s with",
+			 name);
+	return r;
+}
+
+static int seal_again(struct work *work, struct sr_ring *ring, const char *name,
+		      bool managed, struct chosen *chosen, struct sr_err *err)
+{
+	int r = choices_ring(work->tpm, name, false, chosen, err), later = 0;
+
+	if (r == 0)
+		later = sr_ring_approve(ring, work->tpm, &chosen->options, err);
+	if (r == 0 && later < 0)
+		r = later;
+	if (r == 0 && !managed)
+		r = sr_ring_recovery_proven(ring, err);
+	if (r == 0)
+		say_sealed(work, ring, later);
+	if (r == 0 && !later)
+		reseal_take_baseline(ring, work->tpm);
+	if (r == 0 && !managed)
+		r = manage(work, ring, name, err);
+	return r;
+}
+
 /* Why is said in any case: a changed boot state should not be approved unseen. */
 static int recover_one(struct work *work, const char *name, struct sr_err *err)
 {
 	_cleanup_chosen_ struct chosen chosen = { 0 };
 	_cleanup_ring_ struct sr_ring *ring = NULL;
+	struct sr_ring_info info;
 	struct sr_status status;
-	int r = sr_ring_status(work->store, name, work->tpm, &status, err), later;
+	bool managed = false;
+	int r = sr_ring_status(work->store, name, work->tpm, &status, err);
 
 	if (r < 0)
 		return r;
 	say_why(name, &status);
 	r = sr_ring_load(work->store, name, &ring, err);
 	if (r == 0)
-		r = choices_open_recovery(ring, name, escrow_key, err);
-	if (r == 0)
-		r = confirm(name, err);
-	if (r == 0)
-		r = choices_ring(work->tpm, name, false, &chosen, err);
-	if (r < 0)
-		return r;
+		r = open_to_recover(work, ring, name, &managed, err);
 	chosen.options.new_tpm = status.state == SR_STATE_FOREIGN;
-	later = sr_ring_approve(ring, work->tpm, &chosen.options, err);
-	r = later < 0 ? later : sr_ring_recovery_proven(ring, err);
+	chosen.options.follow = follow_hook();
+	if (r == 0)
+		r = seal_again(work, ring, name, managed, &chosen, err);
+	if (r == 0)
+		r = sr_ring_info(ring, &info, err);
 	if (r < 0)
 		return r;
-	say_sealed(work, ring, later);
-	tool_say("ring %s in %s opens again: tpm-unseal --all --configured delivers its "
-		 "secrets",
-		 name, sr_store_path(work->store));
+	if (!info.latch)
+		tool_say("ring %s in %s opens again: tpm-unseal --all --configured "
+			 "delivers its secrets",
+			 name, sr_store_path(work->store));
 	if (escrow_key)
 		tool_say(
 		    "tpm-ring rotate %s gives it a key that nobody else can have made",
@@ -267,7 +356,8 @@ static int recover_unless_ready(struct work *work, const char *name, struct sr_e
 
 	if (r < 0)
 		return r;
-	if (status.state == SR_STATE_READY || status.state == SR_STATE_EXPOSED) {
+	if (status.state == SR_STATE_READY || status.state == SR_STATE_PENDING ||
+	    status.state == SR_STATE_EXPOSED) {
 		tool_say("ring %s is %s: nothing to recover", name,
 			 sr_state_name(status.state));
 		return 0;
@@ -282,7 +372,8 @@ static int cmd_recover(int argc, char **argv, struct sr_err *err)
 
 	if (r == 0)
 		r = start(&work, err);
-
+	if (r == 0)
+		r = follow_start(work.store, err);
 	if (r < 0)
 		return r;
 	return for_each(&work, argc, argv, argc ? recover_one : recover_unless_ready,
@@ -293,6 +384,10 @@ static const struct command_row commands[] = {
 	{ "status", "[RING]", 0, 1, cmd_status, "how rings stand in this boot" },
 	{ "now", "[RING]", 0, 1, cmd_now, "seal to the present boot state" },
 	{ "recover", "[RING]", 0, 1, cmd_recover, "the same, opened by recovery" },
+	{ "events", "[FILE]", 0, 1, reseal_events, "what a boot's event log says" },
+	{ "explain", "[RING]", 0, 1, reseal_explain, "what changed since it was sealed" },
+	{ "predict", "[--log FILE]", 0, 0, reseal_predict,
+	  "PCR 7 after a Secure Boot update" },
 	{ 0 },
 };
 

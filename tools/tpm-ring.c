@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 
 #include "choices.h"
+#include "follow.h"
 #include "json.h"
 #include "prompt.h"
+#include "reseal.h"
 
 static const char *escrow_key;
 static bool as_json, force;
@@ -32,6 +34,7 @@ struct work {
 
 static void work_done(struct work *work)
 {
+	follow_end();
 	choices_done(&work->chosen);
 	sr_tpm_close(work->tpm);
 	sr_ring_free(work->ring);
@@ -42,7 +45,7 @@ static void work_done(struct work *work)
 
 static int load(struct work *work, const char *name, struct sr_err *err)
 {
-	int r = tool_store(&work->store, err);
+	int r = work->store ? 0 : tool_store(&work->store, err);
 
 	return r < 0 ? r : sr_ring_load(work->store, name, &work->ring, err);
 }
@@ -101,6 +104,9 @@ static struct json_object *to_json(const struct sr_ring_info *info, char **secre
 	json_object_object_add(ring, "recovery_intact",
 			       json_object_new_boolean(info->recovery_intact));
 	json_add_time(ring, "recovery_proven", info->recovery_proven);
+	json_object_object_add(
+	    ring, "latch", info->latch ? json_object_new_int((int)info->latch) : NULL);
+	json_object_object_add(ring, "managed", json_object_new_boolean(info->managed));
 	json_object_object_add(ring, "secrets", names);
 	return ring;
 }
@@ -167,6 +173,10 @@ static void print_details(const struct sr_ring_info *info)
 	       "%zu\n",
 	       info->name, info->id, info->pcrs, info->pin ? " and a PIN" : "", created,
 	       info->secrets);
+	if (info->latch)
+		printf("Closed by: PCR %u; its key is %s\n", info->latch,
+		       info->managed ? "kept in ring system, to change it with"
+				     : "not kept in ring system");
 	if (!info->recovery_key && !info->escrow) {
 		puts("Recovery:  none");
 		return;
@@ -213,7 +223,8 @@ static int rotate(struct work *work, const char *name, struct sr_err *err)
 	if (r == 0)
 		r = choices_ring(work->tpm, name, info.pin, &work->chosen, err);
 	if (r == 0)
-		r = sr_ring_open(work->ring, work->tpm, choices_ask(), err);
+		r = sr_ring_open_for_admin(work->ring, work->tpm, choices_ask(), err);
+	work->chosen.options.follow = follow_hook();
 	return r < 0 ? r
 		     : sr_ring_rotate(work->ring, work->tpm, &work->chosen.options,
 				      &progress, err);
@@ -222,14 +233,20 @@ static int rotate(struct work *work, const char *name, struct sr_err *err)
 static int cmd_rotate(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_work_ struct work work = { 0 };
-	int r = load_and_choose(&work, argv[0], err);
+	int r = tool_store(&work.store, err);
 
 	(void)argc;
+	if (r == 0)
+		r = follow_start(work.store, err);
+	if (r == 0)
+		r = load_and_choose(&work, argv[0], err);
 	if (r == 0)
 		r = rotate(&work, argv[0], err);
 	if (r == 0)
 		tool_say("ring %s in %s has a new key", argv[0],
 			 sr_store_path(work.store));
+	if (r == 0)
+		reseal_take_baseline(work.ring, work.tpm);
 	return r;
 }
 
@@ -256,7 +273,7 @@ static int cmd_recovery_renew(int argc, char **argv, struct sr_err *err)
 
 	(void)argc;
 	if (r == 0)
-		r = sr_ring_open(work.ring, work.tpm, choices_ask(), err);
+		r = sr_ring_open_for_admin(work.ring, work.tpm, choices_ask(), err);
 	if (r == 0)
 		r = sr_ring_recovery_renew(work.ring, &work.chosen.options.recovery, err);
 	if (r == 0)
@@ -358,6 +375,19 @@ static int cmd_import(int argc, char **argv, struct sr_err *err)
 	return r;
 }
 
+/* What is in headers opens without the store, and can't be re-sealed any more. */
+static void warn_of_volumes(struct sr_store *store, const char *name)
+{
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	_cleanup_strv_ char **volumes = NULL;
+
+	if (sr_ring_load(store, name, &ring, NULL) == 0 &&
+	    sr_ring_volumes(ring, &volumes, NULL) > 0)
+		tool_warn("ring %s unlocks volumes, and goes on doing so until: tpm-luks "
+			  "remove --all DEVICE",
+			  name);
+}
+
 static int cmd_remove(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_store_ struct sr_store *store = NULL;
@@ -367,6 +397,8 @@ static int cmd_remove(int argc, char **argv, struct sr_err *err)
 	(void)argc;
 	(void)snprintf(question, sizeof(question),
 		       "Remove ring %.*s and all its secrets?", SR_NAME_MAX, argv[0]);
+	if (r == 0)
+		warn_of_volumes(store, argv[0]);
 	if (r == 0 && !force && !prompt_yes(question))
 		return sr_fail(err, -EINVAL,
 			       "ring %s stays: --force removes without asking", argv[0]);

@@ -10,6 +10,7 @@
 
 #define DEFAULT_RING "system"
 #define GENERATE_DEFAULT 32
+#define SOCKET "/sealring/credential.sock"
 
 static const char *ring_name, *generate, *unit;
 static bool replace, if_changed, do_remove, do_rename;
@@ -81,7 +82,7 @@ static int open_ring(struct sr_store *store, const char *name, struct sr_ring **
 		if (r < 0)
 			return r;
 	}
-	r = sr_ring_open(ring, tpm, choices_ask(), err);
+	r = sr_ring_open_for_admin(ring, tpm, choices_ask(), err);
 	if (r == 0)
 		*ret = take(ring);
 	return r;
@@ -157,17 +158,34 @@ static int describe_unit(struct sr_store *store, const char *name, const char *r
 	return sr_delivery_add_unit(ret, ring, name, unit, err);
 }
 
-static int write_unit(struct sr_store *store, const char *name,
+/* From the socket, when the service starts; or, as only a person knows the PIN, before. */
+static void print_drop_in(const char *name, const char *credential, bool pin)
+{
+	const char *manager = tool_is_system() ? "" : "--user ";
+	const char *socket = tool_is_system() ? RUNSTATEDIR SOCKET : "%t" SOCKET;
+	char needs[SR_NAME_MAX + 24] = "tpm-credential.socket";
+
+	if (pin)
+		(void)snprintf(needs, sizeof(needs), "tpm-unseal@%s.service", name);
+	printf("# systemctl %sedit %s\n[Unit]\nRequires=%s\nAfter=%s\n\n[Service]\n",
+	       manager, unit, needs, needs);
+	if (pin)
+		printf("LoadCredential=%s\n", credential);
+	else
+		printf("LoadCredential=%s:%s\n", credential, socket);
+}
+
+static int write_unit(struct sr_store *store, struct sr_ring *ring, const char *name,
 		      const struct sr_delivery *delivery, struct sr_err *err)
 {
-	int r = sr_delivery_write(store, name, delivery, err);
+	struct sr_ring_info info;
+	int r = sr_ring_info(ring, &info, err);
 
-	if (r < 0)
-		return r;
-	printf("# systemctl edit %s\n[Unit]\nRequires=tpm-unseal@%s.service\n"
-	       "After=tpm-unseal@%s.service\n\n[Service]\nLoadCredential=%s\n",
-	       unit, name, name, delivery->credential);
-	return 0;
+	if (r == 0)
+		r = sr_delivery_write(store, name, delivery, err);
+	if (r == 0)
+		print_drop_in(name, delivery->credential, info.pin);
+	return r;
 }
 
 /* secrets.d is the admin's, so it stays, but its service will not find the secret. */
@@ -209,7 +227,7 @@ static int seal(struct sr_store *store, const char *name, const char *file,
 	tool_say(r ? "sealed %s under ring %s in %s"
 		   : "%s under ring %s in %s is unchanged",
 		 name, where, sr_store_path(store));
-	return unit ? write_unit(store, name, &delivery, err) : 0;
+	return unit ? write_unit(store, ring, name, &delivery, err) : 0;
 }
 
 static int load_owner(struct sr_store *store, const char *name, struct sr_ring **ret,
@@ -245,7 +263,7 @@ static int rename_secret(struct sr_store *store, const char *from, const char *t
 	if (r == 0)
 		r = tool_tpm(store, &tpm, err);
 	if (r == 0)
-		r = sr_ring_open(ring, tpm, choices_ask(), err);
+		r = sr_ring_open_for_admin(ring, tpm, choices_ask(), err);
 	if (r == 0)
 		r = sr_ring_rename(ring, from, to, err);
 	if (r == 0)

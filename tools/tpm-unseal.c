@@ -7,8 +7,7 @@
 
 #include "choices.h"
 #include "tool.h"
-
-#define CREDSTORE RUNSTATEDIR "/credstore"
+#include "withdraw.h"
 
 static const char *output, *fd_number, *credential, *sealed_file, *escrow_key;
 static const char *timeout, *permissions;
@@ -121,25 +120,11 @@ static const char *credential_dir(void)
 	return credential && *credential ? credential : CREDSTORE;
 }
 
-static int read_delivery(struct sr_store *store, const char *name,
-			 struct sr_delivery *ret, struct sr_err *err)
-{
-	int r = sr_delivery_read(store, name, ret, err);
-
-	if (r == -ENOENT)
-		return sr_fail(err, r,
-			       "secrets.d does not say where secret %s goes: write "
-			       "secrets.d/%s.conf, or: "
-			       "tpm-seal --replace --unit UNIT %s",
-			       name, name, name);
-	return r;
-}
-
 static int deliver_configured(struct sr_store *store, const char *ring, const char *name,
 			      const struct sr_secret *secret, struct sr_err *err)
 {
 	_cleanup_(sr_delivery_done) struct sr_delivery delivery = { 0 };
-	int r = read_delivery(store, name, &delivery, err);
+	int r = withdraw_read(store, name, &delivery, err);
 
 	if (r < 0)
 		return r;
@@ -181,22 +166,29 @@ static int deliver(struct sr_store *store, const char *ring, const char *name,
 	return write_stdout(secret, err);
 }
 
-/* Both are tried: what is left in the clear should be as little as possible. */
-static int take_back(struct sr_store *store, const char *name, struct sr_err *err)
+static int connect_tpm(void *arg, struct sr_tpm **ret, struct sr_err *err)
 {
-	_cleanup_(sr_delivery_done) struct sr_delivery delivery = { 0 };
-	struct sr_err why = { 0 };
-	int r = read_delivery(store, name, &delivery, err), k = 0, c = 0;
+	return tool_tpm(arg, ret, err);
+}
 
-	if (r < 0)
+static bool in_initramfs(void)
+{
+	return access("/etc/initrd-release", F_OK) == 0 ||
+	       access("/conf/initramfs.conf", F_OK) == 0;
+}
+
+/* Volumes need the same ring in a moment; and the latch has to know what was opened. */
+static int open_early(struct sr_store *store, struct sr_ring *ring, struct sr_err *err)
+{
+	const struct sr_ring_opener opener = { .tpm = connect_tpm, .arg = store };
+	_cleanup_free_ char *runtime = tool_runtime_dir();
+	int r = sr_ring_open_cached(ring, &opener, err);
+
+	if (r < 0) {
+		(void)sr_boot_note_failed(runtime, ring, err, NULL);
 		return r;
-	if (delivery.credential)
-		c = sr_credential_remove(credential_dir(), delivery.credential, err);
-	if (delivery.has_keyring)
-		k = sr_keyring_remove(&delivery.keyring, &why);
-	if (c < 0 && c != -ENOKEY)
-		return c;
-	return k < 0 && k != -ENOKEY ? sr_fail(err, k, "%s", why.text) : 0;
+	}
+	return sr_boot_note_opened(runtime, ring, err);
 }
 
 /* The TPM is asked for at the first ring: a recovery key needs none. */
@@ -207,6 +199,8 @@ static int open_ring(struct sr_store *store, struct sr_tpm **tpm, const char *na
 
 	if (choices.recovery_key_file || escrow_key)
 		return choices_open_recovery(ring, name, escrow_key, err);
+	if (in_initramfs())
+		return open_early(store, ring, err);
 	if (!*tpm)
 		r = tool_tpm(store, tpm, err);
 	return r < 0 ? r : sr_ring_open(ring, *tpm, choices_ask(), err);
@@ -382,7 +376,7 @@ static int run(int argc, char **argv, struct sr_err *err)
 	if (r < 0)
 		return r;
 	if (withdraw)
-		return take_back(store, argv[0], err);
+		return withdraw_secret(store, argv[0], credential_dir(), err);
 	if (sealed_file)
 		return unseal_file(store, err);
 	return all ? unseal_all(store, err) : unseal_name(store, argv[0], err);

@@ -32,6 +32,7 @@ complete -c tpm-ring -l accept-unmeasured -d 'take PCRs that firmware left alone
 complete -c tpm-ring -l recovery-key-file -r -F -d 'recovery key: use FILE\'s, or write it'
 complete -c tpm-ring -l escrow -r -F -d 'let this certificate\'s owner recover'
 complete -c tpm-ring -l no-recovery -d 'nobody can recover: TPM or nothing'
+complete -c tpm-ring -l manage -x -a 'yes no' -d 'keep ring boot\'s key in ring system'
 complete -c tpm-ring -l system -d 'use the system\'s store'
 complete -c tpm-ring -l user -d 'use your own store'
 complete -c tpm-ring -l tcti -x -d 'the TPM (default: /dev/tpmrm0)'

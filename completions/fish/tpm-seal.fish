@@ -25,6 +25,7 @@ complete -c tpm-seal -l accept-unmeasured -d 'take PCRs that firmware left alone
 complete -c tpm-seal -l recovery-key-file -r -F -d 'recovery key: use FILE\'s, or write it'
 complete -c tpm-seal -l escrow -r -F -d 'let this certificate\'s owner recover'
 complete -c tpm-seal -l no-recovery -d 'nobody can recover: TPM or nothing'
+complete -c tpm-seal -l manage -x -a 'yes no' -d 'keep ring boot\'s key in ring system'
 complete -c tpm-seal -l system -d 'use the system\'s store'
 complete -c tpm-seal -l user -d 'use your own store'
 complete -c tpm-seal -l tcti -x -d 'the TPM (default: /dev/tpmrm0)'

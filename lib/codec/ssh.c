@@ -126,39 +126,11 @@ static bool is_text(const struct reader *string, const char *text)
 
 char *sr_base64(const void *data, size_t size)
 {
-	char *text = malloc((size + 2) / 3 * 4 + 1);
+	char *text = malloc(SR_BASE64_SIZE(size));
 
 	if (text)
-		(void)EVP_EncodeBlock((unsigned char *)text, data, (int)size);
+		sr_base64_format(data, size, text);
 	return text;
-}
-
-int sr_base64_parse(const char *text, size_t length, struct sr_buf *ret,
-		    struct sr_err *err)
-{
-	_cleanup_buf_ struct sr_buf data = { .data = malloc(length / 4 * 3 + 1) };
-	_cleanup_free_ char *again = NULL;
-	int n;
-
-	if (!data.data)
-		return sr_fail_memory(err);
-	n = length % 4 || length > ROOM * 2
-		? -1
-		: EVP_DecodeBlock(data.data, (const unsigned char *)text, (int)length);
-	if (n < 0)
-		return sr_fail(err, -EBADMSG, "damaged base64");
-	data.size = (size_t)n;
-	for (size_t i = 1; i <= 2 && i < length && text[length - i] == '='; i++)
-		data.size--;
-	/* OpenSSL is lenient about what stands around it. */
-	again = sr_base64(data.data, data.size);
-	if (!again)
-		return sr_fail_memory(err);
-	if (strlen(again) != length || memcmp(again, text, length) != 0)
-		return sr_fail(err, -EBADMSG, "damaged base64");
-	*ret = data;
-	data = (struct sr_buf){ 0 };
-	return 0;
 }
 
 static void put_public(struct writer *to, const struct sr_key_type *type,
@@ -341,6 +313,7 @@ static int unarmour(const struct sr_buf *file, struct sr_buf *ret, struct sr_err
 	_cleanup_free_ char *text = calloc(1, file->size + 1);
 	const char *from = (const char *)file->data, *end;
 	size_t used = 0;
+	int r;
 
 	if (!text)
 		return sr_fail_memory(err);
@@ -352,7 +325,10 @@ static int unarmour(const struct sr_buf *file, struct sr_buf *ret, struct sr_err
 	for (; end && from < end; from++)
 		if (*from != '\n' && *from != '\r')
 			text[used++] = *from;
-	return end ? sr_base64_parse(text, used, ret, err) : fail_file(err);
+	if (!end)
+		return fail_file(err);
+	r = sr_base64_parse(text, ROOM, ret, err);
+	return r == -EINVAL ? fail_file(err) : r;
 }
 
 static int take_mpint(struct reader *from, uint8_t *ret, size_t field)

@@ -12,10 +12,6 @@
 /** sr_base64() - base64 without line breaks; NULL without memory */
 char *sr_base64(const void *data, size_t size);
 
-/** sr_base64_parse() - exactly what that writes; 0, -EBADMSG or -ENOMEM */
-int sr_base64_parse(const char *text, size_t length, struct sr_buf *ret,
-		    struct sr_err *err);
-
 /**
  * sr_ssh_public() - a public key as the protocol has it
  * @pub:	a public area of a kind that there is

@@ -666,16 +666,12 @@ static int to_pem(const char *text, const unsigned char *der, long size,
 	return 0;
 }
 
-int sr_tpmkey_write(const struct sr_tpmkey *key, const char *text, struct sr_buf *ret,
-		    struct sr_err *err)
+static int encode(const struct sr_tpmkey *key, unsigned char **der, int *size,
+		  struct sr_err *err)
 {
 	_cleanup_(tpm_key_freep) struct tpm_key *file = NULL;
-	_cleanup_(openssl_freep) unsigned char *der = NULL;
-	int r = check_explanation(text, err);
-	int size;
+	int r = sr_tpmkey_check(key, -EINVAL, err);
 
-	if (r == 0)
-		r = sr_tpmkey_check(key, -EINVAL, err);
 	if (r < 0)
 		return r;
 	file = (struct tpm_key *)ASN1_item_new(ASN1_ITEM_rptr(TPM_KEY));
@@ -684,8 +680,35 @@ int sr_tpmkey_write(const struct sr_tpmkey *key, const char *text, struct sr_buf
 	r = write_fields(key, file, err);
 	if (r < 0)
 		return r;
-	size = ASN1_item_i2d((const ASN1_VALUE *)file, &der, ASN1_ITEM_rptr(TPM_KEY));
-	if (size < 0)
-		return sr_fail_libcrypto(err, "writing a key file");
-	return to_pem(text, der, size, ret, err);
+	*size = ASN1_item_i2d((const ASN1_VALUE *)file, der, ASN1_ITEM_rptr(TPM_KEY));
+	return *size < 0 ? sr_fail_libcrypto(err, "writing a key file") : 0;
+}
+
+int sr_tpmkey_write(const struct sr_tpmkey *key, const char *text, struct sr_buf *ret,
+		    struct sr_err *err)
+{
+	_cleanup_(openssl_freep) unsigned char *der = NULL;
+	int r = check_explanation(text, err);
+	int size;
+
+	if (r == 0)
+		r = encode(key, &der, &size, err);
+	return r < 0 ? r : to_pem(text, der, size, ret, err);
+}
+
+int sr_tpmkey_write_der(const struct sr_tpmkey *key, struct sr_buf *ret,
+			struct sr_err *err)
+{
+	_cleanup_(openssl_freep) unsigned char *der = NULL;
+	uint8_t *copy;
+	int size, r = encode(key, &der, &size, err);
+
+	if (r < 0)
+		return r;
+	copy = calloc(1, (size_t)size + 1);
+	if (!copy)
+		return sr_fail_memory(err);
+	memcpy(copy, der, (size_t)size);
+	*ret = (struct sr_buf){ .data = copy, .size = (size_t)size };
+	return 0;
 }

@@ -91,6 +91,10 @@ int sr_tpmkey_read(const struct sr_buf *content, struct sr_tpmkey **ret,
 int sr_tpmkey_write(const struct sr_tpmkey *key, const char *text, struct sr_buf *ret,
 		    struct sr_err *err);
 
+/** sr_tpmkey_write_der() - the same as bare DER, as a LUKS2 header has it */
+int sr_tpmkey_write_der(const struct sr_tpmkey *key, struct sr_buf *ret,
+			struct sr_err *err);
+
 /**
  * sr_tpmkey_check() - whether a file may hold this: see sr_tpmkey_read() for what is
  * refused

@@ -21,7 +21,8 @@ int sr_fail(struct sr_err *err, int r, const char *fmt, ...)
 	if (!err)
 		return r;
 	err->code = r;
-	err->tss = 0;
+	err->tss = err->pcrs = 0;
+	err->ring[0] = err->secret[0] = '\0';
 	va_start(ap, fmt);
 	(void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
@@ -85,5 +86,16 @@ int sr_prefix(struct sr_err *err, int r, const char *prefix)
 	memcpy(text, err->text, sizeof(text));
 	(void)snprintf(err->text, sizeof(err->text), "%s: %.*s", prefix,
 		       (int)sizeof(text) - 1, text);
+	return r;
+}
+
+int sr_about(struct sr_err *err, int r, const char *ring, const char *secret)
+{
+	if (!err || r >= 0)
+		return r;
+	if (ring)
+		(void)snprintf(err->ring, sizeof(err->ring), "%s", ring);
+	if (secret)
+		(void)snprintf(err->secret, sizeof(err->secret), "%s", secret);
 	return r;
 }

@@ -18,4 +18,15 @@ int sr_fail_libcrypto(struct sr_err *err, const char *what);
 /** sr_prefix() - put "@prefix: " before the text of a failure; returns @r */
 int sr_prefix(struct sr_err *err, int r, const char *prefix);
 
+/**
+ * sr_about() - note what a failure is about; success passes untouched
+ * @err:	filled unless NULL
+ * @r:		what is to be returned
+ * @ring:	a ring's name, or NULL
+ * @secret:	a secret's name, or NULL
+ *
+ * Returns @r.
+ */
+int sr_about(struct sr_err *err, int r, const char *ring, const char *secret);
+
 #endif

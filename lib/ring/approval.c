@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "codec/name.h"
+
 static const char text_pcr[] = "PCR ";
 static const char text_made[] = "Made ";
 static const char pem_head[] = "-----BEGIN ";
@@ -79,6 +81,13 @@ bool sr_approval_holds(const struct sr_approval *approval, const struct sr_pcrs 
 	       memcmp(digest.buffer, wanted->buffer, digest.size) == 0;
 }
 
+/* What is told proves nothing: values count only if the policy is made of them. */
+static void believe(const struct sr_pcrs *told, struct sr_approval *approval)
+{
+	if (told->mask == approval->values.mask && sr_approval_holds(approval, told))
+		approval->values = *told;
+}
+
 static void read_text(const struct sr_buf *content, struct sr_approval *approval)
 {
 	struct sr_approval told = { 0 };
@@ -92,10 +101,7 @@ static void read_text(const struct sr_buf *content, struct sr_approval *approval
 		read_line(line, &told);
 	(void)fclose(in);
 	approval->made = told.made;
-	/* Text proves nothing: values count only if the policy is made of them. */
-	if (sr_approval_holds(approval, &told.values) &&
-	    told.values.mask == approval->values.mask)
-		approval->values = told.values;
+	believe(&told.values, approval);
 }
 
 /* What an approval may be; a file that is more was not written by us. */
@@ -154,7 +160,141 @@ static void current_first(struct sr_names *names)
 		}
 }
 
-int sr_approvals_read(const struct sr_ring *ring, struct sr_approvals *ret,
+/* "sha256:0=HEX+7=HEX 2026-11-27" */
+static void read_values(const char *text, struct sr_approval *approval)
+{
+	_cleanup_free_ char *list = strdup(text);
+	char *day = list ? strchr(list, ' ') : NULL, when[SR_TIME_TEXT];
+	struct sr_pcrs told;
+
+	if (!day)
+		return;
+	*day++ = '\0';
+	(void)snprintf(when, sizeof(when), "%sT00:00:00Z", day);
+	(void)sr_time_parse(when, &approval->made, NULL);
+	if (sr_pcrs_parse(list, &told, NULL) == 0)
+		believe(&told, approval);
+}
+
+static int parse_key(const struct sr_buf *der, struct sr_tpmkey **ret, struct sr_err *err)
+{
+	_cleanup_(sr_tpmkey_freep) struct sr_tpmkey *key = NULL;
+	int r;
+
+	if (der->size == 0 || der->data[0] != 0x30)
+		return sr_fail(err, -EBADMSG, "not DER"); /* PEM would be read as well */
+	r = sr_tpmkey_read(der, &key, err);
+	if (r == 0)
+		r = check_key(key, err);
+	if (r == 0 && key->parent != SR_SRK_HANDLE)
+		r = sr_fail(err, -EBADMSG, "its parent is not the storage key");
+	if (r == 0)
+		*ret = take(key);
+	return r;
+}
+
+int sr_approval_parse(const char *der, const char *values, struct sr_approval *ret,
+		      struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf bytes = { 0 };
+	struct sr_approval approval = { 0 };
+	int r = sr_base64_parse(der, SR_PARTS_MAX, &bytes, err);
+
+	if (r == -EINVAL)
+		r = -EBADMSG;
+	if (r == 0)
+		r = parse_key(&bytes, &approval.key, err);
+	if (r < 0)
+		return sr_prefix(err, r, "approval");
+	(void)selected(&approval.key->policy, &approval.values);
+	read_values(values, &approval);
+	*ret = approval;
+	return 0;
+}
+
+static int format_values(const struct sr_approval *approval, char **ret,
+			 struct sr_err *err)
+{
+	const struct sr_pcrs *values = &approval->values;
+	char hex[2 * SR_DIGEST_MAX + 1], when[SR_TIME_TEXT];
+	const char *plus = "";
+	size_t size;
+	FILE *out = open_memstream(ret, &size);
+
+	if (!out)
+		return sr_fail_memory(err);
+	if (values->mask && (values->given & values->mask) == values->mask) {
+		fprintf(out, "%s:", sr_bank_name(values->bank));
+		for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++) {
+			if (!(values->mask & 1U << pcr))
+				continue;
+			sr_hex_format(values->value[pcr], sr_bank_size(values->bank),
+				      hex);
+			fprintf(out, "%s%u=%s", plus, pcr,
+				sr_pcr_is_zero(values, pcr) ? "0" : hex);
+			plus = "+";
+		}
+		sr_time_format(approval->made, when);
+		fprintf(out, " %.10s", when);
+	}
+	if (fclose(out) == 0)
+		return 0;
+	free(take(*ret));
+	return sr_fail_memory(err);
+}
+
+int sr_approval_format(const struct sr_approval *approval, char **der, char **values,
+		       struct sr_err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_buf_ struct sr_buf bytes = { 0 };
+	int r = sr_tpmkey_write_der(approval->key, &bytes, err);
+
+	if (r < 0)
+		return r;
+	text = malloc(SR_BASE64_SIZE(bytes.size));
+	if (!text)
+		return sr_fail_memory(err);
+	sr_base64_format(bytes.data, bytes.size, text);
+	r = format_values(approval, values, err);
+	if (r == 0)
+		*der = take(text);
+	return r;
+}
+
+int sr_approval_id(const struct sr_approval *approval, char ret[SR_APPROVAL_ID],
+		   struct sr_err *err)
+{
+	TPM2B_NAME name;
+	int r = sr_name_of(&approval->key->pub, &name, err);
+
+	if (r == 0 && name.size != 34)
+		r = sr_fail(err, -EBADMSG, "an approval's Name is not SHA-256");
+	if (r == 0)
+		sr_hex_format(name.name + 2, 32, ret);
+	return r;
+}
+
+static int read_parts(const struct sr_ring *ring, struct sr_approvals *ret,
+		      struct sr_err *err)
+{
+	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
+
+	for (size_t i = 0; i < ring->parts->count; i++) {
+		int r =
+		    sr_approval_parse(ring->parts->approvals[i], ring->parts->values[i],
+				      &approvals.approval[i], err);
+
+		if (r < 0)
+			return sr_fail_ring(ring, r, err);
+		approvals.count++;
+	}
+	*ret = approvals;
+	approvals.count = 0;
+	return 0;
+}
+
+static int read_files(const struct sr_ring *ring, struct sr_approvals *ret,
 		      struct sr_err *err)
 {
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
@@ -190,6 +330,14 @@ int sr_approvals_read(const struct sr_ring *ring, struct sr_approvals *ret,
 	*ret = approvals;
 	approvals.count = 0;
 	return 0;
+}
+
+int sr_approvals_read(const struct sr_ring *ring, struct sr_approvals *ret,
+		      struct sr_err *err)
+{
+	if (ring->parts)
+		return read_parts(ring, ret, err);
+	return read_files(ring, ret, err);
 }
 
 int sr_approval_policy(const struct sr_pcrs *values, bool pin, struct sr_policy *ret,
@@ -267,7 +415,7 @@ int sr_approval_write(const struct sr_ring *ring, const char *name,
 }
 
 int sr_approval_remove_others(const struct sr_ring *ring, const char *name,
-			      struct sr_err *err)
+			      const char *kept, struct sr_err *err)
 {
 	_cleanup_close_ int dir = sr_ring_open_subdir(ring, "approvals", err);
 	_cleanup_names_ struct sr_names names = { 0 };
@@ -279,7 +427,8 @@ int sr_approval_remove_others(const struct sr_ring *ring, const char *name,
 	for (size_t i = 0; r == 0 && i < names.count; i++) {
 		char file[SR_NAME_MAX + 8];
 
-		if (strcmp(names.name[i], name) == 0 || !sr_name_ok(names.name[i]))
+		if (strcmp(names.name[i], name) == 0 || !sr_name_ok(names.name[i]) ||
+		    (kept && strcmp(names.name[i], kept) == 0))
 			continue;
 		(void)snprintf(file, sizeof(file), "%s.pem", names.name[i]);
 		if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)

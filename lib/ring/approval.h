@@ -7,7 +7,7 @@
 #include "ring.h"
 #include "tpm/tpm.h"
 
-#define SR_APPROVALS_MAX 8
+#define SR_APPROVALS_MAX SR_PARTS_APPROVALS
 
 /**
  * struct sr_approval - one file of approvals/
@@ -34,7 +34,8 @@ void sr_approvals_done(struct sr_approvals *approvals);
 /**
  * sr_approvals_read() - all approvals of a ring that can be read
  * @ring:	a loaded ring
- * @ret:	"current" first; release with sr_approvals_done()
+ * @ret:	"current" first, or in the order of the ring's parts; release with
+ *		sr_approvals_done()
  * @err:	says why, on failure
  *
  * The text before the PEM block is believed only where the policy confirms it.
@@ -45,6 +46,29 @@ void sr_approvals_done(struct sr_approvals *approvals);
 int sr_approvals_read(const struct sr_ring *ring, struct sr_approvals *ret,
 		      struct sr_err *err);
 
+/**
+ * sr_approval_parse() - an approval that stands outside the store
+ * @der:	a TPMKey in base64
+ * @values:	what it wants and its day, as in struct sr_ring_parts; believed only where
+ *		the policy confirms it
+ * @ret:	the approval, without a name; its key is the caller's
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EBADMSG or -ENOMEM.
+ */
+int sr_approval_parse(const char *der, const char *values, struct sr_approval *ret,
+		      struct sr_err *err);
+
+/** sr_approval_format() - the opposite; both texts are the caller's to free() */
+int sr_approval_format(const struct sr_approval *approval, char **der, char **values,
+		       struct sr_err *err);
+
+#define SR_APPROVAL_ID 65 /* 64 hex digits and a NUL */
+
+/** sr_approval_id() - the digest in its object's Name, which no other approval has */
+int sr_approval_id(const struct sr_approval *approval, char ret[SR_APPROVAL_ID],
+		   struct sr_err *err);
+
 /** sr_approval_policy() - the policy for PCR values and a PIN */
 int sr_approval_policy(const struct sr_pcrs *values, bool pin, struct sr_policy *ret,
 		       struct sr_err *err);
@@ -52,9 +76,9 @@ int sr_approval_policy(const struct sr_pcrs *values, bool pin, struct sr_policy 
 /** sr_approval_holds() - whether PCR values are those that its policy wants */
 bool sr_approval_holds(const struct sr_approval *approval, const struct sr_pcrs *present);
 
-/** sr_approval_remove_others() - remove all approvals but one */
+/** sr_approval_remove_others() - remove all approvals but one, or two: @kept may be NULL */
 int sr_approval_remove_others(const struct sr_ring *ring, const char *name,
-			      struct sr_err *err);
+			      const char *kept, struct sr_err *err);
 
 /** sr_approval_write() - write NAME.pem into the ring's approvals/ */
 int sr_approval_write(const struct sr_ring *ring, const char *name,

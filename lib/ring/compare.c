@@ -18,29 +18,48 @@ static uint32_t differences(const struct sr_pcrs *wanted, const struct sr_pcrs *
 	return mask;
 }
 
+/* What the latch closed is open again at the next boot: it is compared as it will be. */
+static bool open_latch(const struct sr_ring *ring, struct sr_pcrs *present)
+{
+	uint32_t latch = sr_ring_latch(ring) & present->given;
+	bool latched = false;
+
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++) {
+		if (!(latch & 1U << pcr))
+			continue;
+		latched |= !sr_pcr_is_zero(present, pcr);
+		memset(present->value[pcr], 0, SR_DIGEST_MAX);
+	}
+	return latched;
+}
+
 /* The approval that wants the fewest changes is the one worth talking about. */
 static void consider(const struct sr_approval *approval, const struct sr_pcrs *present,
-		     struct sr_comparison *best)
+		     uint32_t bit, struct sr_comparison *best)
 {
 	uint32_t changed = differences(&approval->values, present);
 
 	if (sr_approval_holds(approval, present)) {
-		*best = (struct sr_comparison){ .holds = true, .made = approval->made };
-	} else if (changed && (!best->changed || __builtin_popcount(changed) <
-						     __builtin_popcount(best->changed))) {
+		if (!best->holding)
+			best->made = approval->made;
+		best->holding |= bit;
+		best->changed = 0;
+	} else if (!best->holding && changed &&
+		   (!best->changed ||
+		    __builtin_popcount(changed) < __builtin_popcount(best->changed))) {
 		best->changed = changed;
 		best->made = approval->made;
 	}
 }
 
 /* Each is compared in its own bank: a list may have been sealed in another before. */
-int sr_compare(const struct sr_approvals *approvals, struct sr_tpm *tpm,
-	       struct sr_comparison *ret, struct sr_err *err)
+int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
+	       struct sr_tpm *tpm, struct sr_comparison *ret, struct sr_err *err)
 {
 	struct sr_comparison best = { 0 };
 	struct sr_pcrs present = { 0 };
 
-	for (size_t i = 0; i < approvals->count && !best.holds; i++) {
+	for (size_t i = 0; i < approvals->count; i++) {
 		const struct sr_pcrs *wanted = &approvals->approval[i].values;
 		int r;
 
@@ -50,7 +69,8 @@ int sr_compare(const struct sr_approvals *approvals, struct sr_tpm *tpm,
 		r = sr_pcr_read(tpm, &present, err);
 		if (r < 0)
 			return r;
-		consider(&approvals->approval[i], &present, &best);
+		best.latched |= open_latch(ring, &present);
+		consider(&approvals->approval[i], &present, 1U << i, &best);
 	}
 	*ret = best;
 	return 0;
@@ -67,4 +87,30 @@ void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT])
 		used += (size_t)snprintf(ret + used, SR_CHANGED_TEXT - used, "%sPCR %u",
 					 used ? " and " : "", pcr);
 	}
+}
+
+int sr_ring_required(const struct sr_ring *ring, struct sr_pcrs *ret, time_t *made,
+		     struct sr_err *err)
+{
+	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
+	uint32_t latch = sr_ring_latch(ring);
+	int r = sr_approvals_read(ring, &approvals, err);
+
+	if (r < 0)
+		return sr_fail_ring(ring, r, err);
+	*ret = ring->pcrs;
+	ret->given = 0;
+	*made = 0;
+	for (size_t i = 0; i < approvals.count; i++) {
+		const struct sr_approval *approval = &approvals.approval[i];
+
+		if (!(approval->values.given & ~latch))
+			continue;
+		*ret = approval->values;
+		*made = approval->made;
+		break;
+	}
+	ret->mask &= ~latch;
+	ret->given &= ~latch;
+	return 0;
 }

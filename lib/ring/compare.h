@@ -7,18 +7,29 @@
 
 /**
  * struct sr_comparison - what the boot state means for a ring
- * @holds:	an approval's PCRs are the present ones
- * @changed:	else: PCRs that the closest approval wants otherwise; 0 when not known
+ * @holding:	bit N: the PCRs of approval N are the present ones, but for the latch
+ * @latched:	a PCR that the ring's list wants to be zero is not: until the next boot
+ * @changed:	if none: PCRs that the closest approval wants otherwise; 0 when not known
  * @made:	when that approval was made; 0 when not known
  */
 struct sr_comparison {
-	bool holds;
+	uint32_t holding;
+	bool latched;
 	uint32_t changed;
 	time_t made;
 };
 
-/** sr_compare() - read the PCRs that approvals want, and compare; 0 or as sr_pcr_read() */
-int sr_compare(const struct sr_approvals *approvals, struct sr_tpm *tpm,
-	       struct sr_comparison *ret, struct sr_err *err);
+/**
+ * sr_compare() - read the PCRs that approvals want, and compare
+ * @ring:	whose approvals they are: its list says what the latch is
+ * @approvals:	its approvals
+ * @tpm:	an open TPM
+ * @ret:	what came out
+ * @err:	says why, on failure
+ *
+ * Returns 0 or as sr_pcr_read().
+ */
+int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
+	       struct sr_tpm *tpm, struct sr_comparison *ret, struct sr_err *err);
 
 #endif

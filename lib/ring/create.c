@@ -5,9 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "opening.h"
-
-#define LATCH_PCR 15
+#include "manage.h"
 
 static int make_dir(int dir, const char *name, struct sr_err *err)
 {
@@ -107,22 +105,14 @@ static int take_pin(struct sr_ring *ring, const struct sr_secret *pin, struct sr
 int sr_ring_apply(struct sr_ring *ring, const struct sr_ring_options *options,
 		  struct sr_err *err)
 {
-	int r = options->pcrs ? sr_ring_set_pcrs(ring, options->pcrs, err) : 0;
+	int r = options->pcrs ? sr_ring_choose_pcrs(ring, options->pcrs, err) : 0;
 
 	return r < 0 ? r : take_pin(ring, options->pin, err);
 }
 
-/* The ring of the initramfs closes when the latch PCR is extended at its end. */
 int sr_ring_set_pcrs_default(struct sr_ring *ring, struct sr_err *err)
 {
-	const char *pcrs = ring->store->config.pcrs ?: "0+7";
-	char text[SR_CONF_LINE + 8];
-	int r = sr_ring_set_pcrs(ring, pcrs, err);
-
-	if (r < 0 || strcmp(ring->name, "boot") != 0 || ring->pcrs.mask & 1U << LATCH_PCR)
-		return r;
-	(void)snprintf(text, sizeof(text), "%s+%d=0", pcrs, LATCH_PCR);
-	return sr_ring_set_pcrs(ring, text, err);
+	return sr_ring_choose_pcrs(ring, ring->store->config.pcrs ?: "0+7", err);
 }
 
 static int describe(struct sr_ring *ring, const struct sr_ring_options *options,
@@ -138,12 +128,31 @@ static int describe(struct sr_ring *ring, const struct sr_ring_options *options,
 	return r < 0 ? r : sr_secret_random(SR_RING_KEY, &ring->key, err);
 }
 
+static int build(struct sr_ring *ring, struct sr_tpm *tpm,
+		 const struct sr_ring_options *options, int lock, struct sr_err *err)
+{
+	_cleanup_opening_ struct sr_opening opening = SR_OPENING(tpm);
+	int r = describe(ring, options, err);
+
+	if (r == 0)
+		r = sr_opening_start(ring, tpm, false, &opening, err);
+	if (r == 0)
+		r = sr_opening_approve(ring, &opening, options, NULL, err);
+	if (r == 0)
+		r = sr_recovery_write(ring, &options->recovery, false, err);
+	if (r == 0)
+		r = sr_ring_save(ring, err);
+	if (r == 0 && options->manager)
+		r = sr_manage_write(ring, options->manager, NULL, lock, err);
+	return r;
+}
+
+/* Its key is kept before it appears, or nothing but recovery could change it. */
 int sr_ring_create(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 		   const struct sr_ring_options *options, struct sr_ring **ret,
 		   struct sr_err *err)
 {
 	_cleanup_building_ struct sr_building building = SR_BUILDING;
-	_cleanup_opening_ struct sr_opening opening = SR_OPENING(tpm);
 	_cleanup_close_ int lock = -1;
 	int r = sr_name_check(name, "ring", err);
 
@@ -151,21 +160,15 @@ int sr_ring_create(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 		r = sr_store_lock(store, &lock, err);
 	if (r == 0)
 		r = sr_building_start(store, name, true, &lock, &building, err);
-	if (r == 0)
-		r = describe(building.ring, options, err);
-	if (r == 0)
-		r = sr_opening_start(building.ring, tpm, false, &opening, err);
-	if (r == 0)
-		r = sr_opening_approve(building.ring, &opening,
-				       options->accept_unmeasured, NULL, err);
-	if (r == 0)
-		r = sr_recovery_write(building.ring, &options->recovery, false, err);
-	if (r == 0)
-		r = sr_ring_save(building.ring, err);
+	if (r < 0)
+		return r;
+	r = build(building.ring, tpm, options, building.rings, err);
 	if (r == 0 && options->recovery.announce)
 		r = options->recovery.announce(options->recovery.arg, err);
 	if (r == 0)
 		r = sr_building_appear(&building, err);
+	if (r < 0 && building.hidden[0] && options->manager)
+		sr_manage_forget(building.rings, name);
 	if (r < 0)
 		return r;
 	*ret = take(building.ring);
@@ -189,6 +192,7 @@ int sr_ring_remove(struct sr_store *store, const char *name, struct sr_err *err)
 				     store->rings_path)
 			   : sr_fail_sys(err, errno, "cannot remove ring %s", name);
 	r = sr_sync_dir(lock, "rings", err);
+	sr_manage_forget(lock, name);
 	sr_discard_hidden(lock, hidden, SR_DISCARD_MS);
 	return r;
 }

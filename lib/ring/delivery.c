@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* secrets.d: where a secret is delivered. */
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <string.h>
 
 #include "store.h"
@@ -13,6 +14,13 @@ static int set_ring(const char *value, void *arg, struct sr_err *err)
 	int r = sr_name_check(value, "ring", err);
 
 	return r < 0 ? r : sr_conf_string(value, &delivery->ring, err);
+}
+
+static int set_initramfs(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_delivery *delivery = arg;
+
+	return sr_bool_parse(value, &delivery->initramfs, err);
 }
 
 static int set_type(const char *value, void *arg, struct sr_err *err)
@@ -100,6 +108,7 @@ static int add_unit(const char *value, void *arg, struct sr_err *err)
 
 static const struct sr_conf_key delivery_keys[] = {
 	{ "Secret", "Ring", false, set_ring },
+	{ "Secret", "Initramfs", false, set_initramfs },
 	{ "Keyring", "Type", false, set_type },
 	{ "Keyring", "Keyring", false, set_keyring },
 	{ "Keyring", "User", false, set_user },
@@ -162,7 +171,118 @@ int sr_delivery_read(const struct sr_store *store, const char *name,
 	if (asprintf(&path, "%s/secrets.d/%s.conf", store->config_dir, name) < 0)
 		return sr_fail_memory(err);
 	r = sr_read_file(AT_FDCWD, path, SR_CONF_MAX, &content, err);
-	return r < 0 ? r : parse(&content, path, name, ret, err);
+	if (r == 0)
+		r = parse(&content, path, name, ret, err);
+	return sr_about(err, r, NULL, name);
+}
+
+/* As systemd matches the names of units; a backslash in one is part of it. */
+static bool is_for(const struct sr_delivery *delivery, const char *unit)
+{
+	for (size_t i = 0; i < delivery->units_count; i++)
+		if (fnmatch(delivery->units[i], unit, FNM_NOESCAPE) == 0)
+			return true;
+	return false;
+}
+
+/* 1 if the secret is what is asked for; -EPERM if it is, but not for this unit. */
+static int consider(const struct sr_store *store, const struct sr_request *request,
+		    const char *name, char ring[SR_NAME_MAX + 1], struct sr_err *err)
+{
+	_cleanup_(sr_delivery_done) struct sr_delivery delivery = { 0 };
+	int r = sr_delivery_read(store, name, &delivery, err);
+
+	if (r == -ENOENT)
+		return 0; /* removed meanwhile */
+	if (r < 0)
+		return r;
+	if (!delivery.credential || strcmp(delivery.credential, request->credential) != 0)
+		return 0;
+	if (!is_for(&delivery, request->unit)) {
+		r = sr_fail(err, -EPERM,
+			    "it is not for this unit: if it should be, add Units=%s to "
+			    "%s/secrets.d/%s.conf",
+			    request->unit, store->config_dir, name);
+		return sr_about(err, r, delivery.ring, name);
+	}
+	(void)snprintf(ring, SR_NAME_MAX + 1, "%s", delivery.ring ? delivery.ring : "");
+	return 1;
+}
+
+/* Any file might be the one meant, so the first that can't be read is what is wrong. */
+static int find_name(const struct sr_store *store, const struct sr_request *request,
+		     const struct sr_names *names, char ring[SR_NAME_MAX + 1],
+		     const char **ret, struct sr_err *err)
+{
+	struct sr_err why = { 0 };
+
+	for (size_t i = 0; i < names->count; i++) {
+		struct sr_err this = { 0 };
+		int r = consider(store, request, names->name[i], ring, &this);
+
+		if (r < 0 && !why.code)
+			why = this;
+		if (r == 1 && *ret)
+			return sr_fail(
+			    err, -EBADMSG,
+			    "secrets %s and %s are both delivered to this unit "
+			    "under that name: change one in %s/secrets.d",
+			    *ret, names->name[i], store->config_dir);
+		if (r == 1)
+			*ret = names->name[i];
+	}
+	if (*ret)
+		return 0;
+	if (why.code && err)
+		*err = why;
+	if (why.code)
+		return why.code;
+	return sr_fail(
+	    err, -ENOKEY,
+	    "no secret is delivered under that name: seal one for it: tpm-seal "
+	    "--unit %s %s",
+	    request->unit, request->credential);
+}
+
+static int list_names(const struct sr_store *store, struct sr_names *ret,
+		      struct sr_err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int dir = -1;
+
+	if (asprintf(&path, "%s/secrets.d", store->config_dir) < 0)
+		return sr_fail_memory(err);
+	dir = sr_open_dir(AT_FDCWD, path, err);
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	return sr_list_dir(dir, ".conf", ret, err);
+}
+
+int sr_delivery_find(const struct sr_store *store, const struct sr_request *request,
+		     char ring[SR_NAME_MAX + 1], char secret[SR_NAME_MAX + 1],
+		     struct sr_err *err)
+{
+	_cleanup_names_ struct sr_names names = { 0 };
+	char wanted[SR_NAME_MAX + 1], owner[SR_NAME_MAX + 1];
+	const char *name = NULL;
+	int r = list_names(store, &names, err);
+
+	sr_names_keep(&names);
+	if (r == 0)
+		r = find_name(store, request, &names, wanted, &name, err);
+	if (r == 0)
+		r = sr_store_find(store, name, owner, err);
+	if (r < 0)
+		return r;
+	if (wanted[0] && strcmp(wanted, owner) != 0)
+		return sr_fail(
+		    err, -EBADMSG,
+		    "secret %s is under ring %s, but %s/secrets.d/%s.conf says "
+		    "Ring=%s",
+		    name, owner, store->config_dir, name, wanted);
+	(void)snprintf(ring, SR_NAME_MAX + 1, "%s", owner);
+	(void)snprintf(secret, SR_NAME_MAX + 1, "%s", name);
+	return 0;
 }
 
 int sr_delivery_add_unit(struct sr_delivery *delivery, const char *ring, const char *name,
@@ -193,6 +313,7 @@ static void print(FILE *out, const struct sr_delivery *delivery)
 
 	fputs("[Secret]\n", out);
 	print_text(out, "Ring", delivery->ring);
+	print_text(out, "Initramfs", delivery->initramfs ? "yes" : NULL);
 	if (delivery->has_keyring) {
 		fputs("\n[Keyring]\n", out);
 		print_text(out, "Type", keyring->type);

@@ -7,10 +7,13 @@
 
 #include "codec/name.h"
 #include "compare.h"
+#include "replace.h"
 #include "tpm/object.h"
 #include "tpm/pcr.h"
 #include "tpm/session.h"
 #include "tpm/srk.h"
+
+#define REMEDY_TEXT (SR_NAME_MAX + 64)
 
 struct attempt {
 	struct sr_ring *ring;
@@ -47,11 +50,12 @@ static int try_one(const struct attempt *attempt, struct sr_unseal *unseal,
 }
 
 /* What just opened is confirmed by the TPM, which ring.conf is not. */
-static void note_policy(struct sr_ring *ring, struct sr_opening *opening,
-			const struct sr_approval *approval)
+static int note_policy(struct sr_ring *ring, struct sr_opening *opening,
+		       const struct sr_approval *approval, struct sr_err *err)
 {
 	opening->values = approval->values;
 	ring->opened = approval->values;
+	return sr_approval_id(approval, ring->approval, err);
 }
 
 /* Its policy does not hold, or it is damaged: another one may open. A PIN is not retried. */
@@ -78,7 +82,8 @@ static int try_all(const struct attempt *attempt, struct sr_opening *opening,
 	for (size_t i = 0; i < approvals->count && may_go_on(r); i++) {
 		r = try_one(attempt, &unseal, &approvals->approval[i], &why);
 		if (r == 0)
-			note_policy(attempt->ring, opening, &approvals->approval[i]);
+			r = note_policy(attempt->ring, opening, &approvals->approval[i],
+					&why);
 		if (r < 0 && !first)
 			first = sr_fail(err, r, "%s", why.text);
 	}
@@ -109,54 +114,83 @@ static int converse(const struct attempt *attempt, struct sr_handle *parent,
 	return 0;
 }
 
+/* What to do about it: in the initramfs there is no store, but a passphrase. */
+static const char *remedy(const struct sr_ring *ring, char ret[REMEDY_TEXT])
+{
+	if (!ring->store)
+		return "enter the passphrase, then: tpm-reseal status";
+	(void)snprintf(ret, REMEDY_TEXT,
+		       "get in with the recovery key: tpm-reseal recover %s", ring->name);
+	return ret;
+}
+
+static int fail_latched(const struct sr_ring *ring, struct sr_err *err)
+{
+	char text[SR_CHANGED_TEXT];
+
+	sr_changed_text(sr_ring_latch(ring), text);
+	return sr_fail(err, -EKEYREJECTED,
+		       "ring %s: policy does not hold: it was closed when the initramfs "
+		       "was left (%s), until the next boot",
+		       ring->name, text);
+}
+
 /* Which PCRs keep the ring closed, in words. */
 static int explain(const struct attempt *attempt, struct sr_err *err)
 {
 	const char *name = attempt->ring->name;
-	char text[SR_CHANGED_TEXT], since[SR_TIME_TEXT] = "sealing";
+	char text[SR_CHANGED_TEXT], since[SR_TIME_TEXT] = "sealing", how[REMEDY_TEXT];
 	struct sr_comparison comparison = { 0 };
+	int r;
 
-	if (sr_compare(attempt->approvals, attempt->tpm, &comparison, NULL) < 0 ||
-	    !comparison.changed)
-		return sr_fail(err, -EKEYREJECTED,
-			       "ring %s: policy does not hold: the boot state is not the "
-			       "approved one: get in with the recovery key: tpm-reseal "
-			       "recover %s",
-			       name, name);
+	if (sr_compare(attempt->ring, attempt->approvals, attempt->tpm, &comparison,
+		       NULL) == 0 &&
+	    comparison.holding && comparison.latched) {
+		attempt->ring->latched = true;
+		return fail_latched(attempt->ring, err);
+	}
+	if (!comparison.changed)
+		return sr_fail(
+		    err, -EKEYREJECTED,
+		    "ring %s: policy does not hold: the boot state is not the approved "
+		    "one: %s",
+		    name, remedy(attempt->ring, how));
 	sr_changed_text(comparison.changed, text);
 	if (comparison.made) {
 		sr_time_format(comparison.made, since);
 		since[10] = '\0'; /* the day is enough */
 	}
-	return sr_fail(
-	    err, -EKEYREJECTED,
-	    "ring %s: policy does not hold: %s changed since %s: if you know why, "
-	    "get in with the recovery key: tpm-reseal recover %s",
-	    name, text, since, name);
+	r = sr_fail(err, -EKEYREJECTED,
+		    "ring %s: policy does not hold: %s changed since %s: %s%s", name, text,
+		    since, attempt->ring->store ? "if you know why, " : "",
+		    remedy(attempt->ring, how));
+	if (err)
+		err->pcrs = comparison.changed;
+	return r;
 }
 
 static int fail_other_tpm(const struct sr_ring *ring, struct sr_err *err)
 {
-	return sr_fail(
-	    err, -EREMOTE,
-	    "ring %s: sealed by another TPM, or the TPM was cleared since: get in with "
-	    "the recovery key: tpm-reseal recover %s",
-	    ring->name, ring->name);
+	char how[REMEDY_TEXT];
+
+	return sr_fail(err, -EREMOTE,
+		       "ring %s: sealed by another TPM, or the TPM was cleared since: %s",
+		       ring->name, remedy(ring, how));
 }
 
 /* The TPM's word is believed only after the TPM is known to be the one we sealed to. */
 static int diagnose(const struct attempt *attempt, int r, struct sr_err *err)
 {
 	const struct sr_ring *ring = attempt->ring;
+	char how[REMEDY_TEXT];
 
 	if (r == -EKEYREJECTED)
 		return explain(attempt, err);
 	if (r == -EREMOTE)
-		return sr_fail(
-		    err, -EBADMSG,
-		    "ring %s: its approval is damaged: restore it from a backup, or "
-		    "get in with the recovery key: tpm-reseal recover %s",
-		    ring->name, ring->name);
+		return sr_fail(err, -EBADMSG, "ring %s: its approval is damaged: %s%s",
+			       ring->name,
+			       ring->store ? "restore it from a backup, or " : "",
+			       remedy(ring, how));
 	return sr_fail_ring(ring, r, err);
 }
 
@@ -304,45 +338,46 @@ static int prove(struct sr_ring *ring, struct sr_opening *opening,
 	return r < 0 ? sr_prefix(err, r, "the new approval does not open") : 0;
 }
 
-/* The approval that opens this boot stays beside one that can't be tried in it. */
-static int write_approval(struct sr_ring *ring, const struct sr_tpmkey *key,
-			  const struct sr_pcrs *values, bool later, struct sr_err *err)
+/* What to seal to: the ring's list, with the values that are the present ones. */
+static int choose(struct sr_ring *ring, struct sr_opening *opening,
+		  const struct sr_ring_options *options, bool *later,
+		  struct sr_pcrs *values, struct sr_policy *policy, struct sr_err *err)
 {
-	bool beside =
-	    later && (faccessat(ring->dir, "approvals/current.pem", F_OK, 0) == 0 ||
-		      errno != ENOENT);
-	int r = sr_approval_write(ring, beside ? "next" : "current", key, values, err);
+	int r = check_later(ring, opening->session.tpm, later, err);
 
-	if (r == 0 && !later)
-		r = sr_approval_remove_others(ring, "current", err);
-	return r;
+	if (r == 0)
+		r = present_values(ring, opening, options->accept_unmeasured, values,
+				   err);
+	return r < 0 ? r
+		     : sr_approval_policy(values, ring->pin_value.size > 0, policy, err);
 }
 
 int sr_opening_approve(struct sr_ring *ring, struct sr_opening *opening,
-		       bool accept_unmeasured, bool *later, struct sr_err *err)
+		       const struct sr_ring_options *options, bool *later,
+		       struct sr_err *err)
 {
 	_cleanup_(sr_tpmkey_freep) struct sr_tpmkey *key = sr_tpmkey_new();
+	struct sr_replacing replacing = { .ring = ring, .follow = options->follow };
 	struct sr_policy policy;
 	struct sr_pcrs values;
-	bool is_later = false;
 	int r;
 
 	if (!key)
 		return sr_fail_memory(err);
-	r = check_later(ring, opening->session.tpm, &is_later, err);
+	r = choose(ring, opening, options, &replacing.later, &values, &policy, err);
+	/* The values of two PINs can't be compared: a ring with one is sealed anew. */
+	if (r == 0 && replacing.later && ring->pin_value.size == 0)
+		r = sr_keep_proven(&replacing, &policy, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = sr_object_create(&opening->session, &opening->parent, &policy,
+			     &ring->pin_value, &ring->key, key, err);
 	if (r == 0)
-		r = present_values(ring, opening, accept_unmeasured, &values, err);
-	if (r == 0)
-		r = sr_approval_policy(&values, ring->pin_value.size > 0, &policy, err);
-	if (r == 0)
-		r = sr_object_create(&opening->session, &opening->parent, &policy,
-				     &ring->pin_value, &ring->key, key, err);
-	if (r == 0)
-		r = prove(ring, opening, key, is_later, err);
+		r = prove(ring, opening, key, replacing.later, err);
 	if (r < 0)
 		return r;
 	if (later)
-		*later = is_later;
+		*later = replacing.later;
 	key->parent = SR_SRK_HANDLE;
-	return write_approval(ring, key, &values, is_later, err);
+	return sr_replace_approvals(&replacing, key, &values, err);
 }

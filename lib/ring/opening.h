@@ -53,15 +53,16 @@ int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, bool same_tpm,
  * sr_opening_approve() - seal the key of an open ring to PCR values, prove it, write it
  * @ring:	an open ring; pcrs and pin_value say what to seal to
  * @opening:	its session is used up
- * @accept_unmeasured:	as in struct sr_ring_options
+ * @options:	@accept_unmeasured and @follow count
  * @later:	whether it is for a boot state to come; may be NULL
  * @err:	says why, on failure
  *
- * Writes approvals/current.pem and removes the others; for a boot state to come (the list
- * gives a value that is not the present one) it writes next.pem and leaves them.
- * ring.conf is the caller's.
+ * Written as sr_replace_approvals() says; it is for a boot state to come if the list gives
+ * a value that is not the present one. Nothing is sealed if what opened this boot is just
+ * what would be. ring.conf is the caller's.
  */
 int sr_opening_approve(struct sr_ring *ring, struct sr_opening *opening,
-		       bool accept_unmeasured, bool *later, struct sr_err *err);
+		       const struct sr_ring_options *options, bool *later,
+		       struct sr_err *err);
 
 #endif

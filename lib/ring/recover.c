@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "codec/recovery.h"
-#include "ring.h"
+#include "manage.h"
 
 static const char recovery_file[] = "recovery.cms";
 
@@ -103,10 +103,10 @@ int sr_ring_check_key(struct sr_ring *ring, struct sr_err *err)
 
 	if (sr_ring_check_mac(ring, NULL) == 0)
 		return 0;
-	count = sr_ring_secrets(ring, &names, err);
+	count = sr_secrets_list(ring, &names, err);
 	for (int i = 0; i < count; i++) {
 		_cleanup_secret_ struct sr_secret secret = { 0 };
-		int r = sr_ring_unseal(ring, names[i], &secret, err);
+		int r = sr_secret_load(ring, names[i], &secret, err);
 
 		if (r != -EBADMSG)
 			return r;
@@ -228,7 +228,10 @@ int sr_ring_info(struct sr_ring *ring, struct sr_ring_info *ret, struct sr_err *
 		.pin = ring->pin,
 		.created = ring->created,
 		.secrets = (size_t)count,
+		.managed = sr_manage_exists(ring, NULL) > 0,
 	};
+	if (sr_ring_latch(ring))
+		ret->latch = (unsigned int)__builtin_ctz(sr_ring_latch(ring));
 	describe_recovery(ring, ret);
 	return 0;
 }

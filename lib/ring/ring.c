@@ -107,6 +107,19 @@ static int add_srk(const char *value, void *arg, struct sr_err *err)
 	return r;
 }
 
+static int add_volume(const char *value, void *arg, struct sr_err *err)
+{
+	struct parsed *parsed = arg;
+	char uuid[SR_UUID_TEXT];
+	int r = sr_volume_parse(value, uuid, err);
+
+	if (r == 0 && parsed->ring->volume_count >= SR_VOLUMES_MAX)
+		r = sr_fail(err, -EBADMSG, "more than %d volumes", SR_VOLUMES_MAX);
+	return r < 0 ? r
+		     : sr_strv_add(&parsed->ring->volumes, &parsed->ring->volume_count,
+				   uuid, err);
+}
+
 static int set_check(const char *value, void *arg, struct sr_err *err)
 {
 	(void)value;
@@ -137,6 +150,7 @@ static const struct sr_conf_key ring_keys[] = {
 	{ "Recovery", "Proven", false, set_proven },
 	{ "Recovery", "Digest", false, set_digest },
 	{ "Ring", "MAC", false, set_mac },
+	{ "LUKS", "Volume", true, add_volume },
 	{ "Check", "SHA256", false, set_check },
 	{ 0 },
 };
@@ -221,15 +235,23 @@ void sr_ring_free(struct sr_ring *ring)
 		return;
 	sr_secret_done(&ring->key);
 	sr_secret_done(&ring->pin_value);
+	sr_strv_free(ring->volumes);
+	if (ring->parts)
+		sr_ring_parts_done(ring->parts);
+	free(ring->parts);
+	sr_ring_free(ring->manager);
 	sr_closep(&ring->dir);
 	free(ring);
 }
 
-static bool is_zero(const uint8_t value[SR_DIGEST_MAX])
+uint32_t sr_ring_latch(const struct sr_ring *ring)
 {
-	static const uint8_t zero[SR_DIGEST_MAX];
+	uint32_t latch = 0;
 
-	return memcmp(value, zero, SR_DIGEST_MAX) == 0;
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
+		if (ring->pcrs.given & 1U << pcr && sr_pcr_is_zero(&ring->pcrs, pcr))
+			latch |= 1U << pcr;
+	return latch;
 }
 
 /* In its one form. "15=0" is for good; any other value is for one boot state to come. */
@@ -239,7 +261,7 @@ static void write_pcrs(const struct sr_pcrs *pcrs, char *ret, size_t room)
 	const char *plus = "";
 
 	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++) {
-		bool zero = pcrs->given & 1U << pcr && is_zero(pcrs->value[pcr]);
+		bool zero = pcrs->given & 1U << pcr && sr_pcr_is_zero(pcrs, pcr);
 
 		if (!(pcrs->mask & 1U << pcr))
 			continue;
@@ -275,6 +297,29 @@ int sr_ring_set_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err)
 	return 0;
 }
 
+/* The ring of the initramfs closes when the latch PCR is extended at its end. */
+static void add_latch(const struct sr_ring *ring, struct sr_pcrs *pcrs)
+{
+	unsigned int latch = ring->store->config.latch_pcr;
+
+	if (strcmp(ring->name, "boot") != 0 || pcrs->mask & 1U << latch)
+		return;
+	pcrs->mask |= 1U << latch;
+	pcrs->given |= 1U << latch;
+	memset(pcrs->value[latch], 0, SR_DIGEST_MAX);
+}
+
+int sr_ring_choose_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err)
+{
+	int r = sr_ring_set_pcrs(ring, text, err);
+
+	if (r < 0)
+		return r;
+	add_latch(ring, &ring->pcrs);
+	write_pcrs(&ring->pcrs, ring->pcrs_text, sizeof(ring->pcrs_text));
+	return 0;
+}
+
 int sr_ring_sealed_to(const struct sr_ring *ring, const char *pcrs, struct sr_err *err)
 {
 	struct sr_pcrs wanted;
@@ -283,6 +328,7 @@ int sr_ring_sealed_to(const struct sr_ring *ring, const char *pcrs, struct sr_er
 
 	if (r < 0)
 		return r;
+	add_latch(ring, &wanted);
 	write_pcrs(&wanted, text, sizeof(text));
 	return strcmp(text, ring->pcrs_text) == 0 && wanted.given == ring->pcrs.given;
 }
@@ -356,10 +402,12 @@ int sr_ring_load(struct sr_store *store, const char *name, struct sr_ring **ret,
 	rings = sr_store_dir(store, err);
 	r = rings < 0 ? rings : open_locked(rings, name, &dir, err);
 	if (r == -ENOENT)
-		return sr_fail(err, -ENOKEY,
-			       "no ring \"%s\" in %s: tpm-ring create makes one", name,
-			       store->rings_path);
-	return r < 0 ? r : sr_ring_load_from(store, name, &dir, ret, err);
+		r = sr_fail(err, -ENOKEY,
+			    "no ring \"%s\" in %s: tpm-ring create makes one", name,
+			    store->rings_path);
+	if (r == 0)
+		r = sr_ring_load_from(store, name, &dir, ret, err);
+	return sr_about(err, r, name, NULL);
 }
 
 /* What another writer changed since the ring was loaded must not be written back. */
@@ -374,24 +422,27 @@ static int refresh(struct sr_ring *ring, struct sr_err *err)
 	now->dir = ring->dir;
 	r = read_description(now, err);
 	if (r == 0) {
+		sr_strv_free(take(ring->volumes));
 		now->key = ring->key;
 		now->pin_value = ring->pin_value;
 		now->opened = ring->opened;
+		memcpy(now->approval, ring->approval, sizeof(now->approval));
+		now->manager = ring->manager;
+		now->half_rotated = ring->half_rotated;
 		*ring = *now;
+		now->volumes = NULL;
 	}
 	/* What is in @ring again is not to be released here. */
 	now->dir = -1;
+	now->manager = NULL;
 	now->key = now->pin_value = (struct sr_secret){ 0 };
 	return r < 0 ? sr_fail_ring(ring, r, err) : 0;
 }
 
-int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err)
+int sr_ring_confirm(struct sr_ring *ring, int rings, struct sr_err *err)
 {
-	_cleanup_close_ int rings = -1;
-	int r = sr_store_lock(ring->store, &rings, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	if (!is_current(rings, ring->name, ring->dir))
 		return sr_fail(
 		    err, -EIO,
@@ -401,6 +452,19 @@ int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err)
 	r = refresh(ring, err);
 	if (r == 0 && ring->key.size > 0)
 		r = sr_ring_check_mac(ring, err);
+	return r;
+}
+
+int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err)
+{
+	_cleanup_close_ int rings = -1;
+	int r;
+
+	if (!ring->store)
+		return sr_fail(err, -EINVAL, "ring %s is in no store", ring->name);
+	r = sr_store_lock(ring->store, &rings, err);
+	if (r == 0)
+		r = sr_ring_confirm(ring, rings, err);
 	if (r < 0)
 		return r;
 	*ret = take_fd(&rings);
@@ -450,7 +514,7 @@ int sr_fail_ring(const struct sr_ring *ring, int r, struct sr_err *err)
 	char prefix[SR_NAME_MAX + 8];
 
 	(void)snprintf(prefix, sizeof(prefix), "ring %s", ring->name);
-	return sr_prefix(err, r, prefix);
+	return sr_about(err, sr_prefix(err, r, prefix), ring->name, NULL);
 }
 
 static void print_srk(FILE *out, const TPM2B_PUBLIC *srk)
@@ -513,6 +577,10 @@ static void print(FILE *out, const struct sr_ring *ring, const char *mac)
 		sr_time_format(ring->proven, when);
 		fprintf(out, "Proven=%s\n", when);
 	}
+	if (ring->volume_count)
+		fputs("\n[LUKS]\n", out);
+	for (size_t i = 0; i < ring->volume_count; i++)
+		fprintf(out, "Volume=%s\n", ring->volumes[i]);
 	fputc('\n', out);
 }
 

@@ -25,9 +25,16 @@
  *		them without the key is found out when the ring is written to
  * @recovery_digest:	SHA-256 of recovery.cms as it was written and read back, in hex
  * @proven:	when a key was last seen to open that copy; 0 never
+ * @volumes:	UUIDs of LUKS volumes that carry its approvals; NULL-terminated, or NULL
+ * @volume_count:	how many
+ * @parts:	a ring outside the store: what it was made from; else NULL
  * @key:	the ring key; empty while it is closed
  * @opened:	the PCRs of the approval that opened it, which the TPM confirmed; empty
  *		when recovery opened it
+ * @approval:	names the approval that opened it, as sr_approval_id(); "" when none did
+ * @latched:	opening it failed, and but for the latch it would not have
+ * @manager:	ring "system", open, if the key was found in it; else NULL
+ * @half_rotated:	and another key with it, of a rotation that was cut off
  * @pin_value:	the PIN it was opened with
  */
 struct sr_ring {
@@ -43,8 +50,15 @@ struct sr_ring {
 	char mac[65];
 	char recovery_digest[65];
 	time_t proven;
+	char **volumes;
+	size_t volume_count;
+	struct sr_ring_parts *parts;
 	struct sr_secret key;
 	struct sr_pcrs opened;
+	char approval[65];
+	bool latched;
+	struct sr_ring *manager;
+	bool half_rotated;
 	struct sr_secret pin_value;
 };
 
@@ -61,14 +75,26 @@ int sr_ring_load_from(struct sr_store *store, const char *name, int *dir,
 /** sr_ring_save() - write ring.conf into the ring's directory */
 int sr_ring_save(const struct sr_ring *ring, struct sr_err *err);
 
-/** sr_ring_set_pcrs_default() - the configuration's list, or 0+7; for "boot" the latch too */
+/** sr_ring_choose_pcrs() - the same for a list that was chosen: "boot" gets the latch too */
+int sr_ring_choose_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err);
+
+/** sr_ring_set_pcrs_default() - choose the configuration's list, or 0+7 */
 int sr_ring_set_pcrs_default(struct sr_ring *ring, struct sr_err *err);
 
 /** sr_ring_check_selection() - -EBADMSG if ring.conf and what opened the ring disagree */
 int sr_ring_check_selection(const struct sr_ring *ring, struct sr_err *err);
 
+/** sr_ring_latch() - the PCRs that its list wants to be zero, whatever they are now */
+uint32_t sr_ring_latch(const struct sr_ring *ring);
+
 /** sr_ring_set_pcrs() - take a PCR list; the bank defaults to sha256 */
 int sr_ring_set_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err);
+
+#define SR_VOLUMES_MAX 64
+#define SR_UUID_TEXT 37 /* 36 characters and a NUL */
+
+/** sr_volume_parse() - a volume's UUID in lower case; 0 or -EINVAL */
+int sr_volume_parse(const char *text, char ret[SR_UUID_TEXT], struct sr_err *err);
 
 /**
  * sr_ring_lock() - become the only writer, and know that the ring was not replaced since
@@ -79,6 +105,9 @@ int sr_ring_set_pcrs(struct sr_ring *ring, const char *text, struct sr_err *err)
  * Returns 0, -EIO (it was rotated or removed meanwhile) and others.
  */
 int sr_ring_lock(struct sr_ring *ring, int *ret, struct sr_err *err);
+
+/** sr_ring_confirm() - the same where the caller has the lock, @rings */
+int sr_ring_confirm(struct sr_ring *ring, int rings, struct sr_err *err);
 
 /** sr_ring_check_mac() - -EBADMSG if ring.conf is not as a holder of the key wrote it */
 int sr_ring_check_mac(const struct sr_ring *ring, struct sr_err *err);
@@ -92,6 +121,16 @@ int sr_ring_open_subdir(const struct sr_ring *ring, const char *name, struct sr_
 /** sr_ring_apply() - take over PCR list and PIN of the options, where there are */
 int sr_ring_apply(struct sr_ring *ring, const struct sr_ring_options *options,
 		  struct sr_err *err);
+
+/** sr_secrets_list() - as sr_ring_secrets(), with the keys of other rings */
+int sr_secrets_list(struct sr_ring *ring, char ***ret, struct sr_err *err);
+
+/** sr_secret_name_check() - -EINVAL if no secret of somebody may be called so */
+int sr_secret_name_check(const char *name, struct sr_err *err);
+
+/** sr_secret_load() - read one secret of an open ring, whatever it is called */
+int sr_secret_load(struct sr_ring *ring, const char *name, struct sr_secret *ret,
+		   struct sr_err *err);
 
 /** sr_secret_store() - write one secret into an open secrets/, proven, without the lock
  */

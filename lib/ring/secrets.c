@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "codec/envelope.h"
-#include "ring.h"
+#include "manage.h"
 
 #define FILE_NAME (SR_NAME_MAX + 5)
 
@@ -18,10 +18,10 @@ static int fail_secret(const char *name, int r, struct sr_err *err)
 	char prefix[SR_NAME_MAX + 10];
 
 	(void)snprintf(prefix, sizeof(prefix), "secret %s", name);
-	return sr_prefix(err, r, prefix);
+	return sr_about(err, sr_prefix(err, r, prefix), NULL, name);
 }
 
-int sr_ring_secrets(struct sr_ring *ring, char ***ret, struct sr_err *err)
+int sr_secrets_list(struct sr_ring *ring, char ***ret, struct sr_err *err)
 {
 	_cleanup_close_ int dir = sr_ring_open_subdir(ring, "secrets", err);
 	_cleanup_names_ struct sr_names names = { 0 };
@@ -34,6 +34,35 @@ int sr_ring_secrets(struct sr_ring *ring, char ***ret, struct sr_err *err)
 		return r;
 	sr_names_keep(&names);
 	return sr_names_to_strv(&names, ret, err);
+}
+
+/* The key of another ring is none of the secrets that somebody put there. */
+int sr_ring_secrets(struct sr_ring *ring, char ***ret, struct sr_err *err)
+{
+	int count = sr_secrets_list(ring, ret, err), kept = 0;
+
+	for (int i = 0; i < count; i++) {
+		if (sr_manage_is_reserved((*ret)[i]))
+			free((*ret)[i]);
+		else
+			(*ret)[kept++] = (*ret)[i];
+	}
+	if (count < 0)
+		return count;
+	(*ret)[kept] = NULL;
+	return kept;
+}
+
+int sr_secret_name_check(const char *name, struct sr_err *err)
+{
+	int r = sr_name_check(name, "secret", err);
+
+	if (r == 0 && sr_manage_is_reserved(name))
+		r = sr_fail(err, -EINVAL,
+			    "%s: names that end in " SR_MANAGE_SUFFIX
+			    " are for the keys of rings, which are not given out",
+			    name);
+	return r;
 }
 
 static int read_secret(struct sr_ring *ring, int dir, const char *name,
@@ -53,18 +82,25 @@ static int read_secret(struct sr_ring *ring, int dir, const char *name,
 	return r < 0 ? fail_secret(name, r, err) : 0;
 }
 
-int sr_ring_unseal(struct sr_ring *ring, const char *name, struct sr_secret *ret,
+int sr_secret_load(struct sr_ring *ring, const char *name, struct sr_secret *ret,
 		   struct sr_err *err)
 {
 	_cleanup_close_ int dir = -1;
 	int r = sr_ring_need_key(ring, err);
 
-	if (r == 0)
-		r = sr_name_check(name, "secret", err);
 	if (r < 0)
 		return r;
 	dir = sr_ring_open_subdir(ring, "secrets", err);
-	return dir < 0 ? dir : read_secret(ring, dir, name, ret, err);
+	r = dir < 0 ? dir : read_secret(ring, dir, name, ret, err);
+	return sr_about(err, r, ring->name, name);
+}
+
+int sr_ring_unseal(struct sr_ring *ring, const char *name, struct sr_secret *ret,
+		   struct sr_err *err)
+{
+	int r = sr_secret_name_check(name, err);
+
+	return r < 0 ? r : sr_secret_load(ring, name, ret, err);
 }
 
 struct written {
@@ -143,7 +179,7 @@ int sr_ring_seal(struct sr_ring *ring, const char *name, const struct sr_secret 
 	int r = sr_ring_need_key(ring, err);
 
 	if (r == 0)
-		r = sr_name_check(name, "secret", err);
+		r = sr_secret_name_check(name, err);
 	if (r == 0)
 		r = sr_ring_lock(ring, &lock, err);
 	if (r == 0)
@@ -156,7 +192,7 @@ int sr_ring_seal(struct sr_ring *ring, const char *name, const struct sr_secret 
 	if (r == 1 && mode == SR_SEAL_IF_CHANGED && unchanged(ring, dir, name, secret))
 		return 0;
 	r = sr_secret_store(ring, dir, name, secret, err);
-	return r < 0 ? r : 1;
+	return r < 0 ? sr_about(err, r, ring->name, name) : 1;
 }
 
 static int unlink_secret(const struct sr_ring *ring, int dir, const char *name,
@@ -176,7 +212,7 @@ static int unlink_secret(const struct sr_ring *ring, int dir, const char *name,
 int sr_ring_delete(struct sr_ring *ring, const char *name, struct sr_err *err)
 {
 	_cleanup_close_ int lock = -1, dir = -1;
-	int r = sr_name_check(name, "secret", err);
+	int r = sr_secret_name_check(name, err);
 
 	if (r == 0)
 		r = sr_ring_lock(ring, &lock, err);
@@ -214,8 +250,10 @@ int sr_ring_rename(struct sr_ring *ring, const char *from, const char *to,
 		   struct sr_err *err)
 {
 	_cleanup_close_ int lock = -1;
-	int r = sr_name_check(to, "secret", err);
+	int r = sr_secret_name_check(to, err);
 
+	if (r == 0)
+		r = sr_secret_name_check(from, err);
 	if (r == 0)
 		r = sr_ring_lock(ring, &lock, err);
 	return r < 0 ? r : rename_locked(ring, from, to, err);

@@ -9,11 +9,29 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "ground/volume.h"
+#include "ring.h"
+
+#define WAIT_USUAL 10 /* seconds; [TPM] Wait= */
+#define WAIT_MAX 300
+#define LATCH_USUAL 15 /* [Latch] PCR= */
+
 static int set_tcti(const char *value, void *arg, struct sr_err *err)
 {
 	struct sr_config *config = arg;
 
 	return sr_conf_string(value, &config->tcti, err);
+}
+
+static int set_wait(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_config *config = arg;
+	uint64_t seconds;
+	int r = sr_number_parse(value, WAIT_MAX, &seconds, err);
+
+	if (r == 0)
+		config->wait = (unsigned int)seconds;
+	return r;
 }
 
 static int set_pcrs(const char *value, void *arg, struct sr_err *err)
@@ -32,9 +50,42 @@ static int add_escrow(const char *value, void *arg, struct sr_err *err)
 	return sr_strv_add(&config->escrow, &config->escrow_count, value, err);
 }
 
+/* Firmware measures into those below; those above can be reset, or are never zero. */
+static int set_latch_pcr(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_config *config = arg;
+	uint64_t pcr;
+	int r = sr_number_parse(value, 23, &pcr, err);
+
+	if (r == 0 && (pcr < 8 || pcr > 15))
+		r = sr_fail(err, -EINVAL, "PCR %s is no latch: choose one from 8 to 15",
+			    value);
+	if (r == 0)
+		config->latch_pcr = (unsigned int)pcr;
+	return r;
+}
+
+static int set_latch_required(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_config *config = arg;
+
+	return sr_bool_parse(value, &config->latch_required, err);
+}
+
+static int set_event_log(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_config *config = arg;
+
+	return sr_conf_string(value, &config->event_log, err);
+}
+
 static const struct sr_conf_key config_keys[] = {
 	{ "TPM", "TCTI", false, set_tcti },
+	{ "TPM", "Wait", false, set_wait },
+	{ "TPM", "EventLog", false, set_event_log },
 	{ "Policy", "PCRs", false, set_pcrs },
+	{ "Latch", "PCR", false, set_latch_pcr },
+	{ "Latch", "Required", false, set_latch_required },
 	{ "Recovery", "Escrow", true, add_escrow },
 	{ 0 },
 };
@@ -89,8 +140,10 @@ void sr_store_close(struct sr_store *store)
 		return;
 	free(store->config_dir);
 	free(store->state_dir);
+	free(store->runtime_dir);
 	free(store->rings_path);
 	free(store->config.tcti);
+	free(store->config.event_log);
 	free(store->config.pcrs);
 	sr_strv_free(store->config.escrow);
 	free(store);
@@ -108,7 +161,13 @@ int sr_store_open(const struct sr_store_options *options, struct sr_store **ret,
 		return sr_fail_memory(err);
 	store->config_dir = strdup(options->config_dir);
 	store->state_dir = strdup(options->state_dir);
-	if (!store->config_dir || !store->state_dir)
+	store->config.wait = WAIT_USUAL;
+	store->config.latch_pcr = LATCH_USUAL;
+	store->config.latch_required = true;
+	if (options->runtime_dir)
+		store->runtime_dir = strdup(options->runtime_dir);
+	if (!store->config_dir || !store->state_dir ||
+	    (options->runtime_dir && !store->runtime_dir))
 		return sr_fail_memory(err);
 	if (asprintf(&store->rings_path, "%s/rings", options->state_dir) < 0) {
 		store->rings_path = NULL;
@@ -124,6 +183,11 @@ int sr_store_open(const struct sr_store_options *options, struct sr_store **ret,
 const struct sr_config *sr_store_config(const struct sr_store *store)
 {
 	return &store->config;
+}
+
+bool sr_store_encrypted(const struct sr_store *store)
+{
+	return sr_path_encrypted(store->state_dir);
 }
 
 const char *sr_store_path(const struct sr_store *store)
@@ -197,7 +261,7 @@ int sr_store_find(const struct sr_store *store, const char *name,
 	_cleanup_close_ int dir = -1;
 	_cleanup_names_ struct sr_names rings = { 0 };
 	const char *owner;
-	int r = sr_name_check(name, "secret", err);
+	int r = sr_secret_name_check(name, err);
 
 	if (r < 0)
 		return r;
@@ -211,7 +275,7 @@ int sr_store_find(const struct sr_store *store, const char *name,
 		r = find_only(store, dir, &rings, name, &owner, err);
 	if (r == 0)
 		(void)snprintf(ret, SR_NAME_MAX + 1, "%s", owner);
-	return r;
+	return sr_about(err, r, NULL, name);
 }
 
 void sr_hidden_name(const char *name, char ret[SR_HIDDEN_MAX])

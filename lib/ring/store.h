@@ -9,6 +9,7 @@
 struct sr_store {
 	char *config_dir;
 	char *state_dir;
+	char *runtime_dir; /* or NULL */
 	char *rings_path;
 	struct sr_config config;
 };

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "codec/recovery.h"
-#include "opening.h"
+#include "manage.h"
 
 static int copy_file(int from, int to, const char *name, size_t max, struct sr_err *err)
 {
@@ -29,7 +29,8 @@ static int copy_secrets(int from, int to, struct sr_err *err)
 	for (size_t i = 0; r == 0 && i < names.count; i++) {
 		char file[SR_NAME_MAX + 5];
 
-		if (!sr_name_ok(names.name[i]))
+		/* The keys of other rings are for this machine. */
+		if (!sr_name_ok(names.name[i]) || sr_manage_is_reserved(names.name[i]))
 			continue;
 		(void)snprintf(file, sizeof(file), "%s.cms", names.name[i]);
 		r = copy_file(in, out, file, SR_ENVELOPE_MAX, err);
@@ -167,8 +168,7 @@ static int rebuild(struct sr_ring *from, struct sr_ring *to, struct sr_tpm *tpm,
 	if (r == 0)
 		r = sr_opening_start(to, tpm, false, &opening, err);
 	if (r == 0)
-		r = sr_opening_approve(to, &opening, options->accept_unmeasured, NULL,
-				       err);
+		r = sr_opening_approve(to, &opening, options, NULL, err);
 	return r < 0 ? r : sr_ring_save(to, err);
 }
 

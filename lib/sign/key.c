@@ -86,7 +86,7 @@ static void read_parent(const char *line, struct sr_key *key)
 	TPM2B_PUBLIC parent = { 0 };
 	size_t used = 0;
 
-	if (sr_base64_parse(line, strlen(line), &data, NULL) < 0 ||
+	if (sr_base64_parse(line, sizeof(parent), &data, NULL) < 0 ||
 	    Tss2_MU_TPM2B_PUBLIC_Unmarshal(data.data, data.size, &used, &parent) !=
 		TSS2_RC_SUCCESS ||
 	    used != data.size)

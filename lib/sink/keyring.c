@@ -610,3 +610,85 @@ int sr_keyring_remove(const struct sr_keyring *target, struct sr_err *err)
 
 	return r < 0 ? r : run(&job, &unused, err);
 }
+
+/* Only a key of our own: another's says what that user likes. */
+static int find_own(const struct sr_keyring *target, key_serial_t keyring,
+		    key_serial_t *ret, struct sr_err *err)
+{
+	long key = keyctl_search(keyring, type_of(target), target->description, 0);
+	struct description found;
+
+	if (key <= 0 || !is_directly_in(keyring, (key_serial_t)key) ||
+	    !describe((key_serial_t)key, &found) || found.owner != geteuid())
+		return sr_fail(err, -ENOKEY, "no %s key \"%.64s\" in keyring %.64s",
+			       type_of(target), target->description, keyring_of(target));
+	*ret = (key_serial_t)key;
+	return 0;
+}
+
+int sr_keyring_get(const struct sr_keyring *target, struct sr_secret *ret,
+		   struct sr_err *err)
+{
+	_cleanup_(workspace_done) struct workspace space = { 0 };
+	_cleanup_secret_ struct sr_secret secret = { 0 };
+	key_serial_t key = 0;
+	size_t max;
+	long size;
+	int r = check_where(target, &max, err);
+
+	if (r == 0)
+		r = workspace_open(target, &space, err);
+	if (r == 0)
+		r = find_own(target, space.keyring, &key, err);
+	if (r == 0)
+		r = sr_secret_alloc(max, &secret, err);
+	if (r < 0)
+		return r;
+	size = keyctl_read(key, (char *)secret.data, max);
+	if (size <= 0 || (size_t)size > max)
+		return sr_fail_sys(err, size < 0 ? errno : EIO, "cannot read key %d",
+				   key);
+	sr_secret_shrink(&secret, (size_t)size);
+	sr_secret_take(&secret, ret);
+	return 0;
+}
+
+static bool has_prefix(key_serial_t key, const char *prefix)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *name;
+
+	if (keyctl_describe_alloc(key, &text) < 0)
+		return false;
+	name = strrchr(text, ';');
+	return name && strncmp(name + 1, prefix, strlen(prefix)) == 0;
+}
+
+int sr_keyring_revoke_all(const char *keyring, const char *prefix, struct sr_err *err)
+{
+	const struct sr_keyring target = { .keyring = (char *)keyring };
+	_cleanup_(workspace_done) struct workspace space = { 0 };
+	_cleanup_free_ void *list = NULL;
+	int size, revoked = 0, r = check_keyring(&target, err);
+
+	if (r == 0)
+		r = workspace_open(&target, &space, err);
+	if (r < 0)
+		return r;
+	size = keyctl_read_alloc(space.keyring, &list);
+	if (size < 0)
+		return fail_key(&target, errno, err);
+	for (int i = 0; i < size / (int)sizeof(key_serial_t); i++) {
+		key_serial_t key = ((const key_serial_t *)list)[i];
+
+		if (!has_prefix(key, prefix))
+			continue;
+		if (keyctl_revoke(key) < 0 && errno != EKEYREVOKED &&
+		    errno != EKEYEXPIRED)
+			r = fail_key(&target, errno, err);
+		else
+			revoked++;
+		(void)keyctl_unlink(key, space.keyring);
+	}
+	return r < 0 ? r : revoked;
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reading PCRs. */
+/* Reading and extending PCRs. */
 #include "pcr.h"
 
 #include <string.h>
@@ -109,5 +109,30 @@ int sr_pcr_read_measured(struct sr_tpm *tpm, struct sr_pcrs *pcrs, bool accept,
 			memcpy(pcrs->value[pcr], present.value[pcr], SR_DIGEST_MAX);
 			pcrs->given |= 1U << pcr;
 		}
+	return 0;
+}
+
+/*
+ * TPM2_PCR_Event hashes by itself, for every bank that it has, so that none is forgotten:
+ * neither one that was made active since nor one whose algorithm is not known here.
+ */
+int sr_tpm_extend(struct sr_tpm *tpm, unsigned int pcr, const char *text,
+		  struct sr_err *err)
+{
+	_cleanup_esys_ TPML_DIGEST_VALUES *digests = NULL;
+	TPM2B_EVENT event = { 0 };
+	TSS2_RC rc;
+
+	if (pcr >= SR_PCR_COUNT || strlen(text) > sizeof(event.buffer))
+		return sr_fail(err, -EINVAL, "PCR %u cannot be extended", pcr);
+	event.size = (uint16_t)strlen(text);
+	memcpy(event.buffer, text, event.size);
+	rc = SR_TSS(Esys_PCR_Event(tpm->esys, ESYS_TR_PCR0 + pcr, ESYS_TR_PASSWORD,
+				   ESYS_TR_NONE, ESYS_TR_NONE, &event, &digests));
+	if (rc != TSS2_RC_SUCCESS)
+		return sr_fail_tss(err, rc, "TPM2_PCR_Event");
+	if (digests->count == 0)
+		return sr_fail(err, -EIO,
+			       "PCR %u was extended in no bank: the TPM has none", pcr);
 	return 0;
 }

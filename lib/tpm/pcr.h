@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reading PCRs. */
+/* Reading PCRs; sr_tpm_extend() is in sealring.h. */
 #ifndef SR_PCR_H
 #define SR_PCR_H
 
 #include "ground/parse.h"
 #include "tpm.h"
-
-/**
- * sr_pcr_read() - the present values of PCRs
- * @tpm:	an open TPM
- * @pcrs:	bank and mask say which; values not yet given are filled in
- * @err:	says why, on failure
- *
- * Returns 0, -EINVAL (the bank is not active or lacks a PCR), -EIO, -ENODEV.
- */
-int sr_pcr_read(struct sr_tpm *tpm, struct sr_pcrs *pcrs, struct sr_err *err);
 
 /**
  * sr_pcr_read_measured() - the same, and refuse PCRs that firmware never measured into

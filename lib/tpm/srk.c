@@ -175,12 +175,13 @@ int sr_srk_create(struct sr_tpm *tpm, bool rsa, TPM2_HANDLE hierarchy, TPM2B_PUB
 	return create(tpm, rsa ? &template_rsa : &template_ecc, tr, pub, ret, err);
 }
 
-static bool is_storage_key(const TPMT_PUBLIC *pub)
+bool sr_srk_is_storage_key(const TPM2B_PUBLIC *pub)
 {
 	TPMA_OBJECT wanted = TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT;
 
-	return (pub->type == TPM2_ALG_ECC || pub->type == TPM2_ALG_RSA) &&
-	       (pub->objectAttributes & wanted) == wanted;
+	return (pub->publicArea.type == TPM2_ALG_ECC ||
+		pub->publicArea.type == TPM2_ALG_RSA) &&
+	       (pub->publicArea.objectAttributes & wanted) == wanted;
 }
 
 /* Makes the storage key persistent; the transient twin goes, as slots are few. */
@@ -238,7 +239,7 @@ int sr_srk_get(struct sr_tpm *tpm, TPM2B_PUBLIC *pub, struct sr_handle *ret,
 		    Esys_ReadPublic(tpm->esys, key.tr, NO_SESSIONS, &found, NULL, NULL));
 	if (rc != TSS2_RC_SUCCESS)
 		return sr_fail_tss(err, rc, "TPM2_ReadPublic");
-	if (!is_storage_key(&found->publicArea))
+	if (!sr_srk_is_storage_key(found))
 		return sr_fail(
 		    err, -EIO,
 		    "the TPM's handle 0x%x holds no storage key: remove what is "

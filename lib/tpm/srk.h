@@ -35,6 +35,9 @@ int sr_srk_pin(struct sr_tpm *tpm, TPM2_HANDLE handle, const TPM2B_PUBLIC *pub,
 int sr_srk_get(struct sr_tpm *tpm, TPM2B_PUBLIC *pub, struct sr_handle *ret,
 	       struct sr_err *err);
 
+/** sr_srk_is_storage_key() - whether a public area is a restricted decryption key's */
+bool sr_srk_is_storage_key(const TPM2B_PUBLIC *pub);
+
 /** sr_persistent() - a handle for a foreign file's persistent parent; asks the TPM */
 int sr_persistent(struct sr_tpm *tpm, TPM2_HANDLE handle, struct sr_handle *ret,
 		  struct sr_err *err);

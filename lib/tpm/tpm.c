@@ -3,12 +3,15 @@
 #include "tpm.h"
 
 #include <grp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <tss2/tss2_tcti_device.h>
 #include <tss2/tss2_tctildr.h>
 
-static const char default_device[] = "/dev/tpmrm0";
+#include "wait.h"
+
+static const char usual_device[] = "/dev/tpmrm0";
 
 /* Says why a device node cannot be used: libtss2 only knows that it could not open it. */
 static int check_device(const char *path, struct sr_err *err)
@@ -54,17 +57,23 @@ static int open_device(const char *path, struct sr_tpm *tpm, struct sr_err *err)
 	return sr_fail(
 	    err, -ENODEV,
 	    "%s cannot be opened: another program uses it: end that, or use %s", path,
-	    default_device);
+	    usual_device);
+}
+
+/* A TPM that came back after it was gone has another number. */
+static int open_first_device(struct sr_tpm *tpm, struct sr_err *err)
+{
+	char found[SR_TPM_DEVICE_MAX];
+
+	return open_device(sr_tpm_device("/dev", found) ? found : usual_device, tpm, err);
 }
 
 static int open_tcti(const char *name, struct sr_tpm *tpm, struct sr_err *err)
 {
 	TSS2_RC rc;
 
-	if (!name)
-		return open_device(default_device, tpm, err);
-	if (strcmp(name, "device") == 0)
-		return open_device(default_device, tpm, err);
+	if (!name || strcmp(name, "device") == 0)
+		return open_first_device(tpm, err);
 	if (strncmp(name, "device:", 7) == 0)
 		return open_device(name + 7, tpm, err);
 	if (name[0] == '/')

@@ -39,6 +39,7 @@ static const struct {
 	{ TPM2_CC_FlushContext, "FlushContext" },
 	{ TPM2_CC_ReadPublic, "ReadPublic" },
 	{ TPM2_CC_PCR_Read, "PCR_Read" },
+	{ TPM2_CC_PCR_Event, "PCR_Event" },
 	{ TPM2_CC_GetCapability, "GetCapability" },
 	{ TPM2_CC_GetRandom, "GetRandom" },
 };

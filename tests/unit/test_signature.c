@@ -184,36 +184,6 @@ static void check_refused(const struct pair *one, const struct pair *other)
 	cases += 3;
 }
 
-static void check_base64(void)
-{
-	static const struct {
-		const char *text;
-		int r;
-	} texts[] = {
-		{ "", 0 },
-		{ "QQ==", 0 },
-		{ "QUI=", 0 },
-		{ "QUJD", 0 },
-		{ "QQ=", -EBADMSG },
-		{ "QQ", -EBADMSG },
-		{ "QR==", -EBADMSG },
-		{ " QQ==", -EBADMSG },
-		{ "QQ==\n", -EBADMSG },
-		{ "Q!==", -EBADMSG },
-		{ "====", -EBADMSG },
-		{ "QUJD\n\n\n\n", -EBADMSG },
-	};
-
-	for (size_t i = 0; i < SR_COUNT(texts); i++) {
-		struct sr_buf data = { 0 };
-
-		assert(sr_base64_parse(texts[i].text, strlen(texts[i].text), &data,
-				       NULL) == texts[i].r);
-		sr_buf_done(&data);
-		cases++;
-	}
-}
-
 /* A point that is not on its curve, and what is no key of ours. */
 static void check_bad_public(struct pair *pair)
 {
@@ -254,7 +224,6 @@ int main(void)
 	}
 	check_refused(&pairs[0], &pairs[1]);
 	check_refused(&pairs[3], &pairs[0]);
-	check_base64();
 	check_bad_public(&pairs[0]);
 	for (size_t i = 0; i < SR_COUNT(keys); i++)
 		EVP_PKEY_free(pairs[i].key);

@@ -146,7 +146,9 @@ vm_start() {
     vm_qemu=$!
     vm_pids+=("$vm_qemu")
     exec {vm_keys}>"$vm_dir/serial.in"
+    vm_tpm_mark
     vm_seen=$(stat -c %s "$vm_dir/console.log")
+    vm_console_from=$vm_seen
     vm_booted=$EPOCHREALTIME
 }
 
@@ -296,6 +298,15 @@ vm_tpm_commands() {
 vm_tpm_codes() {
     tail -c +$((${vm_tpm_from:-0} + 1)) "$vm_dir/tpm.log" |
         awk '/SWTPM_IO_Read: length/ { getline; printf "%s%s ", $9, $10 }'
+}
+
+# vm_tpm_codes_of_programs: the codes of those that programs sent since the last power-on: what
+# comes after IMA's first measurement, without its others (PCR_Extend of PCR 10)
+vm_tpm_codes_of_programs() {
+    tail -c +$((${vm_tpm_from:-0} + 1)) "$vm_dir/tpm.log" |
+        awk '/SWTPM_IO_Read: length/ { getline; code = $9 $10
+            if (code == "0182" && $14 == "0A") kernel = 1
+            else if (kernel) printf "%s ", code }'
 }
 
 # vm_say TEXT: shown at once, in bats too

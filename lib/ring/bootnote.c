@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What happened to a ring in this boot: noted in the initramfs, read by the system. */
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+#include "ring.h"
+
+#define NOTE_MAX 2048
+#define NOTE_HEAD "sealring boot note 1"
+#define BOOT_ID 37 /* 36 characters and a NUL */
+#define FILE_NAME (SR_NAME_MAX + 8)
+
+/* Changes with every boot; not with a soft reboot, which the latch survives as well. */
+static int boot_id(char ret[BOOT_ID], struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	int r =
+	    sr_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &content, err);
+
+	if (r == 0 && content.size < BOOT_ID - 1)
+		r = sr_fail(err, -EIO, "this kernel has no boot id");
+	if (r == 0)
+		(void)snprintf(ret, BOOT_ID, "%.36s", (const char *)content.data);
+	return r < 0 ? -EIO : 0;
+}
+
+static int open_notes(const char *runtime_dir, bool make, struct sr_err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int dir = -1;
+	int r = 0;
+
+	if (asprintf(&path, "%s/boot", runtime_dir) < 0)
+		return sr_fail_memory(err);
+	if (make)
+		r = sr_create_dir(path, 0700, err);
+	if (r < 0)
+		return r;
+	dir = sr_open_dir(AT_FDCWD, runtime_dir, err);
+	return dir < 0 ? dir : sr_open_dir(dir, "boot", err);
+}
+
+static int write_note(const char *runtime_dir, const struct sr_ring *ring,
+		      const char *kind, const char *rest, struct sr_err *err)
+{
+	_cleanup_close_ int dir = -1;
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	char id[BOOT_ID], when[SR_TIME_TEXT], file[FILE_NAME], *text = NULL;
+	int size, r = boot_id(id, err);
+
+	if (r < 0)
+		return r;
+	sr_time_format(time(NULL), when);
+	size = asprintf(&text, NOTE_HEAD "\nboot %s\nring %s\ntime %s\n%s\n", id,
+			ring->id, when, rest);
+	if (size < 0)
+		return sr_fail_memory(err);
+	content = (struct sr_buf){ (uint8_t *)text, (size_t)size };
+	dir = open_notes(runtime_dir, true, err);
+	if (dir < 0)
+		return dir;
+	(void)snprintf(file, sizeof(file), "%.*s.%s", SR_NAME_MAX, ring->name, kind);
+	return sr_replace_file(dir, file, &content, 0600, NULL, err);
+}
+
+int sr_boot_note_opened(const char *runtime_dir, const struct sr_ring *ring,
+			struct sr_err *err)
+{
+	char rest[SR_NAME_MAX + 16];
+
+	if (!ring->approval[0])
+		return 0;
+	(void)snprintf(rest, sizeof(rest), "approval %s", ring->approval);
+	return write_note(runtime_dir, ring, "opened", rest, err);
+}
+
+int sr_boot_note_failed(const char *runtime_dir, const struct sr_ring *ring,
+			const struct sr_err *why, struct sr_err *err)
+{
+	char rest[sizeof(why->text) + 32];
+
+	(void)snprintf(rest, sizeof(rest), "error %d\ntext %s", -why->code, why->text);
+	for (char *at = strstr(rest, "\ntext ") + 1; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 127)
+			*at = '?';
+	return write_note(runtime_dir, ring, "failed", rest, err);
+}
+
+/* The next line, which must begin with @key; NULL if it does not. */
+static const char *next_line(char **at, const char *key)
+{
+	char *line = strsep(at, "\n");
+
+	return line && *at && strncmp(line, key, strlen(key)) == 0 ? line + strlen(key)
+								   : NULL;
+}
+
+static bool is_hex(const char *text, size_t bytes)
+{
+	uint8_t value[64];
+
+	return text && bytes <= sizeof(value) &&
+	       sr_hex_parse(text, value, bytes, NULL) == 0;
+}
+
+/* What all notes begin with; false also for one of another boot. */
+static bool read_head(char **at, const char *boot, struct sr_boot_note *note,
+		      time_t *when)
+{
+	const char *head = next_line(at, NOTE_HEAD), *line;
+
+	if (!head || *head)
+		return false;
+	line = next_line(at, "boot ");
+	if (!line || strcmp(line, boot) != 0)
+		return false;
+	line = next_line(at, "ring ");
+	if (!is_hex(line, 16))
+		return false;
+	(void)snprintf(note->id, sizeof(note->id), "%s", line);
+	line = next_line(at, "time ");
+	return line && sr_time_parse(line, when, NULL) == 0;
+}
+
+static bool read_opened(char *at, const char *boot, struct sr_boot_note *note)
+{
+	const char *line;
+
+	if (!read_head(&at, boot, note, &note->opened))
+		return false;
+	line = next_line(&at, "approval ");
+	if (!is_hex(line, 32) || *at)
+		return false;
+	(void)snprintf(note->approval, sizeof(note->approval), "%s", line);
+	return true;
+}
+
+static bool read_failed(char *at, const char *boot, struct sr_boot_note *note)
+{
+	const char *line;
+	uint64_t number;
+
+	if (!read_head(&at, boot, note, &note->failed))
+		return false;
+	line = next_line(&at, "error ");
+	if (!line || sr_number_parse(line, 4095, &number, NULL) < 0)
+		return false;
+	line = next_line(&at, "text ");
+	if (!line || *at || strlen(line) >= sizeof(note->text))
+		return false;
+	note->code = -(int)number;
+	(void)snprintf(note->text, sizeof(note->text), "%s", line);
+	return true;
+}
+
+/* What is there but is no file of ours is as good as nothing. */
+static bool is_none(int r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EBADMSG;
+}
+
+static int read_note(int dir, const char *name, const char *kind, const char *boot,
+		     struct sr_boot_note *ret, struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	char file[FILE_NAME], *text;
+	bool good;
+	int r;
+
+	(void)snprintf(file, sizeof(file), "%s.%s", name, kind);
+	r = sr_read_file(dir, file, NOTE_MAX, &content, err);
+	if (r < 0)
+		return is_none(r) ? 0 : r;
+	text = (char *)content.data;
+	good = strlen(text) == content.size &&
+	       (strcmp(kind, "opened") == 0 ? read_opened(text, boot, ret)
+					    : read_failed(text, boot, ret));
+	if (!good)
+		*ret = (struct sr_boot_note){ 0 };
+	return 0;
+}
+
+/* Of two rings with the same name, one after the other, the later counts. */
+static bool join(const struct sr_boot_note *opened, const struct sr_boot_note *failed,
+		 struct sr_boot_note *ret)
+{
+	*ret = opened->opened >= failed->failed ? *opened : *failed;
+	if (strcmp(opened->id, failed->id) == 0) {
+		*ret = *opened;
+		ret->failed = failed->failed;
+		ret->code = failed->code;
+		memcpy(ret->text, failed->text, sizeof(ret->text));
+	}
+	return ret->opened || ret->failed;
+}
+
+int sr_boot_note_read(const char *runtime_dir, const char *name, struct sr_boot_note *ret,
+		      struct sr_err *err)
+{
+	_cleanup_close_ int dir = -1;
+	struct sr_boot_note opened = { 0 }, failed = { 0 };
+	char boot[BOOT_ID];
+	int r = sr_name_check(name, "ring", err);
+
+	if (r < 0)
+		return r;
+	dir = open_notes(runtime_dir, false, err);
+	if (dir < 0 && !is_none(dir))
+		return dir;
+	if (dir >= 0)
+		r = boot_id(boot, err);
+	if (dir >= 0 && r == 0)
+		r = read_note(dir, name, "opened", boot, &opened, err);
+	if (dir >= 0 && r == 0)
+		r = read_note(dir, name, "failed", boot, &failed, err);
+	if (r < 0 || join(&opened, &failed, ret))
+		return r;
+	return sr_fail(err, -ENOENT, "nothing was noted about ring %s in this boot",
+		       name);
+}
+
+/* One that cannot be read counts: what is at stake is to forget an open ring. */
+int sr_boot_note_any(const char *runtime_dir, struct sr_err *err)
+{
+	_cleanup_close_ int dir = open_notes(runtime_dir, false, err);
+	_cleanup_names_ struct sr_names names = { 0 };
+	int r = dir;
+
+	if (dir == -ENOENT)
+		return 0;
+	if (r >= 0)
+		r = sr_list_dir(dir, ".opened", &names, err);
+	return r < 0 ? -EIO : names.count > 0;
+}

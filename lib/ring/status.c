@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How a ring stands in this boot, and what that means for the next. */
+#include <string.h>
+
+#include "compare.h"
+#include "replace.h"
+#include "tpm/srk.h"
+
+const char *sr_state_name(enum sr_state state)
+{
+	static const char *const names[] = {
+		[SR_STATE_READY] = "ready",	[SR_STATE_PENDING] = "pending",
+		[SR_STATE_DRIFTED] = "drifted", [SR_STATE_EXPOSED] = "exposed",
+		[SR_STATE_FOREIGN] = "foreign", [SR_STATE_DAMAGED] = "damaged",
+	};
+
+	return (size_t)state < SR_COUNT(names) ? names[state] : "unknown";
+}
+
+static int set_state(struct sr_status *status, enum sr_state state, const char *text)
+{
+	status->state = state;
+	(void)snprintf(status->text, sizeof(status->text), "%s", text);
+	return 0;
+}
+
+/* The approvals that hold, or will at the next boot, and did not open this one. */
+static uint32_t unproven(const struct sr_approvals *approvals, uint32_t holding,
+			 const char *proven)
+{
+	char id[SR_APPROVAL_ID];
+
+	for (size_t i = 0; i < approvals->count; i++)
+		if (sr_approval_id(&approvals->approval[i], id, NULL) == 0 &&
+		    strcmp(id, proven) == 0)
+			holding &= ~(1U << i);
+	return holding;
+}
+
+/* The latch has closed it: what it will be at the next boot is judged by this one. */
+static int judge_latched(const struct sr_ring *ring, const struct sr_approvals *approvals,
+			 const struct sr_comparison *comparison, struct sr_status *status,
+			 struct sr_err *err)
+{
+	struct sr_boot_note note = { 0 };
+	int noted = sr_note_of(ring, &note, err);
+
+	if (noted < 0)
+		return noted;
+	if (!unproven(approvals, comparison->holding, noted ? note.approval : ""))
+		return set_state(status, SR_STATE_READY,
+				 "opened in this boot, closed until the next");
+	(void)set_state(status, SR_STATE_PENDING,
+			"sealed to this boot state; the next boot has to prove it");
+	if (noted && note.failed && !note.opened)
+		(void)snprintf(status->text, sizeof(status->text),
+			       "the next boot has to prove it; this one did not open it: "
+			       "%.180s",
+			       note.text);
+	return 0;
+}
+
+static void judge_drifted(const struct sr_ring *ring, struct sr_status *status)
+{
+	char text[SR_CHANGED_TEXT];
+
+	status->state = SR_STATE_DRIFTED;
+	sr_changed_text(status->changed, text);
+	(void)snprintf(status->text, sizeof(status->text),
+		       "%.100s changed: if you know why: tpm-reseal recover %s",
+		       *text ? text : "the boot state", ring->name);
+}
+
+static int judge_pcrs(const struct sr_ring *ring, const struct sr_approvals *approvals,
+		      struct sr_tpm *tpm, struct sr_status *status, struct sr_err *err)
+{
+	struct sr_comparison comparison;
+	int r = sr_compare(ring, approvals, tpm, &comparison, err);
+
+	if (r < 0)
+		return r;
+	status->changed = comparison.changed;
+	status->approved = comparison.made;
+	if (comparison.holding && comparison.latched)
+		return judge_latched(ring, approvals, &comparison, status, err);
+	if (comparison.holding)
+		return set_state(status, SR_STATE_READY, "opens in this boot");
+	judge_drifted(ring, status);
+	return 0;
+}
+
+static bool is_good(const struct sr_status *status)
+{
+	return status->state == SR_STATE_READY || status->state == SR_STATE_PENDING;
+}
+
+/* A latch that extends another PCR leaves the ring open for all that runs afterwards. */
+static void judge_latch(const struct sr_ring *ring, struct sr_status *status)
+{
+	unsigned int configured = ring->store->config.latch_pcr;
+	uint32_t latch = sr_ring_latch(ring);
+	char text[SR_CHANGED_TEXT];
+
+	if (!is_good(status) || !latch || latch & 1U << configured)
+		return;
+	status->state = SR_STATE_EXPOSED;
+	sr_changed_text(latch, text);
+	(void)snprintf(status->text, sizeof(status->text),
+		       "%.100s closes it, but [Latch] PCR=%u says what is extended: "
+		       "tpm-reseal now %s --pcrs LIST seals it to that one",
+		       text, configured, ring->name);
+}
+
+/* What the initramfs opens is not what lies here, but what was here when it was made. */
+static void judge_image(const struct sr_ring *ring, struct sr_status *status)
+{
+	if (!is_good(status) || !sr_ring_latch(ring) ||
+	    sr_image_current(ring->store, NULL) != 0)
+		return;
+	(void)set_state(
+	    status, SR_STATE_PENDING,
+	    "the initramfs has not the present approvals and secrets: build it "
+	    "anew: update-initramfs -u, or dracut --force");
+}
+
+static void judge_recovery(struct sr_ring *ring, struct sr_status *status)
+{
+	struct sr_ring_info info;
+
+	if (!is_good(status) || sr_ring_info(ring, &info, NULL) < 0 ||
+	    info.recovery_intact)
+		return;
+	(void)snprintf(status->text, sizeof(status->text),
+		       "%s%s: tpm-ring recovery %s %s",
+		       info.latch ? "it has " : "opens in this boot, but has ",
+		       info.recovery_key || info.escrow ? "not the recovery copy it was "
+							  "given"
+							: "no recovery",
+		       info.recovery_key || info.escrow ? "test" : "renew", ring->name);
+	status->state = SR_STATE_EXPOSED;
+}
+
+static int judge(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_status *status,
+		 struct sr_err *err)
+{
+	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
+	_cleanup_handle_ struct sr_handle same = SR_HANDLE(tpm);
+	struct sr_err why = { 0 };
+	int r = sr_approvals_read(ring, &approvals, &why);
+
+	if (r == -EKEYREJECTED)
+		return set_state(status, SR_STATE_DRIFTED, why.text);
+	if (r == -EBADMSG)
+		return set_state(status, SR_STATE_DAMAGED, why.text);
+	if (r == 0)
+		r = sr_srk_question(tpm, &ring->srk, &same, &why);
+	if (r == -EREMOTE || r == -EBADMSG)
+		return set_state(status, SR_STATE_FOREIGN, why.text);
+	if (r < 0)
+		return sr_fail(err, r, "%s", why.text);
+	r = judge_pcrs(ring, &approvals, tpm, status, err);
+	if (r == 0)
+		judge_image(ring, status);
+	if (r == 0)
+		judge_latch(ring, status);
+	if (r == 0)
+		judge_recovery(ring, status);
+	return r;
+}
+
+int sr_ring_status(struct sr_store *store, const char *name, struct sr_tpm *tpm,
+		   struct sr_status *ret, struct sr_err *err)
+{
+	_cleanup_(sr_ring_freep) struct sr_ring *ring = NULL;
+	struct sr_err why = { 0 };
+	int r = sr_ring_load(store, name, &ring, &why);
+
+	*ret = (struct sr_status){ 0 };
+	if (r == -EBADMSG)
+		return set_state(ret, SR_STATE_DAMAGED, why.text);
+	if (r < 0)
+		return sr_fail(err, r, "%s", why.text);
+	return judge(ring, tpm, ret, err);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the commands of tpm-reseal share that have files of their own. */
+#ifndef RESEAL_H
+#define RESEAL_H
+
+#include "ground/attr.h"
+#include "options.h"
+
+struct json_object;
+
+/**
+ * struct reseal_options - what their options were given
+ */
+struct reseal_options {
+	bool json;
+	const char *baseline;
+	const char *log;
+	struct option_list dbx;
+	struct option_list db;
+	struct option_list kek;
+};
+
+extern struct reseal_options reseal_options;
+
+SR_DEFINE_CLEANUP(reseal_log_freep, struct sr_eventlog *, sr_eventlog_free)
+SR_DEFINE_CLEANUP(reseal_explanation_freep, struct sr_explanation *, sr_explanation_free)
+SR_DEFINE_CLEANUP(reseal_baseline_freep, struct sr_baseline *, sr_baseline_free)
+#define _cleanup_log_ _cleanup_(reseal_log_freep)
+#define _cleanup_baseline_ _cleanup_(reseal_baseline_freep)
+
+/* Each is a command; a row of the table in tpm-reseal.c. */
+int reseal_events(int argc, char **argv, struct sr_err *err);
+int reseal_explain(int argc, char **argv, struct sr_err *err);
+int reseal_predict(int argc, char **argv, struct sr_err *err);
+
+/* -- logs -- */
+
+/** reseal_read() - bytes of a file, "-" for standard input; free() @ret */
+int reseal_read(const char *file, size_t max, uint8_t **ret, size_t *size,
+		struct sr_err *err);
+
+/** reseal_log() - the log in a file */
+int reseal_log(const char *file, struct sr_eventlog **ret, struct sr_err *err);
+
+/**
+ * struct reseal_boot - this boot: the kernel's log, and the TPM
+ * @log:	the log; the caller releases it
+ * @held:	by the log's banks: the values of those PCRs that it has events of
+ * @active:	whether the TPM has that bank
+ */
+struct reseal_boot {
+	struct sr_eventlog *log;
+	struct sr_pcrs held[SR_EVENTLOG_BANKS];
+	bool active[SR_EVENTLOG_BANKS];
+};
+
+/** reseal_this_boot() - find out about it */
+int reseal_this_boot(struct reseal_boot *ret, struct sr_err *err);
+
+/** reseal_take_baseline() - remember this boot as good, where there is an event log; what
+ * goes wrong is only warned of */
+void reseal_take_baseline(struct sr_ring *ring, struct sr_tpm *tpm);
+
+/* -- what changed -- */
+
+/**
+ * struct reseal_found - what explain found out about two boots
+ * @boots:	both
+ * @asked:	about the PCRs that were asked for
+ * @all:	about all
+ */
+struct reseal_found {
+	struct sr_boots boots;
+	struct sr_explanation *asked;
+	struct sr_explanation *all;
+};
+
+/** reseal_find() - compare; release with reseal_found_done() */
+int reseal_find(struct reseal_found *found, struct sr_err *err);
+
+void reseal_found_done(struct reseal_found *found);
+
+/** reseal_found_print() - in words; @about, "" or "ring disk: ", goes before the answer,
+ * and @since behind it */
+void reseal_found_print(const struct reseal_found *found, const char *about,
+			const char *since);
+
+/** reseal_found_json() - add the same to an object */
+void reseal_found_json(const struct reseal_found *found, struct json_object *root);
+
+/** reseal_explain_rings() - explain for one ring, or for all */
+int reseal_explain_rings(int argc, char **argv, struct sr_err *err);
+
+/* -- text -- */
+
+/** reseal_wrap() - print @text from column @indent on, where the cursor is, in 80 columns
+ */
+void reseal_wrap(int indent, const char *text);
+
+/** reseal_pair() - print a name at column 4 behind @sign, and @text at column 31 */
+void reseal_pair(char sign, const char *name, const char *text);
+
+#define RESEAL_LIST 128 /* room for "PCR 0, 1 and 7" */
+
+/** reseal_pcr_list() - write "PCR 0, 1 and 7" */
+void reseal_pcr_list(uint32_t mask, char ret[RESEAL_LIST]);
+
+/** reseal_pcr_name() - what a PCR stands for, in two or three words */
+const char *reseal_pcr_name(unsigned int pcr);
+
+/* -- JSON -- */
+
+/** reseal_json_pcrs() - {"0": "HEX", ...} of the values that are known */
+struct json_object *reseal_json_pcrs(const struct sr_pcrs *pcrs);
+
+/** reseal_json_event() - an event with what is known about it */
+struct json_object *reseal_json_event(const struct sr_eventlog *log,
+				      const struct sr_event *event);
+
+/** reseal_bank() - name of a bank of a log, "0x0013" where it has none */
+const char *reseal_bank(uint16_t bank, char ret[8]);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tpm-credential: give units of systemd their secrets over a socket (LoadCredential=). */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "answer.h"
+#include "opened.h"
+#include "tool.h"
+
+#define PEERS_MAX 64
+#define SECOND 1000000ULL
+
+/* One that is being refused, where its socket does not hold the whole refusal. */
+struct peer {
+	int fd;
+	size_t sent;
+	sd_event_source *writable;
+	sd_event_source *deadline;
+};
+
+static const char *idle_text, *wait_text;
+static uint64_t idle_seconds = 5, wait_seconds = 30;
+static sd_event *event;
+static sd_event_source *listener, *idle_timer;
+static struct sr_store *store;
+static struct peer peers[PEERS_MAX];
+static size_t next_peer, peer_count;
+static bool stopping;
+
+static const struct option_row options[] = {
+	{ 0, "idle", OPTION_TEXT, &idle_text, "SECONDS",
+	  "end when nobody asked for so long (5)" },
+	{ 0, "wait", OPTION_TEXT, &wait_text, "SECONDS", "for a slow reader (30)" },
+	{ 0 },
+};
+
+/*
+ * Should this process be killed before it answered, systemd still holds the connection: to
+ * the peer, an end without an answer would be an empty credential.
+ */
+static void keep(int fd)
+{
+	(void)sd_pid_notify_with_fds(0, false, "FDSTORE=1\nFDNAME=peer", &fd, 1);
+}
+
+/* Also for who else holds it; systemd lets go of it then. */
+static void hang_up(int *fd)
+{
+	(void)shutdown(*fd, SHUT_RDWR);
+	sr_closep(fd);
+	*fd = -1;
+}
+
+/* ---- refusing ---- */
+
+static void peer_done(struct peer *peer)
+{
+	(void)sd_event_source_disable_unref(peer->writable);
+	(void)sd_event_source_disable_unref(peer->deadline);
+	hang_up(&peer->fd);
+	*peer = (struct peer){ 0 };
+	peer_count--;
+	if (stopping && peer_count == 0)
+		(void)sd_event_exit(event, 0);
+}
+
+static int on_writable(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct peer *peer = arg;
+
+	(void)source;
+	if (events & (EPOLLHUP | EPOLLERR) || answer_refuse(fd, &peer->sent))
+		peer_done(peer);
+	return 0;
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *arg)
+{
+	(void)source;
+	(void)usec;
+	peer_done(arg);
+	return 0;
+}
+
+static int watch(struct peer *peer)
+{
+	int r = sd_event_add_io(event, &peer->writable, peer->fd, EPOLLOUT, on_writable,
+				peer);
+
+	return r < 0 ? r
+		     : sd_event_add_time_relative(event, &peer->deadline, CLOCK_BOOTTIME,
+						  wait_seconds * SECOND, 0, on_deadline,
+						  peer);
+}
+
+/* Without memory to remember it by, it is waited for. */
+static void refuse_now(struct peer *peer)
+{
+	struct pollfd fd = { .fd = peer->fd, .events = POLLOUT };
+
+	while (poll(&fd, 1, 1000) > 0 && !answer_refuse(peer->fd, &peer->sent))
+		;
+	peer_done(peer);
+}
+
+/* When all places are taken, the one who reads slowest gives up his. */
+static void refuse(int fd)
+{
+	struct peer *peer = &peers[next_peer++ % PEERS_MAX];
+
+	if (peer->writable)
+		peer_done(peer);
+	*peer = (struct peer){ .fd = fd };
+	peer_count++;
+	if (answer_refuse(fd, &peer->sent))
+		peer_done(peer);
+	else if (watch(peer) < 0)
+		refuse_now(peer);
+}
+
+/* ---- answering ---- */
+
+static int identify(int fd, struct sr_request *ret, struct sr_err *err)
+{
+	struct sockaddr_un address = { 0 };
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return sr_fail_sys(err, errno, "cannot see who asks");
+	if (peer.uid != geteuid())
+		return sr_fail(err, -EPERM,
+			       "user %u asked, and only systemd may: let a unit load it",
+			       (unsigned int)peer.uid);
+	size = sizeof(address);
+	if (getpeername(fd, (struct sockaddr *)&address, &size) < 0)
+		return sr_fail_sys(err, errno, "cannot see who asks");
+	return sr_request_parse(address.sun_path,
+				size - offsetof(struct sockaddr_un, sun_path), ret, err);
+}
+
+static int give(int fd, const struct sr_request *request, struct sr_err *err)
+{
+	char ring_name[SR_NAME_MAX + 1], name[SR_NAME_MAX + 1];
+	_cleanup_secret_ struct sr_secret secret = { 0 };
+	struct sr_ring *ring = NULL;
+	int r = store ? 0 : tool_store(&store, err);
+
+	if (r == 0)
+		r = sr_delivery_find(store, request, ring_name, name, err);
+	if (r == 0)
+		r = opened_get(store, ring_name, &ring, err);
+	if (r == 0)
+		r = sr_ring_unseal(ring, name, &secret, err);
+	return r < 0 ? r : answer_give(fd, &secret, err);
+}
+
+static void answer(int fd)
+{
+	struct sr_request request = { 0 };
+	struct sr_err err = { 0 };
+	int r;
+
+	keep(fd);
+	r = identify(fd, &request, &err);
+	if (r == 0)
+		r = give(fd, &request, &err);
+	if (r < 0) {
+		tool_report(r, &err, &request);
+		refuse(fd);
+	} else {
+		hang_up(&fd);
+	}
+}
+
+/* Nobody knows what it was told already: the same secret twice would be another one. */
+static void answer_left(int fd)
+{
+	struct sr_request request = { 0 };
+	struct sr_err err = { 0 };
+
+	(void)identify(fd, &request, NULL);
+	(void)sr_fail(&err, -EIO,
+		      "tpm-credential ended before it could answer: restart %s",
+		      request.unit[0] ? request.unit : "the unit");
+	tool_report(err.code, &err, &request);
+	refuse(fd);
+}
+
+static int postpone_end(void)
+{
+	return sd_event_source_set_time_relative(idle_timer, idle_seconds * SECOND);
+}
+
+static int on_connection(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)source;
+	(void)events;
+	(void)arg;
+	if (peer >= 0)
+		answer(peer);
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		return sd_event_exit(event, -errno);
+	return postpone_end();
+}
+
+/* ---- beginning and end ---- */
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *arg)
+{
+	(void)usec;
+	(void)arg;
+	if (peer_count == 0)
+		return sd_event_exit(event, 0);
+	(void)postpone_end();
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* Who was promised a refusal gets all of it. */
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info,
+		     void *arg)
+{
+	(void)source;
+	(void)info;
+	(void)arg;
+	stopping = true;
+	if (peer_count == 0)
+		return sd_event_exit(event, 0);
+	return sd_event_source_set_enabled(listener, SD_EVENT_OFF);
+}
+
+/* The first is what to listen on; others are peers of a process before this one. */
+static int take_sockets(int *ret, struct sr_err *err)
+{
+	int fd = SD_LISTEN_FDS_START, count = sd_listen_fds(true);
+
+	if (count < 1)
+		return sr_fail(err, -EINVAL,
+			       "it is started when somebody asks: systemctl start "
+			       "tpm-credential.socket");
+	if (sd_is_socket_unix(fd, SOCK_STREAM, true, NULL, 0) <= 0)
+		return sr_fail(err, -EINVAL,
+			       "what it listens on has to be a Unix stream socket: see "
+			       "tpm-credential.socket");
+	if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+		return sr_fail_sys(err, errno, "cannot set up the socket");
+	*ret = fd;
+	return count - 1;
+}
+
+static int start(int fd)
+{
+	sigset_t signals;
+	int r;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	r = sd_event_new(&event);
+	if (r >= 0)
+		r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(event, NULL, SIGINT, on_signal, NULL);
+	if (r >= 0)
+		r = sd_event_add_io(event, &listener, fd, EPOLLIN, on_connection, NULL);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &idle_timer, CLOCK_BOOTTIME,
+					       idle_seconds * SECOND, 0, on_idle, NULL);
+	return r;
+}
+
+static int parse_numbers(struct sr_err *err)
+{
+	int r = 0;
+
+	if (idle_text)
+		r = sr_number_parse(idle_text, 86400, &idle_seconds, err);
+	if (r == 0 && wait_text)
+		r = sr_number_parse(wait_text, 86400, &wait_seconds, err);
+	return r;
+}
+
+static int run(int argc, char **argv, struct sr_err *err)
+{
+	int fd = -1, left, r = parse_numbers(err);
+
+	(void)argc;
+	(void)argv;
+	if (r < 0)
+		return r;
+	left = take_sockets(&fd, err);
+	if (left < 0)
+		return left;
+	r = start(fd);
+	if (r >= 0) {
+		while (left > 0)
+			answer_left(fd + left--);
+		(void)sd_notify(false, "READY=1");
+		r = sd_event_loop(event);
+		(void)sd_notify(false, "STOPPING=1");
+	}
+	opened_forget();
+	sr_store_close(store);
+	(void)sd_event_source_disable_unref(listener);
+	(void)sd_event_source_disable_unref(idle_timer);
+	(void)sd_event_unref(event);
+	return r < 0 ? sr_fail_sys(err, -r, "cannot serve the socket") : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct tool tool = {
+		.name = "tpm-credential",
+		.usage = "[OPTIONS]",
+		.summary = "Give services their secrets: run by tpm-credential.socket.",
+		.options = options,
+		.run = run,
+		.section = 8,
+	};
+
+	return tool_main(&tool, argc, argv);
+}
