@@ -106,7 +106,9 @@ static int guard_volumes(struct sr_store *store, struct sr_err *err)
 		.root = root,
 		.opener = { .tpm = connect_tpm, .arg = store },
 		.closed = say_closed,
-		.arg = (void *)"as the root file system is not of the same ring",
+		.arg =
+		    (void
+			 *)"as the root file system was not shown to be of the same ring",
 	};
 
 	return sr_volumes_guard(&guard, err);
