@@ -106,7 +106,9 @@ static int guard_volumes(struct sr_store *store, struct sr_err *err)
 		.root = root,
 		.opener = { .tpm = connect_tpm, .arg = store },
 		.closed = say_closed,
-		.arg = (void *)"as the root file system is not of the same ring",
+		.arg =
+		    (void
+			 *)"as the root file system was not shown to be of the same ring",
 	};
 
 	return sr_volumes_guard(&guard, err);
@@ -120,17 +122,19 @@ static int close_volumes(struct sr_err *err)
 /* Each step is tried, whatever became of the one before; the first failure counts. */
 static int latch(struct sr_store *store, struct sr_err *err)
 {
-	struct sr_err why[5] = { 0 };
+	struct sr_err why[6] = { 0 };
 	bool opened = any_ring_opened();
-	int step[5] = { 0 };
+	int step[6] = { 0 };
 
 	if (root && opened)
 		step[0] = guard_volumes(store, &why[0]);
 	step[1] = sr_ring_cache_revoke_all(&why[1]);
 	step[2] = withdraw_initramfs(store, &why[2]);
 	step[3] = extend(store, &why[3]);
+	/* Whoever waited for a PIN may have kept one meanwhile; from now on nobody can. */
+	step[4] = sr_ring_cache_revoke_all(&why[4]);
 	if (shell && opened)
-		step[4] = close_volumes(&why[4]);
+		step[5] = close_volumes(&why[5]);
 	for (size_t i = 0; i < SR_COUNT(step); i++) {
 		int r = step[i] < 0 ? judge(store, step[i], opened, &why[i]) : 0;
 
