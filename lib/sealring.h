@@ -1330,7 +1330,7 @@ int sr_boot_note_failed(const char *runtime_dir, const struct sr_ring *ring,
  *
  * Notes of another boot, and such as cannot be read, are none.
  *
- * Returns 0, -ENOENT (there is none) or -EINVAL (not a name).
+ * Returns 0, -ENOENT (there is none), -EINVAL (not a name), -ENOMEM or -EIO.
  */
 int sr_boot_note_read(const char *runtime_dir, const char *name, struct sr_boot_note *ret,
 		      struct sr_err *err);
@@ -1502,6 +1502,92 @@ int sr_image_done(struct sr_store *store, const char *root, struct sr_err *err);
  * Returns 1 (also if an image has to hold none), 0 or a negative errno.
  */
 int sr_image_current(struct sr_store *store, struct sr_err *err);
+
+/* ---- baselines: what a boot looked like when it was good ---- */
+
+#define SR_BASELINE_TEXT 96 /* room for one line of what firmware says about itself */
+
+/**
+ * struct sr_baseline - a boot of which somebody said that it was good
+ * @taken:	when
+ * @boot:	the kernel's boot id, 36 characters
+ * @vendor:	of the firmware, by SMBIOS; this and the rest may be empty; safe to print
+ * @version:	its version
+ * @date:	its date
+ * @product:	the machine
+ * @tpm:	manufacturer and version of the TPM
+ * @reset_count:	the TPM's counters
+ * @restart_count:	in that boot
+ * @banks:	how many banks of the log the TPM had
+ * @held:	what it held in them, of PCRs that the log has events of
+ * @log:	the event log
+ * @authentic:	a holder of the ring key wrote it; known only for an open ring
+ */
+struct sr_baseline {
+	time_t taken;
+	char boot[37];
+	char vendor[SR_BASELINE_TEXT];
+	char version[SR_BASELINE_TEXT];
+	char date[SR_BASELINE_TEXT];
+	char product[SR_BASELINE_TEXT];
+	char tpm[SR_BASELINE_TEXT];
+	uint32_t reset_count;
+	uint32_t restart_count;
+	size_t banks;
+	struct sr_pcrs held[SR_EVENTLOG_BANKS];
+	struct sr_eventlog *log;
+	bool authentic;
+};
+
+/**
+ * sr_baseline_now() - what this boot looks like
+ * @store:	whose [TPM] EventLog= counts
+ * @tpm:	an open TPM
+ * @ret:	this boot; release with sr_baseline_free(); @taken and @authentic are not set
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENODEV (no event log, or the TPM is not the one the kernel's log is of),
+ * -EBADMSG (a log larger than any) and others.
+ */
+int sr_baseline_now(struct sr_store *store, struct sr_tpm *tpm, struct sr_baseline **ret,
+		    struct sr_err *err);
+
+/**
+ * sr_baseline_take() - remember this boot as good
+ * @ring:	an open ring
+ * @tpm:	an open TPM
+ * @err:	says why, on failure
+ *
+ * The last three are kept. Returns as sr_baseline_now(), -EINVAL (the ring is closed).
+ */
+int sr_baseline_take(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_err *err);
+
+/**
+ * sr_baseline_load() - the last good boot of a ring
+ * @ring:	a ring; if it is open, the baseline has to be authentic
+ * @ret:	the baseline; release with sr_baseline_free()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOKEY (there is none), -EBADMSG (damaged, of another ring, or forged) and
+ * others.
+ */
+int sr_baseline_load(struct sr_ring *ring, struct sr_baseline **ret, struct sr_err *err);
+
+/** sr_baseline_free() - release; NULL is fine */
+void sr_baseline_free(struct sr_baseline *baseline);
+
+/**
+ * sr_ring_required() - what the approvals of a ring want
+ * @ring:	a loaded ring
+ * @ret:	bank, PCRs, and those values that are known, of the first approval that has
+ *		any; without those that the latch is about
+ * @made:	when that approval was made; 0 if that is not known
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EBADMSG, -EKEYREJECTED (no approval) and others.
+ */
+int sr_ring_required(const struct sr_ring *ring, struct sr_pcrs *ret, time_t *made,
+		     struct sr_err *err);
 
 /* ---- one sealed file, also of other tools ---- */
 

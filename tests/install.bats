@@ -33,7 +33,7 @@ setup() {
 }
 
 @test "the programs start from there, and know no other place for the library" {
-    for program in "$DEST"/usr/bin/tpm-*; do
+    for program in "$DEST"/usr/bin/tpm-* "$DEST"/usr/libexec/sealring/tpm-*; do
         run readelf -d "$program"
         [[ $output == *'libsealring.so.0'* ]]
         [[ $output != *RUNPATH* && $output != *RPATH* ]]
@@ -42,7 +42,8 @@ setup() {
 }
 
 @test "the programs are hardened" {
-    for file in "$DEST"/usr/bin/tpm-* "$DEST/usr/lib/libsealring.so.0"; do
+    for file in "$DEST"/usr/bin/tpm-* "$DEST"/usr/libexec/sealring/tpm-* \
+        "$DEST/usr/lib/libsealring.so.0"; do
         readelf -Wd "$file" | grep -q 'FLAGS_1.*NOW'
         readelf -Wl "$file" | grep -q GNU_RELRO
         readelf -Wl "$file" | grep -q 'GNU_STACK.* RW '
@@ -75,13 +76,15 @@ END
 
 @test "other paths are honoured" {
     make -s BUILD="$COPY" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/opt/s LIBDIR=/opt/s/lib64 \
-        MANDIR=/m UNITDIR=/u UDEVDIR=/r DRACUTDIR=/d install
+        MANDIR=/m UNITDIR=/u UDEVDIR=/r DRACUTDIR=/d \
+        TMPFILESDIR=/t PRESETDIR=/p CATALOGDIR=/c SYSUSERSDIR=/y SLEEPDIR=/l TOKENDIR=/k install
     [ -f "$BATS_TEST_TMPDIR/root/opt/s/lib64/libsealring.so.0" ]
     run grep libdir= "$BATS_TEST_TMPDIR/root/opt/s/lib64/pkgconfig/sealring.pc"
     [ "$output" = "libdir=/opt/s/lib64" ]
     [ ! -e "$BATS_TEST_TMPDIR/root/usr" ]
     make -s BUILD="$COPY" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/opt/s LIBDIR=/opt/s/lib64 \
-        MANDIR=/m UNITDIR=/u UDEVDIR=/r DRACUTDIR=/d uninstall
+        MANDIR=/m UNITDIR=/u UDEVDIR=/r DRACUTDIR=/d \
+        TMPFILESDIR=/t PRESETDIR=/p CATALOGDIR=/c SYSUSERSDIR=/y SLEEPDIR=/l TOKENDIR=/k uninstall
     run find "$BATS_TEST_TMPDIR/root" -mindepth 1
     [ "$output" = "" ]
 }

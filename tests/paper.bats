@@ -257,7 +257,7 @@ is_command() {
         'tpm-ring recovery test' 'tpm-ring export system' 'tpm-ring list --nonsense'
         'tpm-ring create .x --no-recovery' 'tpm-ring show a/b'
         'tpm-reseal' 'tpm-reseal nonsense' 'tpm-reseal status a b' 'tpm-reseal now --pcrs x'
-        'tpm-reseal events a b' 'tpm-reseal explain' 'tpm-reseal predict'
+        'tpm-reseal events a b' 'tpm-reseal explain --log f' 'tpm-reseal predict'
         'tpm-reseal explain --baseline empty --pcrs 7=00' 'tpm-reseal predict --dbx'
         'tpm-luks' 'tpm-luks nonsense' 'tpm-luks enroll' 'tpm-luks enroll a b' 'tpm-luks list a b'
         'tpm-luks remove' 'tpm-luks remove --all --ring r empty' 'tpm-luks list --nonsense'
@@ -335,6 +335,9 @@ keys_in_page() {
         grep -oE '"[A-Za-z0-9]+", "[A-Za-z0-9]+"' | sed 's/.*, //' | tr -d '"' | sort -u >in-code
     section sealring-formats.5 RING.CONF | sed -nE 's/^([A-Za-z0-9]+)=.*/\1/p' | sort -u >in-page
     same "keys of ring.conf" in-code in-page
+    keys_in_code lib/ring/baseline_file.c | sed 's/.* //' | sort -u >in-code
+    section sealring-formats.5 BASELINES | sed -nE 's/^([A-Za-z0-9]+)=.*/\1/p' | sort -u >in-page
+    same "keys of a baseline" in-code in-page
 }
 
 # literal PAGE SECTION N: the N-th literal block of a section

@@ -7,6 +7,7 @@
 #include "choices.h"
 #include "print_key.h"
 #include "prompt.h"
+#include "reseal.h"
 #include "tool.h"
 
 static int announce(void *arg, struct sr_err *err)
@@ -238,6 +239,7 @@ int choices_new_ring(struct sr_store *store, struct sr_tpm *tpm, const char *nam
 		return r;
 	tool_say("made ring %s in %s", name, sr_store_path(store));
 	say_limits(*ret);
+	reseal_take_baseline(*ret, tpm);
 	if (manager)
 		tool_say("its key is also kept in ring system, to change ring %s with",
 			 name);

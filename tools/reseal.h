@@ -6,6 +6,8 @@
 #include "ground/attr.h"
 #include "options.h"
 
+struct json_object;
+
 /**
  * struct reseal_options - what their options were given
  */
@@ -22,7 +24,9 @@ extern struct reseal_options reseal_options;
 
 SR_DEFINE_CLEANUP(reseal_log_freep, struct sr_eventlog *, sr_eventlog_free)
 SR_DEFINE_CLEANUP(reseal_explanation_freep, struct sr_explanation *, sr_explanation_free)
+SR_DEFINE_CLEANUP(reseal_baseline_freep, struct sr_baseline *, sr_baseline_free)
 #define _cleanup_log_ _cleanup_(reseal_log_freep)
+#define _cleanup_baseline_ _cleanup_(reseal_baseline_freep)
 
 /* Each is a command; a row of the table in tpm-reseal.c. */
 int reseal_events(int argc, char **argv, struct sr_err *err);
@@ -53,6 +57,40 @@ struct reseal_boot {
 /** reseal_this_boot() - find out about it */
 int reseal_this_boot(struct reseal_boot *ret, struct sr_err *err);
 
+/** reseal_take_baseline() - remember this boot as good, where there is an event log; what
+ * goes wrong is only warned of */
+void reseal_take_baseline(struct sr_ring *ring, struct sr_tpm *tpm);
+
+/* -- what changed -- */
+
+/**
+ * struct reseal_found - what explain found out about two boots
+ * @boots:	both
+ * @asked:	about the PCRs that were asked for
+ * @all:	about all
+ */
+struct reseal_found {
+	struct sr_boots boots;
+	struct sr_explanation *asked;
+	struct sr_explanation *all;
+};
+
+/** reseal_find() - compare; release with reseal_found_done() */
+int reseal_find(struct reseal_found *found, struct sr_err *err);
+
+void reseal_found_done(struct reseal_found *found);
+
+/** reseal_found_print() - in words; @about, "" or "ring disk: ", goes before the answer,
+ * and @since behind it */
+void reseal_found_print(const struct reseal_found *found, const char *about,
+			const char *since);
+
+/** reseal_found_json() - add the same to an object */
+void reseal_found_json(const struct reseal_found *found, struct json_object *root);
+
+/** reseal_explain_rings() - explain for one ring, or for all */
+int reseal_explain_rings(int argc, char **argv, struct sr_err *err);
+
 /* -- text -- */
 
 /** reseal_wrap() - print @text from column @indent on, where the cursor is, in 80 columns
@@ -71,8 +109,6 @@ void reseal_pcr_list(uint32_t mask, char ret[RESEAL_LIST]);
 const char *reseal_pcr_name(unsigned int pcr);
 
 /* -- JSON -- */
-
-struct json_object;
 
 /** reseal_json_pcrs() - {"0": "HEX", ...} of the values that are known */
 struct json_object *reseal_json_pcrs(const struct sr_pcrs *pcrs);

@@ -10,22 +10,10 @@
 #define USUAL (1U << 0 | 1U << 7) /* what is shown in detail unless told otherwise */
 #define LINES_MAX 16		  /* events that are shown of each PCR */
 
-/* The two boots, and what was found: in the PCRs asked for, and everywhere. */
-struct work {
-	struct sr_boots boots;
-	struct sr_eventlog *before;
-	struct sr_eventlog *after;
-	struct sr_pcrs present;
-	struct sr_explanation *asked;
-	struct sr_explanation *all;
-};
-
-static void work_done(struct work *work)
+void reseal_found_done(struct reseal_found *found)
 {
-	sr_explanation_free(work->asked);
-	sr_explanation_free(work->all);
-	sr_eventlog_free(work->before);
-	sr_eventlog_free(work->after);
+	sr_explanation_free(found->asked);
+	sr_explanation_free(found->all);
 }
 
 static char sign_of(const struct sr_change *change)
@@ -95,15 +83,17 @@ static void print_pcr(const struct sr_explanation *found, unsigned int pcr)
 	print_changes(found, pcr);
 }
 
-static void print_answer(const struct sr_explanation *asked)
+static void print_answer(const struct sr_explanation *asked, const char *about,
+			 const char *since)
 {
-	char list[RESEAL_LIST], text[RESEAL_LIST + 32];
+	char list[RESEAL_LIST], text[2 * SR_EVENT_TEXT];
 
 	reseal_pcr_list(asked->changed ? asked->changed : asked->mask, list);
-	(void)snprintf(text, sizeof(text), "%s%s%s%s", tool_bold(true, STDOUT_FILENO),
-		       list, tool_bold(false, STDOUT_FILENO),
-		       asked->changed ? " changed." : ": nothing changed.");
+	(void)snprintf(text, sizeof(text), "%s%s%s%s", about, list,
+		       asked->changed ? " changed" : ": nothing changed", since);
+	fputs(tool_bold(true, STDOUT_FILENO), stdout);
 	reseal_wrap(0, text);
+	fputs(tool_bold(false, STDOUT_FILENO), stdout);
 	for (size_t i = 0; i < asked->warnings; i++) {
 		fputs("  WARNING: ", stdout);
 		reseal_wrap(11, asked->warning[i]);
@@ -156,9 +146,9 @@ static void print_confidence(const struct sr_explanation *found)
 }
 
 /* What else differs is said, but not how. */
-static void print_others(const struct work *work)
+static void print_others(const struct reseal_found *found)
 {
-	uint32_t others = work->all->changed & ~work->asked->mask;
+	uint32_t others = found->all->changed & ~found->asked->mask;
 	char list[RESEAL_LIST], text[RESEAL_LIST + 128], hint[RESEAL_LIST];
 	size_t used = 0;
 
@@ -175,14 +165,15 @@ static void print_others(const struct work *work)
 	reseal_wrap(2, text);
 }
 
-static void print_text(const struct work *work)
+void reseal_found_print(const struct reseal_found *found, const char *about,
+			const char *since)
 {
-	print_answer(work->asked);
-	print_confidence(work->asked);
+	print_answer(found->asked, about, since);
+	print_confidence(found->asked);
 	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
-		if (work->asked->changed & 1U << pcr)
-			print_pcr(work->asked, pcr);
-	print_others(work);
+		if (found->asked->changed & 1U << pcr)
+			print_pcr(found->asked, pcr);
+	print_others(found);
 }
 
 /* -- JSON -- */
@@ -193,13 +184,13 @@ static struct json_object *json_event(const struct sr_eventlog *log,
 	return event ? reseal_json_event(log, event) : NULL;
 }
 
-static struct json_object *json_changes(const struct work *work,
+static struct json_object *json_changes(const struct reseal_found *found,
 					const struct sr_pcr_change *change)
 {
 	struct json_object *array = json_object_new_array();
 
 	for (size_t i = 0; i < change->count; i++) {
-		const struct sr_change *event = &work->asked->change[change->first + i];
+		const struct sr_change *event = &found->asked->change[change->first + i];
 		struct json_object *object = json_object_new_object();
 		char sign[2] = { sign_of(event), '\0' };
 
@@ -215,19 +206,19 @@ static struct json_object *json_changes(const struct work *work,
 			    json_object_new_int64((int64_t)event->removed));
 		}
 		json_object_object_add(object, "before",
-				       json_event(work->before, event->before));
+				       json_event(found->boots.before, event->before));
 		json_object_object_add(object, "after",
-				       json_event(work->after, event->after));
+				       json_event(found->boots.after, event->after));
 		json_object_array_add(array, object);
 	}
 	return array;
 }
 
-static struct json_object *json_pcr(const struct work *work, unsigned int pcr)
+static struct json_object *json_pcr(const struct reseal_found *found, unsigned int pcr)
 {
-	const struct sr_pcr_change *change = &work->asked->pcr[pcr];
+	const struct sr_pcr_change *change = &found->asked->pcr[pcr];
 	struct json_object *object = json_object_new_object();
-	size_t size = sr_bank_size(work->asked->bank);
+	size_t size = sr_bank_size(found->asked->bank);
 	char hex[2 * SR_DIGEST_MAX + 1];
 
 	json_object_object_add(object, "pcr", json_object_new_int((int)pcr));
@@ -236,7 +227,7 @@ static struct json_object *json_pcr(const struct work *work, unsigned int pcr)
 	json_add_text(object, "before", change->known ? hex : NULL);
 	sr_hex_format(change->after, size, hex);
 	json_add_text(object, "after", change->known ? hex : NULL);
-	json_object_object_add(object, "changes", json_changes(work, change));
+	json_object_object_add(object, "changes", json_changes(found, change));
 	json_object_object_add(object, "same",
 			       json_object_new_int64((int64_t)change->same));
 	json_add_text(object, "unchanged", change->unchanged);
@@ -253,17 +244,16 @@ static struct json_object *json_numbers(uint32_t mask)
 	return array;
 }
 
-static void print_json(const struct work *work)
+void reseal_found_json(const struct reseal_found *found, struct json_object *root)
 {
-	const struct sr_explanation *asked = work->asked;
-	struct json_object *root = json_object_new_object(),
-			   *pcrs = json_object_new_array(),
+	const struct sr_explanation *asked = found->asked;
+	struct json_object *pcrs = json_object_new_array(),
 			   *warnings = json_object_new_array();
 
 	json_add_text(root, "bank", sr_bank_name(asked->bank));
 	json_object_object_add(root, "changed", json_numbers(asked->changed));
 	json_object_object_add(root, "others",
-			       json_numbers(work->all->changed & ~asked->mask));
+			       json_numbers(found->all->changed & ~asked->mask));
 	json_add_text(root, "confidence", confidence(asked));
 	json_add_text(root, "cause", *asked->cause ? asked->cause : NULL);
 	for (size_t i = 0; i < asked->warnings; i++)
@@ -272,12 +262,25 @@ static void print_json(const struct work *work)
 	json_object_object_add(root, "warnings", warnings);
 	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
 		if (asked->mask & 1U << pcr)
-			json_object_array_add(pcrs, json_pcr(work, pcr));
+			json_object_array_add(pcrs, json_pcr(found, pcr));
 	json_object_object_add(root, "pcrs", pcrs);
-	json_print(root);
 }
 
-/* -- what is compared -- */
+/* -- two logs -- */
+
+struct work {
+	struct reseal_found found;
+	struct sr_eventlog *before;
+	struct sr_eventlog *after;
+	struct sr_pcrs present;
+};
+
+static void work_done(struct work *work)
+{
+	reseal_found_done(&work->found);
+	sr_eventlog_free(work->before);
+	sr_eventlog_free(work->after);
+}
 
 static int choose_pcrs(struct work *work, struct sr_err *err)
 {
@@ -286,8 +289,8 @@ static int choose_pcrs(struct work *work, struct sr_err *err)
 
 	if (r == 0 && pcrs.given)
 		r = sr_fail(err, -EINVAL, "explain takes no values in --pcrs");
-	work->boots.mask = pcrs.mask;
-	work->boots.bank = pcrs.bank;
+	work->found.boots.mask = pcrs.mask;
+	work->found.boots.bank = pcrs.bank;
 	return r;
 }
 
@@ -301,7 +304,8 @@ static int take_boot(struct work *work, struct sr_err *err)
 	if (r < 0)
 		return r;
 	work->after = boot.log;
-	bank = work->boots.bank ? work->boots.bank : sr_eventlog_bank(boot.log);
+	bank =
+	    work->found.boots.bank ? work->found.boots.bank : sr_eventlog_bank(boot.log);
 	for (size_t i = 0; i < boot.log->banks; i++) {
 		if (boot.log->bank[i] != bank)
 			continue;
@@ -312,7 +316,7 @@ static int take_boot(struct work *work, struct sr_err *err)
 			    "choose another by --pcrs",
 			    sr_bank_name(bank));
 		work->present = boot.held[i];
-		work->boots.present = &work->present;
+		work->found.boots.present = &work->present;
 	}
 	return 0;
 }
@@ -331,44 +335,56 @@ static int take_logs(struct work *work, struct sr_err *err)
 		r = reseal_log(reseal_options.log, &work->after, err);
 	if (r == 0 && reseal_options.log)
 		r = sr_eventlog_check(work->after, reseal_options.log, err);
-	work->boots.before = work->before;
-	work->boots.after = work->after;
+	work->found.boots.before = work->before;
+	work->found.boots.after = work->after;
 	return r;
 }
 
-static int explain(struct work *work, struct sr_err *err)
+int reseal_find(struct reseal_found *found, struct sr_err *err)
 {
-	struct sr_boots all = work->boots;
-	int r = sr_explain(&work->boots, &work->asked, err);
+	struct sr_boots all = found->boots;
+	int r = sr_explain(&found->boots, &found->asked, err);
 
 	if (r < 0)
 		return r;
-	all.bank = work->asked->bank;
+	all.bank = found->asked->bank;
 	all.mask = 0;
-	return sr_explain(&all, &work->all, err);
+	return sr_explain(&all, &found->all, err);
+}
+
+static int explain_logs(struct sr_err *err)
+{
+	_cleanup_(work_done) struct work work = { 0 };
+	int r = choose_pcrs(&work, err);
+
+	if (r == 0)
+		r = take_logs(&work, err);
+	if (r == 0)
+		r = reseal_find(&work.found, err);
+	if (r < 0)
+		return r;
+	if (reseal_options.json) {
+		struct json_object *root = json_object_new_object();
+
+		reseal_found_json(&work.found, root);
+		json_print(root);
+	} else {
+		reseal_found_print(&work.found, "", ".");
+	}
+	return 0;
 }
 
 int reseal_explain(int argc, char **argv, struct sr_err *err)
 {
-	_cleanup_(work_done) struct work work = { 0 };
-	int r;
-
-	(void)argc;
-	(void)argv;
+	if (!reseal_options.baseline && !reseal_options.log)
+		return reseal_explain_rings(argc, argv, err);
+	if (argc > 0)
+		return sr_fail(
+		    err, -EINVAL,
+		    "a ring, or logs: explain RING, or explain --baseline FILE "
+		    "[--log FILE]");
 	if (!reseal_options.baseline)
 		return sr_fail(err, -EINVAL,
-			       "explain needs two logs: --baseline FILE --log FILE; "
-			       "without --log, that of this boot");
-	r = choose_pcrs(&work, err);
-	if (r == 0)
-		r = take_logs(&work, err);
-	if (r == 0)
-		r = explain(&work, err);
-	if (r < 0)
-		return r;
-	if (reseal_options.json)
-		print_json(&work);
-	else
-		print_text(&work);
-	return 0;
+			       "--log is compared with another log: --baseline FILE");
+	return explain_logs(err);
 }

@@ -186,15 +186,20 @@ static char *directory(const char *override, const char *system, const char *xdg
 }
 
 /* An ordinary user's may be missing: nothing of theirs happens in the initramfs. */
-char *tool_runtime_dir(void)
+static bool has_runtime_dir(void)
 {
 	bool is_system = use_system || (!use_user && geteuid() == 0);
 
-	if (!is_system && !from_env("SEALRING_RUNTIME_DIR") &&
-	    !from_env("XDG_RUNTIME_DIR"))
-		return NULL;
-	return directory("SEALRING_RUNTIME_DIR", RUNSTATEDIR "/sealring",
-			 "XDG_RUNTIME_DIR", ".cache");
+	return is_system || from_env("SEALRING_RUNTIME_DIR") ||
+	       from_env("XDG_RUNTIME_DIR");
+}
+
+char *tool_runtime_dir(void)
+{
+	return has_runtime_dir()
+		   ? directory("SEALRING_RUNTIME_DIR", RUNSTATEDIR "/sealring",
+			       "XDG_RUNTIME_DIR", ".cache")
+		   : NULL;
 }
 
 int tool_store(struct sr_store **ret, struct sr_err *err)
@@ -211,7 +216,7 @@ int tool_store(struct sr_store **ret, struct sr_err *err)
 
 	if (use_system && use_user)
 		return sr_fail(err, -EINVAL, "--system and --user: choose one");
-	if (!config || !state)
+	if (!config || !state || (!runtime && has_runtime_dir()))
 		return sr_fail(err, -ENOMEM, "out of memory");
 	if (config[0] != '/' || state[0] != '/')
 		return sr_fail(

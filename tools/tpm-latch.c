@@ -56,11 +56,12 @@ static int extend(const struct sr_store *store, struct sr_err *err)
 	return r;
 }
 
+/* In doubt one was: else an open ring could be forgotten. */
 static bool any_ring_opened(void)
 {
 	_cleanup_free_ char *runtime = tool_runtime_dir();
 
-	return runtime && sr_boot_note_any(runtime, NULL) != 0;
+	return !runtime || sr_boot_note_any(runtime, NULL) != 0;
 }
 
 /* Where nothing was opened, a TPM that is broken or not there is no reason to stop. */

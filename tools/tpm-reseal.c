@@ -199,6 +199,8 @@ static int approve_now(struct work *work, const char *name, struct sr_err *err)
 		r = sr_ring_reseal(ring, work->tpm, choices_ask(), &chosen.options, err);
 	if (r >= 0)
 		say_sealed(work, ring, r);
+	if (r == 0)
+		reseal_take_baseline(ring, work->tpm);
 	return r < 0 ? r : 0;
 }
 
@@ -305,6 +307,8 @@ static int seal_again(struct work *work, struct sr_ring *ring, const char *name,
 		r = sr_ring_recovery_proven(ring, err);
 	if (r == 0)
 		say_sealed(work, ring, later);
+	if (r == 0 && !later)
+		reseal_take_baseline(ring, work->tpm);
 	if (r == 0 && !managed)
 		r = manage(work, ring, name, err);
 	return r;
@@ -381,8 +385,7 @@ static const struct command_row commands[] = {
 	{ "now", "[RING]", 0, 1, cmd_now, "seal to the present boot state" },
 	{ "recover", "[RING]", 0, 1, cmd_recover, "the same, opened by recovery" },
 	{ "events", "[FILE]", 0, 1, reseal_events, "what a boot's event log says" },
-	{ "explain", "[--log FILE]", 0, 0, reseal_explain,
-	  "what changed between two boots" },
+	{ "explain", "[RING]", 0, 1, reseal_explain, "what changed since it was sealed" },
 	{ "predict", "[--log FILE]", 0, 0, reseal_predict,
 	  "PCR 7 after a Secure Boot update" },
 	{ 0 },

@@ -9,6 +9,7 @@
 #include "follow.h"
 #include "json.h"
 #include "prompt.h"
+#include "reseal.h"
 
 static const char *escrow_key;
 static bool as_json, force;
@@ -244,6 +245,8 @@ static int cmd_rotate(int argc, char **argv, struct sr_err *err)
 	if (r == 0)
 		tool_say("ring %s in %s has a new key", argv[0],
 			 sr_store_path(work.store));
+	if (r == 0)
+		reseal_take_baseline(work.ring, work.tpm);
 	return r;
 }
 

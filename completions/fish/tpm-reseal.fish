@@ -6,13 +6,13 @@ function __tpm_reseal_rings
 end
 
 set -l commands status now recover events explain predict
-set -l with_ring status now recover
+set -l with_ring status now recover explain
 complete -c tpm-reseal -f
 complete -c tpm-reseal -n "not __fish_seen_subcommand_from $commands" -a status -d 'how rings stand in this boot'
 complete -c tpm-reseal -n "not __fish_seen_subcommand_from $commands" -a now -d 'seal to the present boot state'
 complete -c tpm-reseal -n "not __fish_seen_subcommand_from $commands" -a recover -d 'the same, opened by recovery'
 complete -c tpm-reseal -n "not __fish_seen_subcommand_from $commands" -a events -d 'what a boot\'s event log says'
-complete -c tpm-reseal -n "not __fish_seen_subcommand_from $commands" -a explain -d 'what changed between two boots'
+complete -c tpm-reseal -n "not __fish_seen_subcommand_from $commands" -a explain -d 'what changed since it was sealed'
 complete -c tpm-reseal -n "not __fish_seen_subcommand_from $commands" -a predict -d 'PCR 7 after a Secure Boot update'
 complete -c tpm-reseal -n "__fish_seen_subcommand_from events" -F
 complete -c tpm-reseal -n "__fish_seen_subcommand_from $with_ring" -a '(__tpm_reseal_rings)' -d ring

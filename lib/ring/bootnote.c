@@ -154,20 +154,31 @@ static bool read_failed(char *at, const char *boot, struct sr_boot_note *note)
 	return true;
 }
 
-static bool read_note(int dir, const char *name, const char *kind, const char *boot,
-		      struct sr_boot_note *ret)
+/* What is there but is no file of ours is as good as nothing. */
+static bool is_none(int r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EBADMSG;
+}
+
+static int read_note(int dir, const char *name, const char *kind, const char *boot,
+		     struct sr_boot_note *ret, struct sr_err *err)
 {
 	_cleanup_buf_ struct sr_buf content = { 0 };
 	char file[FILE_NAME], *text;
+	bool good;
+	int r;
 
 	(void)snprintf(file, sizeof(file), "%s.%s", name, kind);
-	if (sr_read_file(dir, file, NOTE_MAX, &content, NULL) < 0)
-		return false;
+	r = sr_read_file(dir, file, NOTE_MAX, &content, err);
+	if (r < 0)
+		return is_none(r) ? 0 : r;
 	text = (char *)content.data;
-	if (strlen(text) != content.size)
-		return false;
-	return strcmp(kind, "opened") == 0 ? read_opened(text, boot, ret)
-					   : read_failed(text, boot, ret);
+	good = strlen(text) == content.size &&
+	       (strcmp(kind, "opened") == 0 ? read_opened(text, boot, ret)
+					    : read_failed(text, boot, ret));
+	if (!good)
+		*ret = (struct sr_boot_note){ 0 };
+	return 0;
 }
 
 /* Of two rings with the same name, one after the other, the later counts. */
@@ -194,15 +205,17 @@ int sr_boot_note_read(const char *runtime_dir, const char *name, struct sr_boot_
 
 	if (r < 0)
 		return r;
-	dir = open_notes(runtime_dir, false, NULL);
-	if (dir >= 0 && boot_id(boot, NULL) == 0) {
-		if (!read_note(dir, name, "opened", boot, &opened))
-			opened = (struct sr_boot_note){ 0 };
-		if (!read_note(dir, name, "failed", boot, &failed))
-			failed = (struct sr_boot_note){ 0 };
-		if (join(&opened, &failed, ret))
-			return 0;
-	}
+	dir = open_notes(runtime_dir, false, err);
+	if (dir < 0 && !is_none(dir))
+		return dir;
+	if (dir >= 0)
+		r = boot_id(boot, err);
+	if (dir >= 0 && r == 0)
+		r = read_note(dir, name, "opened", boot, &opened, err);
+	if (dir >= 0 && r == 0)
+		r = read_note(dir, name, "failed", boot, &failed, err);
+	if (r < 0 || join(&opened, &failed, ret))
+		return r;
 	return sr_fail(err, -ENOENT, "nothing was noted about ring %s in this boot",
 		       name);
 }

@@ -88,3 +88,29 @@ void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT])
 					 used ? " and " : "", pcr);
 	}
 }
+
+int sr_ring_required(const struct sr_ring *ring, struct sr_pcrs *ret, time_t *made,
+		     struct sr_err *err)
+{
+	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
+	uint32_t latch = sr_ring_latch(ring);
+	int r = sr_approvals_read(ring, &approvals, err);
+
+	if (r < 0)
+		return sr_fail_ring(ring, r, err);
+	*ret = ring->pcrs;
+	ret->given = 0;
+	*made = 0;
+	for (size_t i = 0; i < approvals.count; i++) {
+		const struct sr_approval *approval = &approvals.approval[i];
+
+		if (!(approval->values.given & ~latch))
+			continue;
+		*ret = approval->values;
+		*made = approval->made;
+		break;
+	}
+	ret->mask &= ~latch;
+	ret->given &= ~latch;
+	return 0;
+}

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What an initramfs gets of a store, and whether it has the present state of it. */
-#define _GNU_SOURCE 1 /* vasprintf() */
-
 #include <fcntl.h>
 #include <openssl/evp.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "codec/envelope.h"
@@ -45,28 +42,21 @@ static void files_done(struct image_files *files)
 
 #define _cleanup_files_ _cleanup_(files_done)
 
-static int add(struct image_files *files, const struct image_file *file,
-	       struct sr_err *err, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-
-static int add(struct image_files *files, const struct image_file *file,
-	       struct sr_err *err, const char *fmt, ...)
+/* @length: what asprintf() said of *@path, which is taken over. */
+static int add(struct image_files *files, const struct image_file *file, int length,
+	       char **path, struct sr_err *err)
 {
-	struct image_file *grown =
-	    reallocarray(files->file, files->count + 1, sizeof(*grown));
-	va_list ap;
-	int n;
+	struct image_file *grown;
 
+	if (length < 0)
+		*path = NULL;
+	grown = length < 0 ? NULL
+			   : reallocarray(files->file, files->count + 1, sizeof(*grown));
 	if (!grown)
 		return sr_fail_memory(err);
 	files->file = grown;
 	grown[files->count] = *file;
-	va_start(ap, fmt);
-	n = vasprintf(&grown[files->count].path, fmt, ap);
-	va_end(ap);
-	if (n < 0)
-		return sr_fail_memory(err);
-	files->count++;
+	grown[files->count++].path = take(*path);
 	return 0;
 }
 
@@ -77,18 +67,24 @@ static int add_config(const struct sr_store *store, struct image_files *files,
 	_cleanup_close_ int dir = sr_open_dir(AT_FDCWD, store->config_dir, err);
 	_cleanup_close_ int sub = -1;
 	_cleanup_names_ struct sr_names names = { 0 };
+	_cleanup_free_ char *path = NULL;
 	int r = 0;
 
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
 	if (faccessat(dir, "sealring.conf", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		r = add(files, &file, err, "sealring.conf");
+		r = add(files, &file, asprintf(&path, "sealring.conf"), &path, err);
+	else if (errno != ENOENT)
+		r = sr_fail_sys(err, errno, "cannot look for sealring.conf in %s",
+				store->config_dir);
 	sub = r < 0 ? r : sr_open_dir(dir, "sealring.conf.d", err);
 	if (sub < 0)
 		return sub == -ENOENT ? 0 : sub;
 	r = sr_list_dir(sub, ".conf", &names, err);
 	for (size_t i = 0; r == 0 && i < names.count; i++)
-		r = add(files, &file, err, "sealring.conf.d/%s.conf", names.name[i]);
+		r = add(files, &file,
+			asprintf(&path, "sealring.conf.d/%s.conf", names.name[i]), &path,
+			err);
 	return r;
 }
 
@@ -102,13 +98,17 @@ static int add_ring(const struct sr_ring *ring, struct image_files *files,
 					     .sealed = true };
 	_cleanup_close_ int dir = sr_ring_open_subdir(ring, "approvals", err);
 	_cleanup_names_ struct sr_names names = { 0 };
+	_cleanup_free_ char *path = NULL;
 	int r = dir < 0 ? dir : sr_list_dir(dir, ".pem", &names, err);
 
 	if (r == 0)
-		r = add(files, &conf, err, "rings/%s/ring.conf", ring->name);
+		r = add(files, &conf, asprintf(&path, "rings/%s/ring.conf", ring->name),
+			&path, err);
 	for (size_t i = 0; r == 0 && i < names.count; i++)
-		r = add(files, &approval, err, "rings/%s/approvals/%s.pem", ring->name,
-			names.name[i]);
+		r = add(files, &approval,
+			asprintf(&path, "rings/%s/approvals/%s.pem", ring->name,
+				 names.name[i]),
+			&path, err);
 	return r;
 }
 
@@ -121,6 +121,7 @@ static int add_secret(const struct sr_ring *ring, const char *name,
 	const struct image_file secret = { .base = ring->store->state_dir,
 					   .max = SR_ENVELOPE_MAX,
 					   .sealed = true };
+	_cleanup_free_ char *path = NULL;
 	int r;
 
 	if (!sr_ring_latch(ring))
@@ -130,9 +131,11 @@ static int add_secret(const struct sr_ring *ring, const char *name,
 		    "the initramfs, so whoever has the image would have it: seal "
 		    "it under ring boot",
 		    name, ring->name);
-	r = add(files, &delivery, err, "secrets.d/%s.conf", name);
+	r = add(files, &delivery, asprintf(&path, "secrets.d/%s.conf", name), &path, err);
 	if (r == 0)
-		r = add(files, &secret, err, "rings/%s/secrets/%s.cms", ring->name, name);
+		r = add(files, &secret,
+			asprintf(&path, "rings/%s/secrets/%s.cms", ring->name, name),
+			&path, err);
 	files->secrets += r == 0;
 	return r;
 }

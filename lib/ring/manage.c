@@ -34,19 +34,24 @@ static int load_manager(const struct sr_ring *ring, const char *name,
 		return r;
 	(void)snprintf(path, sizeof(path), "secrets/%s.cms", name);
 	if (faccessat(manager->dir, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return sr_fail(err, -ENOKEY, "ring %s has no secret %s", manager_name,
-			       name);
+		return errno == ENOENT
+			   ? sr_fail(err, -ENOKEY, "ring %s has no secret %s",
+				     manager_name, name)
+			   : sr_fail_sys(err, errno, "cannot look for secret %s", name);
 	*ret = take(manager);
 	return 0;
 }
 
-bool sr_manage_exists(const struct sr_ring *ring)
+int sr_manage_exists(const struct sr_ring *ring, struct sr_err *err)
 {
 	_cleanup_(sr_ring_freep) struct sr_ring *manager = NULL;
 	char name[SR_NAME_MAX + 1];
+	int r;
 
-	return ring->store && secret_name(ring, name) &&
-	       load_manager(ring, name, &manager, NULL) == 0;
+	if (!ring->store || !secret_name(ring, name))
+		return 0;
+	r = load_manager(ring, name, &manager, err);
+	return r == -ENOKEY ? 0 : r < 0 ? r : 1;
 }
 
 /* While a ring is rotated there are two: only one of them made ring.conf's MAC. */

@@ -10,8 +10,8 @@
 /** sr_manage_is_reserved() - whether a secret of that name would be such a key */
 bool sr_manage_is_reserved(const char *name);
 
-/** sr_manage_exists() - whether ring "system" has the ring's key, without opening it */
-bool sr_manage_exists(const struct sr_ring *ring);
+/** sr_manage_exists() - whether ring "system" has the ring's key; 1, 0 or a negative errno */
+int sr_manage_exists(const struct sr_ring *ring, struct sr_err *err);
 
 /**
  * sr_manage_unseal() - get a ring's key from "system", or else from its own approvals

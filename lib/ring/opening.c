@@ -50,12 +50,12 @@ static int try_one(const struct attempt *attempt, struct sr_unseal *unseal,
 }
 
 /* What just opened is confirmed by the TPM, which ring.conf is not. */
-static void note_policy(struct sr_ring *ring, struct sr_opening *opening,
-			const struct sr_approval *approval)
+static int note_policy(struct sr_ring *ring, struct sr_opening *opening,
+		       const struct sr_approval *approval, struct sr_err *err)
 {
 	opening->values = approval->values;
 	ring->opened = approval->values;
-	(void)sr_approval_id(approval, ring->approval, NULL);
+	return sr_approval_id(approval, ring->approval, err);
 }
 
 /* Its policy does not hold, or it is damaged: another one may open. A PIN is not retried. */
@@ -82,7 +82,8 @@ static int try_all(const struct attempt *attempt, struct sr_opening *opening,
 	for (size_t i = 0; i < approvals->count && may_go_on(r); i++) {
 		r = try_one(attempt, &unseal, &approvals->approval[i], &why);
 		if (r == 0)
-			note_policy(attempt->ring, opening, &approvals->approval[i]);
+			r = note_policy(attempt->ring, opening, &approvals->approval[i],
+					&why);
 		if (r < 0 && !first)
 			first = sr_fail(err, r, "%s", why.text);
 	}

@@ -228,7 +228,7 @@ int sr_ring_info(struct sr_ring *ring, struct sr_ring_info *ret, struct sr_err *
 		.pin = ring->pin,
 		.created = ring->created,
 		.secrets = (size_t)count,
-		.managed = sr_manage_exists(ring),
+		.managed = sr_manage_exists(ring, NULL) > 0,
 	};
 	if (sr_ring_latch(ring))
 		ret->latch = (unsigned int)__builtin_ctz(sr_ring_latch(ring));

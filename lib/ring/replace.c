@@ -7,27 +7,46 @@
 
 static const char current[] = "current", next[] = "next", booted[] = "booted";
 
-bool sr_note_of(const struct sr_ring *ring, struct sr_boot_note *ret)
+int sr_note_of(const struct sr_ring *ring, struct sr_boot_note *ret, struct sr_err *err)
 {
-	return ring->store && ring->store->runtime_dir &&
-	       sr_boot_note_read(ring->store->runtime_dir, ring->name, ret, NULL) == 0 &&
-	       strcmp(ret->id, ring->id) == 0;
+	int r;
+
+	if (!ring->store || !ring->store->runtime_dir)
+		return 0;
+	r = sr_boot_note_read(ring->store->runtime_dir, ring->name, ret, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return strcmp(ret->id, ring->id) == 0;
 }
 
-/* The approval by which the initramfs opened the ring; NULL if it is not there. */
-static const struct sr_approval *find_proven(const struct sr_ring *ring,
-					     const struct sr_approvals *approvals)
+/* The approval by which the initramfs opened the ring; 0 if it is not there, else 1. */
+static int find_proven(const struct sr_ring *ring, const struct sr_approvals *approvals,
+		       const struct sr_approval **ret, struct sr_err *err)
 {
-	struct sr_boot_note note;
+	struct sr_boot_note note = { 0 };
 	char id[SR_APPROVAL_ID];
+	int r = sr_note_of(ring, &note, err);
 
-	if (!sr_note_of(ring, &note) || !note.opened)
-		return NULL;
-	for (size_t i = 0; i < approvals->count; i++)
-		if (sr_approval_id(&approvals->approval[i], id, NULL) == 0 &&
-		    strcmp(id, note.approval) == 0)
-			return &approvals->approval[i];
-	return NULL;
+	for (size_t i = 0; r == 1 && note.opened && i < approvals->count; i++) {
+		int failed = sr_approval_id(&approvals->approval[i], id, err);
+
+		if (failed < 0)
+			return failed;
+		if (strcmp(id, note.approval) == 0) {
+			*ret = &approvals->approval[i];
+			return 1;
+		}
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Where none can be read there is none to keep. */
+static int read_approvals(const struct sr_ring *ring, struct sr_approvals *ret,
+			  struct sr_err *err)
+{
+	int r = sr_approvals_read(ring, ret, err);
+
+	return r == -EKEYREJECTED || r == -EBADMSG ? 0 : r;
 }
 
 static int move(const struct sr_ring *ring, const char *from, const char *to,
@@ -72,13 +91,13 @@ static int set_aside(const struct sr_replacing *replacing, const char **kept,
 {
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
 	const struct sr_approval *proven;
+	int r = read_approvals(replacing->ring, &approvals, err);
 
 	*kept = NULL;
-	if (sr_approvals_read(replacing->ring, &approvals, NULL) < 0)
-		return 0;
-	proven = find_proven(replacing->ring, &approvals);
-	if (!proven)
-		return 0;
+	if (r == 0)
+		r = find_proven(replacing->ring, &approvals, &proven, err);
+	if (r <= 0)
+		return r;
 	*kept = replacing->later ? current : booted;
 	return move(replacing->ring, proven->name, *kept, err);
 }
@@ -125,10 +144,13 @@ int sr_keep_proven(const struct sr_replacing *replacing, const struct sr_policy 
 	TPM2B_DIGEST wanted;
 	int r = sr_policy_digest(policy, &wanted, err);
 
-	if (r < 0 || sr_approvals_read(replacing->ring, &approvals, NULL) < 0)
+	if (r == 0)
+		r = read_approvals(replacing->ring, &approvals, err);
+	if (r == 0)
+		r = find_proven(replacing->ring, &approvals, &proven, err);
+	if (r <= 0)
 		return r;
-	proven = find_proven(replacing->ring, &approvals);
-	if (!proven || proven->key->pub.publicArea.authPolicy.size != wanted.size ||
+	if (proven->key->pub.publicArea.authPolicy.size != wanted.size ||
 	    memcmp(proven->key->pub.publicArea.authPolicy.buffer, wanted.buffer,
 		   wanted.size) != 0)
 		return 0;

@@ -16,8 +16,8 @@ static int check_pin(const struct sr_ring *ring, struct sr_err *err)
 	if (!ring->pin || ring->pin_value.size > 0)
 		return 0;
 	return sr_fail(err, -EACCES,
-		       "it has a PIN, which only its own approval tells from another: "
-		       "give one with --pin");
+		       "it has a PIN, which %s does not know: give one with --pin",
+		       ring->manager ? "ring system" : "recovery");
 }
 
 static int approve(struct sr_ring *ring, struct sr_opening *opening,

@@ -128,8 +128,10 @@ static void become(struct sr_ring *ring, struct sr_ring *new)
 /* Where its key is kept and that is not open, it would be kept no longer. */
 static int check_manager(const struct sr_ring *ring, struct sr_err *err)
 {
-	if (ring->manager || !sr_manage_exists(ring))
-		return 0;
+	int r = ring->manager ? 0 : sr_manage_exists(ring, err);
+
+	if (r <= 0)
+		return r;
 	return sr_fail(err, -EKEYREJECTED,
 		       "ring system, which has the key of ring %s, does not open: "
 		       "tpm-reseal status",

@@ -38,28 +38,26 @@ static uint32_t unproven(const struct sr_approvals *approvals, uint32_t holding,
 }
 
 /* The latch has closed it: what it will be at the next boot is judged by this one. */
-static void judge_latched(const struct sr_ring *ring,
-			  const struct sr_approvals *approvals,
-			  const struct sr_comparison *comparison,
-			  struct sr_status *status)
+static int judge_latched(const struct sr_ring *ring, const struct sr_approvals *approvals,
+			 const struct sr_comparison *comparison, struct sr_status *status,
+			 struct sr_err *err)
 {
 	struct sr_boot_note note = { 0 };
-	bool noted = sr_note_of(ring, &note);
+	int noted = sr_note_of(ring, &note, err);
 
-	status->state = SR_STATE_PENDING;
-	if (!unproven(approvals, comparison->holding, noted ? note.approval : "")) {
-		(void)set_state(status, SR_STATE_READY,
-				"opened in this boot, closed until the next");
-	} else if (noted && note.failed && !note.opened) {
+	if (noted < 0)
+		return noted;
+	if (!unproven(approvals, comparison->holding, noted ? note.approval : ""))
+		return set_state(status, SR_STATE_READY,
+				 "opened in this boot, closed until the next");
+	(void)set_state(status, SR_STATE_PENDING,
+			"sealed to this boot state; the next boot has to prove it");
+	if (noted && note.failed && !note.opened)
 		(void)snprintf(status->text, sizeof(status->text),
 			       "the next boot has to prove it; this one did not open it: "
 			       "%.180s",
 			       note.text);
-	} else {
-		(void)set_state(
-		    status, SR_STATE_PENDING,
-		    "sealed to this boot state; the next boot has to prove it");
-	}
+	return 0;
 }
 
 static void judge_drifted(const struct sr_ring *ring, struct sr_status *status)
@@ -83,12 +81,11 @@ static int judge_pcrs(const struct sr_ring *ring, const struct sr_approvals *app
 		return r;
 	status->changed = comparison.changed;
 	status->approved = comparison.made;
-	if (!comparison.holding)
-		judge_drifted(ring, status);
-	else if (comparison.latched)
-		judge_latched(ring, approvals, &comparison, status);
-	else
-		(void)set_state(status, SR_STATE_READY, "opens in this boot");
+	if (comparison.holding && comparison.latched)
+		return judge_latched(ring, approvals, &comparison, status, err);
+	if (comparison.holding)
+		return set_state(status, SR_STATE_READY, "opens in this boot");
+	judge_drifted(ring, status);
 	return 0;
 }
 

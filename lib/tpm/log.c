@@ -10,8 +10,12 @@
 int sr_eventlog_load(const char *file, struct sr_eventlog **ret, struct sr_err *err)
 {
 	_cleanup_buf_ struct sr_buf content = { 0 };
-	int r = sr_read_file(AT_FDCWD, file ? file : KERNEL_LOG, SR_EVENTLOG_MAX,
-			     &content, err);
+	int r;
+
+	if (!file && faccessat(AT_FDCWD, KERNEL_LOG, R_OK, 0) < 0 && errno == EACCES)
+		return sr_fail(err, -ENODEV, "only root may read %s", KERNEL_LOG);
+	r = sr_read_file(AT_FDCWD, file ? file : KERNEL_LOG, SR_EVENTLOG_MAX, &content,
+			 err);
 
 	if (r == -ENOENT && !file)
 		return sr_fail(err, -ENODEV,

@@ -26,7 +26,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <systemd/sd-event.h>
 #include <tss2/tss2_esys.h>
 #include <tss2/tss2_tctildr.h>
 
@@ -277,6 +279,10 @@ WRAP_TPM(Esys_PCR_Read,
 	 (ESYS_CONTEXT * esys, SESSIONS, const TPML_PCR_SELECTION *wanted,
 	  UINT32 *counter, TPML_PCR_SELECTION **got, TPML_DIGEST **values),
 	 (esys, S, wanted, counter, got, values), (drop(got), drop(values)))
+WRAP_TPM(Esys_PCR_Event,
+	 (ESYS_CONTEXT * esys, ESYS_TR pcr, SESSIONS, const TPM2B_EVENT *event,
+	  TPML_DIGEST_VALUES **digests),
+	 (esys, pcr, S, event, digests), drop(digests))
 WRAP_TPM(Esys_GetCapability,
 	 (ESYS_CONTEXT * esys, SESSIONS, TPM2_CAP capability, UINT32 property,
 	  UINT32 wanted, TPMI_YES_NO *more, TPMS_CAPABILITY_DATA **data),
@@ -549,3 +555,35 @@ WRAP(FILES, int, unlinkat, (int dir, const char *path, int flags), (dir, path, f
 WRAP(FILES, int, flock, (int fd, int operation), (fd, operation), DISK_BROKEN)
 WRAP(FILES, DIR *, fdopendir, (int fd), (fd), (errno = EIO, NULL))
 WRAP(FILES, struct dirent *, readdir, (DIR * dir), (dir), (errno = EIO, NULL))
+
+/* ---- sockets ---- */
+
+#define NO_DESCRIPTOR (errno = EMFILE, -1)
+#define NO_BUFFER (errno = ENOBUFS, -1)
+
+WRAP(FILES, int, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags),
+     (fd, address, size, flags), NO_DESCRIPTOR)
+WRAP(FILES, int, getpeername, (int fd, struct sockaddr *address, socklen_t *size),
+     (fd, address, size), NO_BUFFER)
+WRAP(FILES, int, getsockopt, (int fd, int level, int name, void *value, socklen_t *size),
+     (fd, level, name, value, size), NO_BUFFER)
+WRAP(FILES, int, setsockopt,
+     (int fd, int level, int name, const void *value, socklen_t size),
+     (fd, level, name, value, size), NO_BUFFER)
+WRAP(FILES, ssize_t, send, (int fd, const void *data, size_t size, int flags),
+     (fd, data, size, flags), NO_BUFFER)
+WRAP(FILES, ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
+     (fd, message, flags), NO_BUFFER)
+WRAP(MEMORY, int, sd_event_new, (sd_event * *ret), (ret), -ENOMEM)
+WRAP(MEMORY, int, sd_event_add_io,
+     (sd_event * event, sd_event_source **ret, int fd, uint32_t events,
+      sd_event_io_handler_t handler, void *arg),
+     (event, ret, fd, events, handler, arg), -ENOMEM)
+WRAP(MEMORY, int, sd_event_add_signal,
+     (sd_event * event, sd_event_source **ret, int signum,
+      sd_event_signal_handler_t handler, void *arg),
+     (event, ret, signum, handler, arg), -ENOMEM)
+WRAP(MEMORY, int, sd_event_add_time_relative,
+     (sd_event * event, sd_event_source **ret, clockid_t clock, uint64_t usec,
+      uint64_t accuracy, sd_event_time_handler_t handler, void *arg),
+     (event, ret, clock, usec, accuracy, handler, arg), -ENOMEM)

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Baselines inside the library. */
+#ifndef SR_BASELINE_H
+#define SR_BASELINE_H
+
+#include "codec/eventlog.h"
+#include "ring.h"
+
+#define SR_BASELINE_DIR "baseline"
+#define SR_BASELINE_FORMAT 1
+
+SR_DEFINE_CLEANUP(sr_baseline_freep, struct sr_baseline *, sr_baseline_free)
+#define _cleanup_baseline_ _cleanup_(sr_baseline_freep)
+
+/**
+ * sr_baseline_format() - the description of a baseline, with its MAC
+ * @ring:	an open ring
+ * @baseline:	all but @authentic
+ * @ret:	the file; release with sr_buf_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOMEM or -EIO.
+ */
+int sr_baseline_format(const struct sr_ring *ring, const struct sr_baseline *baseline,
+		       struct sr_buf *ret, struct sr_err *err);
+
+#endif

@@ -1,0 +1,189 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Baselines, and tpm-reseal explain RING: what changed since a ring was sealed.
+
+load common
+load eventlogs/logs
+
+setup_file() {
+    tpm_start
+    logs_prepare
+}
+
+setup() {
+    store_new
+    own=$BATS_FILE_TMPDIR/logs
+}
+
+teardown() {
+    no_handles_left
+}
+
+teardown_file() {
+    tpm_stop
+}
+
+# boot_with NAME: a boot of which this is the event log
+boot_with() {
+    tpm_reboot
+    logs_configure "$own/$1.bin"
+    logs_replay "$own/$1.bin"
+}
+
+words() {
+    tr -s ' \n' ' ' <<<"$output"
+}
+
+@test "taken when a ring is made and re-sealed; the last three are kept" {
+    boot_with before
+    seal key sesame
+    cmp "$RINGS/system/baseline/00000001.log" "$own/before.bin"
+    grep -qx "Value=sha256:7=$(sed -n 's/^sha256 7 //p' "$BATS_TEST_DIRNAME/eventlogs/before.pcrs")" \
+        "$RINGS/system/baseline/00000001.conf"
+    [ "$(stat -c %a "$RINGS/system/baseline")" = 700 ]
+    [ "$(stat -c %a "$RINGS/system/baseline/00000001.log")" = 600 ]
+    for _ in 1 2 3 4; do tpm-reseal -q now system; done
+    (cd "$RINGS/system/baseline" && printf '%s ' *) >names
+    [ "$(cat names)" = '00000003.conf 00000003.log 00000004.conf 00000004.log 00000005.conf 00000005.log ' ]
+    tpm-reseal explain --json system >json
+    jq -e '.[0] | .ring == "system" and .changed == [] and .baseline.authentic' json
+    run tpm-reseal explain system
+    says 'ring system: PCR 0 and 7: nothing changed since 20'
+    # What it is kept for lasts as long as the ring's key.
+    tpm-ring -q rotate system --no-recovery
+    tpm-reseal explain --json system | jq -e '.[0].baseline.authentic'
+    [ "$(find "$RINGS/system/baseline" -name '*.log' | wc -l)" -eq 1 ]
+}
+
+@test "after an update: what changed, why, and what to do" {
+    boot_with before
+    seal key sesame
+    boot_with after
+    fails 3 tpm-unseal key
+    run tpm-reseal explain system
+    [ "$status" -eq 0 ]
+    [ "$(wc -L <<<"$output")" -le 80 ]
+    [[ $(words) == *'ring system: PCR 0 and 7 changed since 20'* ]]
+    [[ $(words) == *'Likely cause: firmware update (the log does not say its version) and a Secure Boot dbx update.'* ]]
+    [[ $(words) == *'The logs lead to what the TPM holds: nothing else changed in these PCRs.'* ]]
+    [[ $(words) == *'~ dbx 1 -> 2 hashes: 1 added, 0 removed (76 -> 152 bytes)'* ]]
+    says 'If you made this change: tpm-reseal recover system'
+    says 'do not enter the recovery key'
+    # All rings, when none is named.
+    [ "$(tpm-reseal explain)" = "$output" ]
+    tpm-reseal explain --json >json
+    jq -e '.[0] | .confidence == "explained" and .changed == [0,7]' json
+    # Who wrote the baseline can be told with the ring's key only.
+    jq -e '.[0].baseline.authentic == null' json
+    tpm-reseal explain --json --recovery-key-file "$RK" system | jq -e '.[0].baseline.authentic'
+    tpm-reseal -q recover system --recovery-key-file "$RK"
+    [ "$(tpm-unseal key)" = sesame ]
+    tpm-reseal explain --json system | jq -e '.[0] | .changed == [] and .baseline.authentic'
+}
+
+@test "a PCR that no log explains is no update" {
+    boot_with before
+    seal key sesame
+    extend 0 'something later'
+    run tpm-reseal explain system
+    says 'This is not an update.'
+    tpm-reseal explain --json system >json
+    jq -e '.[0] | .changed == [0] and .pcrs[0].verdict == "behind-the-log" and .confidence == "unexplained"' json
+}
+
+@test "without an event log: values only, and no TPM command more" {
+    boot_with before
+    rm "$SEALRING_CONFIG_DIR/sealring.conf"
+    seal key sesame
+    [ ! -e "$RINGS/system/baseline" ]
+    names=$(commands tpm-reseal -q now system)
+    [ "$(wc -w <<<"$names")" -eq 10 ]
+    tpm-reseal explain system | grep -F 'There is no baseline of it'
+    extend 7 'another certificate'
+    run tpm-reseal explain system
+    says 'PCR 7 changed since 20'
+    says 'There is no log to say why.'
+    tpm-reseal explain --json system | jq -e '.[0] | .baseline == null and .now == null and .pcrs[1].verdict == "values-only"'
+    # With one it is taken.
+    tpm_reboot
+    boot_with before
+    tpm-reseal -q now system
+    [ -e "$RINGS/system/baseline/00000001.log" ]
+}
+
+@test "a baseline that somebody changed does not count" {
+    boot_with before
+    seal key sesame
+    file=$RINGS/system/baseline/00000001
+    cp "$file.conf" good.conf
+    # Without the key of the ring the description can't be made to fit.
+    sed -i 's/^ResetCount=.*/ResetCount=4294967295/' "$file.conf"
+    run tpm-reseal explain system
+    says 'changed by somebody without the ring key'
+    says 'There is no baseline of it'
+    for change in 's/^Format=1/Format=2/' 's/^Id=.*/Id=00112233445566778899aabbccddeeff/' \
+        's/^Log=.*//' 's/^Value=sha256:7=.*/&\n&/' 's/^\[TPM\]/[Nonsense]/' 's/^MAC=./MAC=x/'; do
+        cp good.conf "$file.conf"
+        sed -i "$change" "$file.conf"
+        cmp -s good.conf "$file.conf" && false
+        run tpm-reseal explain system
+        [ "$status" -eq 0 ]
+        says 'There is no baseline of it'
+    done
+    cp good.conf "$file.conf"
+    cp "$own/after.bin" "$file.log"
+    run tpm-reseal explain system
+    says '00000001.log is not the log of the baseline'
+    rm "$file.log"
+    run tpm-reseal explain system
+    says '00000001.log is missing'
+    cp "$own/before.bin" "$file.log"
+    run tpm-reseal explain system
+    [[ $output != *'There is no baseline'* ]]
+    # Of another ring with the same key's store it is not one either.
+    seal other sesame --ring second --no-recovery 2>/dev/null || printf x | tpm-seal -q --ring second --no-recovery other
+    cp "$file.conf" "$file.log" "$RINGS/second/baseline/"
+    run tpm-reseal explain second
+    says 'There is no baseline of it'
+}
+
+@test "while a closed ring's baseline is forged, the approval still says what was sealed" {
+    boot_with before
+    seal key sesame
+    # The baseline says what is true now; the approval knows better.
+    file=$RINGS/system/baseline/00000001
+    boot_with after
+    sum=$(sha256sum <"$own/after.bin" | cut -d' ' -f1)
+    sed -i "s/^Log=.*/Log=$sum/" "$file.conf"
+    cp "$own/after.bin" "$file.log"
+    tpm-reseal explain --json system >json
+    jq -e '.[0] | .changed == [0,7] and .confidence == "unexplained"' json
+    jq -e '.[0] | [.pcrs[].verdict] == ["never-explained", "never-explained"]' json
+    run tpm-reseal explain --recovery-key-file "$RK" system
+    says 'changed by somebody without the ring key'
+}
+
+@test "this boot's damaged log is said, and does not count" {
+    boot_with before
+    seal key sesame
+    head -c -5 "$own/before.bin" >"$BATS_TEST_TMPDIR/short"
+    logs_configure "$BATS_TEST_TMPDIR/short"
+    extend 7 'another certificate'
+    run tpm-reseal explain system
+    [ "$status" -eq 0 ]
+    says 'damaged at offset 20138'
+    says 'There is no log to say why.'
+}
+
+@test "mistakes" {
+    boot_with before
+    seal key sesame
+    fails 9 tpm-reseal explain nothing
+    one_line
+    fails 2 tpm-reseal explain system --pcrs 0+4
+    one_line
+    fails 2 tpm-reseal explain system --baseline "$own/before.bin"
+    one_line
+    fails 2 tpm-reseal explain --log "$own/before.bin"
+    one_line
+}
