@@ -303,6 +303,8 @@ WRAP_TPM(Esys_GetCapability,
 	 (ESYS_CONTEXT * esys, SESSIONS, TPM2_CAP capability, UINT32 property,
 	  UINT32 wanted, TPMI_YES_NO *more, TPMS_CAPABILITY_DATA **data),
 	 (esys, S, capability, property, wanted, more, data), drop(data))
+WRAP_TPM(Esys_ReadClock, (ESYS_CONTEXT * esys, SESSIONS, TPMS_TIME_INFO **time),
+	 (esys, S, time), drop(time))
 
 TSS2_RC __wrap_Tss2_TctiLdr_Initialize(const char *name, TSS2_TCTI_CONTEXT **tcti)
 {
