@@ -192,3 +192,15 @@ boot_secret() {
         [ "$(latch_value sha1)" != "$zeros" ]
     done
 }
+
+@test "initramfs-tools: no shell as long as the latch fails, also when restarting does" {
+    mkdir bin
+    printf '#!/bin/sh\necho "${0##*/} $*" >>said\n' >bin/sleep
+    cp bin/sleep bin/reboot
+    printf '#!/bin/sh\necho latch >>said\n[ "$(grep -c latch said)" = 3 ]\n' >bin/latch
+    chmod +x bin/*
+    sed "s|[^ ]*/tpm-latch|$PWD/bin/latch|" \
+        "$SEALRING_BUILD/initramfs-tools/scripts/panic/sealring" >panic
+    PATH=$PWD/bin:$PATH sh panic
+    [ "$(tr '\n' ' ' <said)" = "latch sleep 60 reboot -f latch sleep 60 reboot -f latch " ]
+}
