@@ -195,9 +195,16 @@ boot_secret() {
 
 @test "initramfs-tools: no shell as long as the latch fails, also when restarting does" {
     mkdir bin
-    printf '#!/bin/sh\necho "${0##*/} $*" >>said\n' >bin/sleep
+    cat >bin/sleep <<'SCRIPT'
+#!/bin/sh
+echo "${0##*/} $*" >>said
+SCRIPT
     cp bin/sleep bin/reboot
-    printf '#!/bin/sh\necho latch >>said\n[ "$(grep -c latch said)" = 3 ]\n' >bin/latch
+    cat >bin/latch <<'SCRIPT'
+#!/bin/sh
+echo latch >>said
+[ "$(grep -c latch said)" = 3 ]
+SCRIPT
     chmod +x bin/*
     sed "s|[^ ]*/tpm-latch|$PWD/bin/latch|" \
         "$SEALRING_BUILD/initramfs-tools/scripts/panic/sealring" >panic
