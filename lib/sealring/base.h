@@ -31,6 +31,8 @@ extern "C" {
  * that each number above has the one meaning given here.
  */
 
+#define SR_EVENTLOG_BANKS 8 /* banks of a TPM, or in an event log */
+
 #define SR_NAME_MAX 64 /* characters in the name of a ring, secret or key */
 
 /**
@@ -222,6 +224,55 @@ void sr_tpm_close(struct sr_tpm *tpm);
  * Returns 1, 0 or a negative errno.
  */
 int sr_tpm_limits_guessing(struct sr_tpm *tpm, struct sr_err *err);
+
+/**
+ * enum sr_srk_state - what is at the handle of the storage key
+ */
+enum sr_srk_state {
+	SR_SRK_ABSENT, /* nothing: it is made when the first ring is */
+	SR_SRK_USABLE, /* a storage key */
+	SR_SRK_OTHER,  /* something that can't be one */
+};
+
+/**
+ * struct sr_tpm_facts - what a TPM says about itself
+ * @text:	manufacturer and firmware version; safe to print
+ * @bank:	TPM_ALG_ID of each bank that is active, that is, has a PCR
+ * @banks:	how many
+ * @srk:	the storage key
+ * @lockout_auth:	its lockout authorization is set
+ * @in_lockout:	it refuses what has a PIN
+ * @tries:	wrong ones that count
+ * @max_tries:	at so many it refuses
+ * @interval:	seconds until one is forgotten
+ * @objects:	objects that are loaded; behind a resource manager only our own
+ * @sessions:	sessions, loaded or saved
+ */
+struct sr_tpm_facts {
+	char text[64];
+	uint16_t bank[SR_EVENTLOG_BANKS];
+	size_t banks;
+	enum sr_srk_state srk;
+	bool lockout_auth;
+	bool in_lockout;
+	uint32_t tries;
+	uint32_t max_tries;
+	uint32_t interval;
+	size_t objects;
+	size_t sessions;
+};
+
+/**
+ * sr_tpm_facts() - ask a TPM about itself; nothing is changed
+ * @tpm:	an open TPM
+ * @ret:	what it says
+ * @err:	says why, on failure
+ *
+ * Nine commands, ten where there is a storage key.
+ *
+ * Returns 0, -EIO or -ENODEV.
+ */
+int sr_tpm_facts(struct sr_tpm *tpm, struct sr_tpm_facts *ret, struct sr_err *err);
 
 /**
  * struct sr_tpm_wait - how to wait for the TPM's device

@@ -12,7 +12,6 @@ extern "C" {
 /* ---- event logs: what was measured ---- */
 
 #define SR_EVENTLOG_MAX 8388608 /* bytes in a log */
-#define SR_EVENTLOG_BANKS 8	/* banks in a log */
 #define SR_EVENT_TEXT 256	/* room for a text about an event */
 
 /**
