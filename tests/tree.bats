@@ -13,7 +13,7 @@ c_files() {
 
 @test "the library exports what the header declares, nothing else" {
     echo '#include "sealring.h"' | gcc -Ilib -x c -fsyntax-only -aux-info "$tmp/aux" -
-    sed -nE '/lib\/sealring\.h:/s/.*[ *](sr_[a-z0-9_]+) \(.*/\1/p' "$tmp/aux" | sort >"$tmp/declared"
+    sed -nE '/lib\/sealring[/.]/s/.*[ *](sr_[a-z0-9_]+) \(.*/\1/p' "$tmp/aux" | sort >"$tmp/declared"
     nm -D --defined-only "$SEALRING_BUILD/libsealring.so.0" |
         awk '$2 != "A" { sub("@.*", "", $3); print $3 }' | sort >"$tmp/exported"
     [ -s "$tmp/declared" ]
@@ -42,6 +42,7 @@ c_files() {
     declare -A below=(
         [ground]='ground' [codec]='ground codec' [tpm]='ground codec tpm'
         [ring]='ground codec tpm ring' [sink]='ground sink'
+        [sign]='ground codec tpm ring sign'
     )
     checked=0
     for layer in "${!below[@]}"; do
@@ -69,8 +70,7 @@ c_files() {
 
 @test "no file over 1000 lines, no function over 100" {
     for file in $(c_files); do
-        # The public header is one by design, and most of it is its documentation.
-        [ "$(wc -l <"$file")" -le 1000 ] || [ "$file" = lib/sealring.h ] || {
+        [ "$(wc -l <"$file")" -le 1000 ] || {
             echo "$file: too long"
             false
         }

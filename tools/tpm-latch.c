@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-latch: close what the TPM opens only in the initramfs; run by units and scripts. */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "check.h"
@@ -9,7 +10,8 @@
 #include "tool.h"
 #include "withdraw.h"
 
-#define PATIENCE 75 /* seconds, beside the waiting: then the kernel ends us, a failure */
+#define PATIENCE 75   /* seconds; then the kernel ends us, which is a failure */
+#define SHELL_WAIT 10 /* seconds, at most: a shell may come before tpm-wait.service */
 #define LATCH_TEXT "sealring latch"
 
 static bool wait_only, shell;
@@ -28,10 +30,12 @@ static const struct option_row options[] = {
 };
 
 /* Where something else than the kernel's device is configured, there is no device. */
-static int wait_for_tpm(const struct sr_store *store, struct sr_err *err)
+static int wait_for_tpm(const struct sr_store *store, unsigned int limit,
+			struct sr_err *err)
 {
 	const char *tcti = tool_tcti(store);
-	struct sr_tpm_wait wait = { .seconds = sr_store_config(store)->wait };
+	unsigned int seconds = sr_store_config(store)->wait;
+	struct sr_tpm_wait wait = { .seconds = seconds < limit ? seconds : limit };
 
 	if (tcti && strcmp(tcti, "device") != 0)
 		return 0;
@@ -42,7 +46,7 @@ static int extend(const struct sr_store *store, struct sr_err *err)
 {
 	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
 	unsigned int pcr = sr_store_config(store)->latch_pcr;
-	int r = wait_for_tpm(store, err);
+	int r = shell ? wait_for_tpm(store, SHELL_WAIT, err) : 0;
 
 	if (r == 0)
 		r = tool_tpm(store, &tpm, err);
@@ -191,8 +195,8 @@ static int run(int argc, char **argv, struct sr_err *err)
 	if (check_root)
 		return check_image(store, argc, argv, err);
 	if (wait_only)
-		return wait_for_tpm(store, err);
-	(void)alarm(PATIENCE + sr_store_config(store)->wait);
+		return wait_for_tpm(store, UINT_MAX, err);
+	(void)alarm(PATIENCE);
 	return latch(store, err);
 }
 

@@ -116,19 +116,19 @@ static int replace_now(const struct sr_replacing *replacing, const char *kept,
 		r = move(replacing->ring, name, current, err);
 	if (r == 0)
 		r = sr_approval_remove_others(replacing->ring, current, kept, err);
-	return r < 0 ? r : tell(replacing, true, err);
+	return r < 0 ? r : tell(replacing, !replacing->later, err);
 }
 
 int sr_replace_approvals(const struct sr_replacing *replacing,
 			 const struct sr_tpmkey *key, const struct sr_pcrs *values,
 			 struct sr_err *err)
 {
-	const char *kept, *name;
-	int r = set_aside(replacing, &kept, err);
+	const char *kept = NULL, *name;
+	int r = replacing->ring->moved ? 0 : set_aside(replacing, &kept, err);
 
 	if (r < 0)
 		return r;
-	if (!replacing->later)
+	if (!replacing->later || replacing->ring->moved)
 		return replace_now(replacing, kept, key, values, err);
 	name = exists(replacing->ring, current) ? next : current;
 	r = sr_approval_write(replacing->ring, name, key, values, err);

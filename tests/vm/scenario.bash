@@ -27,30 +27,20 @@ teardown() {
 
 # -- the machine that all start from --------------------------------------------------------
 
-vm_snapshot_key() {
-    {
-        echo "$1"
-        cat "$vm_here/scenario.bash" "$vm_here/vm.bash"
-    } | sha256sum | cut -c 1-12
-}
-
 # vm_snapshot: prints the directory with its disk, its firmware's variables and its TPM
 vm_snapshot() (
     image=$("$vm_here/image") || exit
     VM_CACHE=$(dirname "$image")
-    snapshot=$VM_CACHE/machine-${VM_FLAVOUR:-dracut}-$(vm_snapshot_key "${image##*/}")
+    key=$({ echo "$image" && declare -f vm_enroll; } | sha256sum | cut -c 1-12)
+    snapshot=$VM_CACHE/machine-${VM_FLAVOUR:-dracut}-$key
     exec 9>"$VM_CACHE/machine.lock"
     flock 9
     if [ ! -e "$snapshot/disk.qcow2" ]; then
         work=$(mktemp -d "$VM_CACHE/work-XXXXXX")
-        VM_WORK=$work vm_enroll "$image" >&2 || {
-            vm_kill
-            rm -rf "$work"
-            exit 1
-        }
+        trap 'vm_kill; rm -rf "$work"' EXIT
+        VM_WORK=$work vm_enroll "$image" >&2 || exit
         find "$VM_CACHE" -maxdepth 1 -name 'machine-*' -mmin +1440 -exec rm -rf {} +
         mv "$work/new" "$snapshot"
-        rm -rf "$work"
     fi
     touch "$snapshot"
     echo "$snapshot"
