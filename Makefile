@@ -58,28 +58,28 @@ SOVERSION = 0
 # of any other goal beside it (`make deps lint`); DEPS= chooses explicitly.
 APT_build    = gcc libc6-dev pkgconf libtss2-dev libssl-dev libkeyutils-dev libinih-dev \
 	       libjson-c-dev libcryptsetup-dev libsystemd-dev libqrencode-dev scdoc
-APT_check    = bats swtpm tpm2-tools openssl keyutils strace procps util-linux bsdutils \
-	       xxd jq gzip cryptsetup-bin systemd
+APT_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh-client keyutils strace \
+	       procps util-linux bsdutils xxd jq gzip cryptsetup-bin systemd
 APT_lint     = clang-format clang-tidy shellcheck mandoc
 APT_fuzz     = clang
-APT_bench    = hyperfine clevis clevis-tpm2 systemd jq time
+APT_bench    = hyperfine clevis clevis-tpm2 systemd tpm2-openssl jq time
 APT_vm       = qemu-system-x86 qemu-utils ovmf mmdebstrap cryptsetup-bin mtools dosfstools gdisk e2fsprogs cpio
 APT_ci       = clang git mmdebstrap
 DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs-devel \
 	       inih-devel json-c-devel cryptsetup-devel systemd-devel qrencode-devel scdoc
-DNF_check    = bats swtpm tpm2-tools openssl keyutils strace procps-ng util-linux libasan \
-	       libubsan xxd jq gzip cryptsetup systemd
+DNF_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh keyutils strace procps-ng \
+	       util-linux libasan libubsan xxd jq gzip cryptsetup systemd
 DNF_lint     = clang-tools-extra ShellCheck mandoc
 DNF_fuzz     = clang compiler-rt
-DNF_bench    = hyperfine clevis systemd jq time
+DNF_bench    = hyperfine clevis systemd tpm2-openssl jq time
 DNF_ci       = clang git mmdebstrap
 PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c cryptsetup systemd-libs \
 	       qrencode scdoc
-PACMAN_check = bats swtpm tpm2-tools keyutils strace procps-ng util-linux tinyxxd \
+PACMAN_check = bats swtpm tpm2-tools tpm2-openssl openssh keyutils strace procps-ng util-linux tinyxxd \
 	       jq gzip cryptsetup systemd
 PACMAN_lint  = clang shellcheck mandoc
 PACMAN_fuzz  = clang compiler-rt
-PACMAN_bench = hyperfine clevis systemd jq time
+PACMAN_bench = hyperfine clevis systemd tpm2-openssl jq time
 PACMAN_ci    = clang git mmdebstrap
 
 .DEFAULT_GOAL := all
@@ -269,11 +269,12 @@ $(BUILD)/libsealring.a $(BUILD)/libluks.a $(BUILD)/libtools.a: $(BUILD)/flags
 
 # Exported is what the public header declares, and nothing else: lines that begin with a
 # type (comments, struct fields and continuation lines do not).
-$(BUILD)/libsealring.map: lib/sealring.h
+HEADERS := lib/sealring.h $(wildcard lib/sealring/*.h)
+$(BUILD)/libsealring.map: $(HEADERS)
 	$(call say,MAP,$@)
 	@mkdir -p $(@D)
 	$(Q){ echo 'SEALRING_$(SOVERSION) {'; echo 'global:'; \
-	grep -v -e '^static' -e '^typedef' $< | \
+	cat $^ | grep -v -e '^static' -e '^typedef' | \
 		sed -nE 's/^([a-z].*[ *])?(sr_[a-z0-9_]+)\(.*/	\2;/p'; \
 	echo 'local:'; echo '	*;'; echo '};'; } >$@
 
@@ -403,6 +404,7 @@ fuzz: ## build the fuzz targets with clang, run each on FUZZ_RUNS inputs
 
 bench: all test-programs ## compare speed and memory with other tools
 	@$(test_env) PATH='$(abspath $(BUILD))/bin':"$$PATH" tests/bench
+	@$(test_env) PATH='$(abspath $(BUILD))/bin':"$$PATH" tests/bench-sign
 
 demo: all ## the whole story on a software TPM, in plain words
 	@$(test_env) PATH='$(abspath $(BUILD))/bin':"$$PATH" tests/demo
@@ -445,7 +447,7 @@ place = $(foreach f,$(filter $(TEXTS),$(2)),$(BUILD)/$(f):$(patsubst $(1),$(3),$
 INSTALL_LIST := $(foreach p,$(filter-out $(PRIVATE),$(PROGRAMS)),$(BUILD)/dist/$(p):$(BINDIR)/$(p):755) \
 	$(foreach p,$(PRIVATE),$(BUILD)/dist/$(p):$(LIBEXECDIR)/sealring/$(p):755) \
 	$(BUILD)/$(SO):$(LIBDIR)/$(SO):755 \
-	lib/sealring.h:$(INCLUDEDIR)/sealring.h:644 \
+	$(foreach h,$(HEADERS),$(h):$(INCLUDEDIR)/$(patsubst lib/%,%,$(h)):644) \
 	$(BUILD)/sealring.pc:$(LIBDIR)/pkgconfig/sealring.pc:644 \
 	$(foreach m,$(MAN),$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)):644) \
 	$(foreach p,$(PLUGIN),$(BUILD)/dist/$(p):$(TOKENDIR)/$(p):755) \
@@ -478,7 +480,8 @@ uninstall: ## remove what install put there
 	$(Q)$(each_installed); rm -f "$$to"; [ -z '$(DESTDIR)' ] || ! [ -d "$${to%/*}" ] || \
 		(cd '$(DESTDIR)/' && rmdir -p --ignore-fail-on-non-empty ".$$(dirname \
 		"$${to#$(DESTDIR)}")" 2>/dev/null) || :; done
-	$(Q)! [ -d $(DESTDIR)$(LIBEXECDIR)/sealring ] || rmdir $(DESTDIR)$(LIBEXECDIR)/sealring
+	$(Q)for d in $(DESTDIR)$(LIBEXECDIR)/sealring $(DESTDIR)$(INCLUDEDIR)/sealring; do \
+		! [ -d "$$d" ] || rmdir "$$d"; done
 
 -include $(shell [ -d $(BUILD)/obj ] && find $(BUILD)/obj -name '*.d')
 

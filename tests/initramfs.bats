@@ -74,10 +74,11 @@ state rings/boot/approvals/current.pem
 state rings/boot/ring.conf
 state rings/boot/secrets/disk.cms
 EOS
-    export SEALRING_STATE_DIR=$image$SEALRING_STATE_DIR SEALRING_CONFIG_DIR=$image$SEALRING_CONFIG_DIR
-    [ "$(tpm-unseal disk)" = 'early disk' ]
-    fails 9 tpm-unseal late
-    tpm-unseal --quiet --configured --all
+    there=(env SEALRING_STATE_DIR="$image$SEALRING_STATE_DIR"
+        SEALRING_CONFIG_DIR="$image$SEALRING_CONFIG_DIR")
+    [ "$("${there[@]}" tpm-unseal disk)" = 'early disk' ]
+    fails 9 "${there[@]}" tpm-unseal late
+    "${there[@]}" tpm-unseal --quiet --configured --all
     key=$(keyctl search @u user sealring:disk)
     keyctl unlink "$key" @u
 }

@@ -22,7 +22,7 @@ setup() {
     done
     [ "$(readlink "$DEST/usr/lib/libsealring.so")" = libsealring.so.0 ]
     [ -f "$DEST/usr/lib/libsealring.so.0" ]
-    [ -f "$DEST/usr/include/sealring.h" ]
+    for header in sealring.h sealring/base.h; do [ -f "$DEST/usr/include/$header" ]; done
     for page in man/*.scd; do
         [ -e "$page" ] || continue
         page=$(basename "$page" .scd)

@@ -96,16 +96,17 @@ tpm-unseal: no secret "nothing"'* ]]
 
 @test "a unit on the console says it there, and in the journal" {
     # shellcheck disable=SC2016 # for the inner shell
-    run script -qec "strace -f -s 2000 -o trace -e trace=sendto -e inject=sendto:error=ENOENT \
+    SHELL=/bin/sh run script -qec "strace -f -s 2000 -o trace -e trace=sendto -e inject=sendto:error=ENOENT \
         bash -c 'SYSTEMD_EXEC_PID=\$\$ exec tpm-unseal nothing'" /dev/null
     [ "$(grep -c 'no secret' <<<"$output")" -eq 1 ]
-    grep -q "sendto(.*MESSAGE_ID.*/run/systemd/journal/socket" trace
+    # What is sent only root sees, as the program is not dumpable.
+    grep -qE "sendto\(.*(MESSAGE_ID.*/run/systemd/journal/socket|0x[0-9a-f]+, 110)" trace
     # Not for a shell below it.
     rm trace
-    run script -qec "strace -f -s 2000 -o trace -e trace=sendto -e inject=sendto:error=ENOENT \
+    SHELL=/bin/sh run script -qec "strace -f -s 2000 -o trace -e trace=sendto -e inject=sendto:error=ENOENT \
         bash -c 'SYSTEMD_EXEC_PID=\$\$ bash -c \"tpm-unseal nothing; :\"'" /dev/null
     [ "$(grep -c 'no secret' <<<"$output")" -eq 1 ]
-    run grep -c MESSAGE_ID trace
+    run grep -c 'sendto(' trace
     [ "$output" = 0 ]
 }
 

@@ -96,6 +96,20 @@ boot_secret() {
     [ "$(keyctl print "${keys[1]}")" = key ]
 }
 
+@test "a ring key that is kept while the TPM is being asked is revoked as well" {
+    description=sealring-ring:00112233445566778899aabbccddeeff
+    first=$(keyctl add user "$description" key @u)
+    kill -STOP "$(<"$TPM_DIR/pid")"
+    tpm-latch 3>&- &
+    while keyctl print "$first"; do sleep 0.01; done
+    keys=("$(keyctl add user "$description" 'kept meanwhile' @u)")
+    keyctl print "${keys[0]}"
+    kill -CONT "$(<"$TPM_DIR/pid")"
+    wait $!
+    run keyctl print "${keys[0]}"
+    [ "$status" -ne 0 ]
+}
+
 @test "secrets of the initramfs are taken back from the keyring, others are not" {
     boot_secret early one
     boot_secret kept two
@@ -177,4 +191,23 @@ boot_secret() {
         sh hook post "$action"
         [ "$(latch_value sha1)" != "$zeros" ]
     done
+}
+
+@test "initramfs-tools: no shell as long as the latch fails, also when restarting does" {
+    mkdir bin
+    cat >bin/sleep <<'SCRIPT'
+#!/bin/sh
+echo "${0##*/} $*" >>said
+SCRIPT
+    cp bin/sleep bin/reboot
+    cat >bin/latch <<'SCRIPT'
+#!/bin/sh
+echo latch >>said
+[ "$(grep -c latch said)" = 3 ]
+SCRIPT
+    chmod +x bin/*
+    sed "s|[^ ]*/tpm-latch|$PWD/bin/latch|" \
+        "$SEALRING_BUILD/initramfs-tools/scripts/panic/sealring" >panic
+    PATH=$PWD/bin:$PATH sh panic
+    [ "$(tr '\n' ' ' <said)" = "latch sleep 60 reboot -f latch sleep 60 reboot -f latch " ]
 }

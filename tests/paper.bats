@@ -5,7 +5,7 @@
 
 load common
 
-programs="tpm-seal tpm-unseal tpm-ring tpm-reseal tpm-luks"
+programs="tpm-seal tpm-unseal tpm-ring tpm-reseal tpm-luks tpm-sign tpm-doctor"
 # Run by units and scripts: not on PATH, so nothing is completed.
 private="tpm-latch tpm-credential"
 
@@ -76,7 +76,7 @@ fish_options() {
     count=0
     for program in $programs; do
         help_options "$program" >in-help
-        [ "$(wc -l <in-help)" -ge 10 ]
+        [ "$(wc -l <in-help)" -ge 7 ]
         for where in page bash zsh fish; do
             "${where}_options" "$program" >"in-$where"
             same "options of $program" in-help "in-$where"
@@ -131,7 +131,7 @@ fish_options() {
 
 # commands_of PROGRAM: one a line, some of two words; nothing if it has none
 commands_of() {
-    "$1" --help | sed -nE 's/^  ([a-z]+( [a-z]+)?) [[A-Z].*/\1/p' | sort
+    "$1" --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) [[A-Z].*/\1/p' | grep -v '^-' | sort
 }
 
 words() {
@@ -139,19 +139,19 @@ words() {
 }
 
 @test "commands are the same in --help, page and the three completions" {
-    for program in tpm-ring tpm-reseal tpm-luks; do
+    for program in tpm-ring tpm-reseal tpm-luks tpm-sign; do
         commands_of "$program" >in-help
         [ "$(wc -l <in-help)" -ge 3 ]
-        section "$program.1" COMMANDS | sed -nE 's/^\*([a-z ]+)\* \[?[_*].*/\1/p' | sort >in-page
+        section "$program.1" COMMANDS | sed -nE 's/^\*([a-z -]+)\* \[?[_*].*/\1/p' | sort >in-page
         same "commands of $program" in-help in-page
 
         words <in-help >words-help
         {
-            sed -nE "s/.*commands='([a-z ]+)'.*/\1/p" "$root/completions/bash/$program"
-            sed -nE "s/.*compgen -W '([a-z ]+)'.*/\1/p" "$root/completions/bash/$program"
+            sed -nE "s/.*commands='([a-z -]+)'.*/\1/p" "$root/completions/bash/$program"
+            sed -nE "s/.*compgen -W '([a-z -]+)'.*/\1/p" "$root/completions/bash/$program"
         } | words >words-bash
-        sed -nE "s/^ +'([a-z]+):.*/\1/p" "$root/completions/zsh/_$program" | words >words-zsh
-        sed -nE "s/^complete .* -a ([a-z]+) -d .*/\1/p" "$root/completions/fish/$program.fish" |
+        sed -nE "s/^ +'([a-z-]+):.*/\1/p" "$root/completions/zsh/_$program" | words >words-zsh
+        sed -nE "s/^complete .* -a ([a-z-]+) -d .*/\1/p" "$root/completions/fish/$program.fish" |
             words >words-fish
         for where in bash zsh fish; do
             same "commands of $program" words-help "words-$where"
@@ -167,7 +167,7 @@ strings_of() {
 # is_command PROGRAM WORDS...: whether its first words are a command; "%s" may be any word
 is_command() {
     local known pattern
-    pattern=$(printf '%s' "$2${3:+ $3}" | sed 's/%s/[a-z]+/g')
+    pattern=$(printf '%s' "$2${3:+ $3}" | sed 's/%s/[a-z-]+/g')
     while read -r known; do
         [[ $known == "$2" || "$2${3:+ $3}" =~ ^"$known"$ || $known =~ ^$pattern$ ]] && return 0
     done < <(commands_of "$1")
@@ -179,7 +179,7 @@ is_command() {
     cat "$root/README.md" "$root"/man/*.scd "$root"/units/* "$root/tests/demo" "$root/NEWS" |
         tr -d '*' >>texts
     count=0
-    for program in tpm-ring tpm-reseal tpm-luks; do
+    for program in tpm-ring tpm-reseal tpm-luks tpm-sign; do
         while read -r name first second _; do
             is_command "$name" "$first" "$second" || {
                 echo "no such command: $name $first $second"
@@ -187,7 +187,7 @@ is_command() {
             }
             "$name" "$first" --help >/dev/null
             count=$((count + 1))
-        done < <(grep -oE "$program"'( -[^ ]+)* [a-z%][a-z%]+( [a-z%]+)?' texts | sort -u |
+        done < <(grep -oE "$program"'( -[^ ]+)* [a-z%][a-z%-]+( [a-z%-]+)?' texts | sort -u |
             grep -vE "$program (shows|compares|-)")
     done
     [ "$count" -ge 10 ]
@@ -209,8 +209,8 @@ is_command() {
 
 @test "every option that a message, a page or the README names exists" {
     for program in $programs $private; do help_options "$program"; done | sort -u >known
-    # Those of systemd-ask-password and systemd-creds.
-    printf '%s\n' --timeout --id --icon --with-key >>known
+    # Those of systemd-ask-password, systemd-creds and systemctl.
+    printf '%s\n' --timeout --id --icon --with-key --now >>known
     strings_of "$root"/lib/*/*.c "$root"/tools/*.c >texts
     cat "$root/README.md" "$root/NEWS" "$root"/man/*.scd "$root"/units/* >>texts
     grep -oE -- '(^|[^a-z-])--[a-z]+(-[a-z]+)*' texts | grep -oE -- '--.*' | sort -u >named
@@ -227,7 +227,7 @@ is_command() {
         for option in --help -h; do
             "$program" "$option" >out 2>err
             [ ! -s err ]
-            [ "$(wc -l <out)" -le 40 ]
+            [ "$(wc -l <out)" -le 50 ]
             [ "$(wc -L <out)" -le 80 ]
             grep -q "^Usage: $program " out
             grep -q "See $program(1); exit status in sealring(7)" out
@@ -256,11 +256,19 @@ is_command() {
         'tpm-ring' 'tpm-ring nonsense' 'tpm-ring list a b' 'tpm-ring show' 'tpm-ring recovery'
         'tpm-ring recovery test' 'tpm-ring export system' 'tpm-ring list --nonsense'
         'tpm-ring create .x --no-recovery' 'tpm-ring show a/b'
+        'tpm-sign' 'tpm-sign nonsense' 'tpm-sign keygen' 'tpm-sign keygen a b' 'tpm-sign keygen a/b'
+        'tpm-sign keygen k --type none' 'tpm-sign keygen k --usage none' 'tpm-sign keygen k --pcrs x'
+        'tpm-sign import k --type p256' 'tpm-sign info' 'tpm-sign verify k' 'tpm-sign sign k --format x'
+        'tpm-sign verify k --signature s --format pem' 'tpm-sign sign k --output o a b' 'tpm-sign cert'
+        'tpm-sign cert self-sign' 'tpm-sign csr k' 'tpm-sign csr k --subject /CN=x --format der'
+        'tpm-sign cert self-sign k --subject /CN=x --days x' 'tpm-sign pubkey k --format der'
+        'tpm-sign decrypt k --rsaes --hash sha1' 'tpm-sign delete k' 'tpm-sign algs none'
         'tpm-reseal' 'tpm-reseal nonsense' 'tpm-reseal status a b' 'tpm-reseal now --pcrs x'
         'tpm-reseal events a b' 'tpm-reseal explain --log f' 'tpm-reseal predict'
         'tpm-reseal explain --baseline empty --pcrs 7=00' 'tpm-reseal predict --dbx'
         'tpm-luks' 'tpm-luks nonsense' 'tpm-luks enroll' 'tpm-luks enroll a b' 'tpm-luks list a b'
         'tpm-luks remove' 'tpm-luks remove --all --ring r empty' 'tpm-luks list --nonsense'
+        'tpm-doctor a' 'tpm-doctor --nonsense' 'tpm-doctor --system --user'
     )
     for mistake in "${mistakes[@]}"; do
         status=0
@@ -292,7 +300,7 @@ is_command() {
         grep -oE '[0-9]+' >in-code
     { cat in-code; echo 1; } | sort -nu >statuses
     [ "$(wc -l <statuses)" -eq 11 ]
-    for page in tpm-seal.1 tpm-unseal.1 tpm-ring.1 tpm-reseal.1 tpm-luks.1 sealring.7; do
+    for page in tpm-seal.1 tpm-unseal.1 tpm-ring.1 tpm-reseal.1 tpm-luks.1 tpm-sign.1 sealring.7; do
         section "$page" 'EXIT STATUS' | grep -oE '\*[0-9]+\*' | tr -d '*' | sort -n >in-page
         same "exit statuses of $page" statuses in-page
     done
@@ -468,6 +476,22 @@ run_examples() {
     tpm_boot
 }
 
+@test "the examples in tpm-sign(1) run" {
+    prepare
+    echo "what is new" >notes.txt
+    echo "and more" >more.txt
+    run_examples tpm-sign.1
+    tpm-sign verify -q guarded -s more.txt.sig more.txt
+    openssl req -in web.csr -noout -verify
+    cmp notes.dec notes.txt
+}
+
+@test "the examples in tpm-doctor(1) run" {
+    prepare
+    tpm-seal -q --recovery-key-file recovery.key db-password password.txt
+    run_examples tpm-doctor.1
+}
+
 @test "the examples in sealring(7) run" {
     prepare
     run_examples sealring.7
@@ -500,6 +524,11 @@ complete_bash() {
     [ "$(complete_bash tpm-reseal --esc)" = '--escrow-key ' ]
     [ "$(complete_bash tpm-unseal --cred)" = '--credential= ' ]
     [ "$(complete_bash tpm-unseal --type l)" = 'logon ' ]
+    tpm-sign keygen -q web
+    [ "$(complete_bash tpm-sign sign '')" = 'web ' ]
+    [ "$(complete_bash tpm-sign key)" = 'keygen ' ]
+    [ "$(complete_bash tpm-sign cert '')" = 'install self-sign ' ]
+    [ "$(complete_bash tpm-sign keygen --type = rsa2)" = 'rsa2048 ' ]
 }
 
 @test "the README has the two commands, and its links lead somewhere" {

@@ -118,6 +118,21 @@ with() {
     plugged unlock disk
 }
 
+@test "what would change a terminal is not printed" {
+    for text in '\\u001b[31m' '\\u009b31m' '\\u007f'; do
+        sed "s/\"ring\":\"boot\"/\"ring\":\"$text\"/; s/\"values\":\"/&$text/" token.json >changed.json
+        grep -qF "${text#?}" changed.json
+        set_token disk changed.json
+        run plugged cryptsetup luksDump disk
+        [ "$status" -eq 0 ]
+        [ -z "$(LC_ALL=C tr -cd '\033\177\233' <<<"$output")" ]
+        run tpm-luks list disk
+        [ "$status" -eq 0 ]
+        says damaged
+        [ -z "$(LC_ALL=C tr -cd '\033\177\233' <<<"$output")" ]
+    done
+}
+
 @test "nine approvals, or more text than there may be" {
     one=$(grep -o '"approvals":\[{[^}]*}' token.json | sed 's/"approvals":\[//')
     nine=$one

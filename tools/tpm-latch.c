@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-latch: close what the TPM opens only in the initramfs; run by units and scripts. */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "check.h"
@@ -9,7 +10,8 @@
 #include "tool.h"
 #include "withdraw.h"
 
-#define PATIENCE 75 /* seconds, beside the waiting: then the kernel ends us, a failure */
+#define PATIENCE 75   /* seconds; then the kernel ends us, which is a failure */
+#define SHELL_WAIT 10 /* seconds, at most: a shell may come before tpm-wait.service */
 #define LATCH_TEXT "sealring latch"
 
 static bool wait_only, shell;
@@ -28,10 +30,12 @@ static const struct option_row options[] = {
 };
 
 /* Where something else than the kernel's device is configured, there is no device. */
-static int wait_for_tpm(const struct sr_store *store, struct sr_err *err)
+static int wait_for_tpm(const struct sr_store *store, unsigned int limit,
+			struct sr_err *err)
 {
 	const char *tcti = tool_tcti(store);
-	struct sr_tpm_wait wait = { .seconds = sr_store_config(store)->wait };
+	unsigned int seconds = sr_store_config(store)->wait;
+	struct sr_tpm_wait wait = { .seconds = seconds < limit ? seconds : limit };
 
 	if (tcti && strcmp(tcti, "device") != 0)
 		return 0;
@@ -42,7 +46,7 @@ static int extend(const struct sr_store *store, struct sr_err *err)
 {
 	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
 	unsigned int pcr = sr_store_config(store)->latch_pcr;
-	int r = wait_for_tpm(store, err);
+	int r = shell ? wait_for_tpm(store, SHELL_WAIT, err) : 0;
 
 	if (r == 0)
 		r = tool_tpm(store, &tpm, err);
@@ -106,7 +110,9 @@ static int guard_volumes(struct sr_store *store, struct sr_err *err)
 		.root = root,
 		.opener = { .tpm = connect_tpm, .arg = store },
 		.closed = say_closed,
-		.arg = (void *)"as the root file system is not of the same ring",
+		.arg =
+		    (void
+			 *)"as the root file system was not shown to be of the same ring",
 	};
 
 	return sr_volumes_guard(&guard, err);
@@ -120,17 +126,19 @@ static int close_volumes(struct sr_err *err)
 /* Each step is tried, whatever became of the one before; the first failure counts. */
 static int latch(struct sr_store *store, struct sr_err *err)
 {
-	struct sr_err why[5] = { 0 };
+	struct sr_err why[6] = { 0 };
 	bool opened = any_ring_opened();
-	int step[5] = { 0 };
+	int step[6] = { 0 };
 
 	if (root && opened)
 		step[0] = guard_volumes(store, &why[0]);
 	step[1] = sr_ring_cache_revoke_all(&why[1]);
 	step[2] = withdraw_initramfs(store, &why[2]);
 	step[3] = extend(store, &why[3]);
+	/* Whoever waited for a PIN may have kept one meanwhile; from now on nobody can. */
+	step[4] = sr_ring_cache_revoke_all(&why[4]);
 	if (shell && opened)
-		step[4] = close_volumes(&why[4]);
+		step[5] = close_volumes(&why[5]);
 	for (size_t i = 0; i < SR_COUNT(step); i++) {
 		int r = step[i] < 0 ? judge(store, step[i], opened, &why[i]) : 0;
 
@@ -187,8 +195,8 @@ static int run(int argc, char **argv, struct sr_err *err)
 	if (check_root)
 		return check_image(store, argc, argv, err);
 	if (wait_only)
-		return wait_for_tpm(store, err);
-	(void)alarm(PATIENCE + sr_store_config(store)->wait);
+		return wait_for_tpm(store, UINT_MAX, err);
+	(void)alarm(PATIENCE);
 	return latch(store, err);
 }
 

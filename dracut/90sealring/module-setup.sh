@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck disable=SC2154 # variables of dracut's
 # dracut module: what opens volumes and early secrets by the TPM, and closes that again.
 
 sealring_latch=@LIBEXECDIR@/sealring/tpm-latch
@@ -20,7 +21,7 @@ check() {
     for fs in "${host_fs_types[@]}"; do
         [[ $fs == crypto_LUKS ]] && return 0
     done
-    grep -qsE '^[^#[:space:]]' "$dracutsysrootdir@SYSCONFDIR@/crypttab" && return 0
+    grep -qsE '^[^#[:space:]]' "$dracutsysrootdir/etc/crypttab" && return 0
     [[ -d $dracutsysrootdir$sealring_rings ]] && return 0
     return 255
 }
@@ -64,11 +65,17 @@ sealring_has_driver() {
 }
 
 sealring_unit() {
-    inst_simple "$systemdsystemunitdir/$1" && $SYSTEMCTL -q --root "$initdir" enable "$1"
+    inst_simple "@UNITDIR@/$1" && $SYSTEMCTL -q --root "$initdir" enable "$1"
+}
+
+# The drop-in without which UNIT would give a shell at any time.
+sealring_shell() {
+    local drop_in=@UNITDIR@/$1.service.d/10-sealring.conf
+    inst_simple "$moddir/shell.conf" "$drop_in" && chmod 0644 "$initdir$drop_in"
 }
 
 install() {
-    local unit drop_in
+    local unit
     local -a files=("$sealring_latch" @BINDIR@/tpm-unseal "$sealring_plugin")
 
     # With their libraries, now: dracut would look for these only after all modules.
@@ -82,9 +89,7 @@ install() {
         sealring_unit "$unit" || sealring_fail "$unit is missing"
     done
     for unit in emergency rescue dracut-emergency debug-shell; do
-        drop_in=$systemdsystemunitdir/$unit.service.d/10-sealring.conf
-        inst_simple "$moddir/shell.conf" "$drop_in" && chmod 0644 "$initdir$drop_in" ||
-            sealring_fail "$drop_in is missing"
+        sealring_shell "$unit" || sealring_fail "the drop-in for $unit.service is missing"
     done
 
     "$sealring_latch" --install "$initdir" || sealring_fail 'the configuration cannot be put into the image'

@@ -242,33 +242,47 @@ static int is_of_ring(const struct base *base, const struct sr_ring *ring,
 	return proven;
 }
 
-/* Opens the ring of a token that unlocks the volume; NULL if it does not. */
-static struct sr_ring *open_ring(struct crypt_device *cd, const struct sr_token *token,
-				 const struct sr_ring_opener *opener)
+/* Whether the ring could have been opened a moment ago, although it can't be now. */
+static bool is_unsure(int r)
+{
+	return r != -EKEYREJECTED && r != -EREMOTE && r != -EBADMSG;
+}
+
+/* 1 and the ring of a token that unlocks the volume; 0 if it does not; -EIO in doubt. */
+static int open_ring(struct crypt_device *cd, const struct sr_token *token,
+		     const struct sr_ring_opener *opener, struct sr_ring **ret)
 {
 	_cleanup_(free_ringp) struct sr_ring *ring = NULL;
 	int r = sr_ring_from_parts(&token->parts, &ring, NULL);
 
-	for (int i = 0; r == 0 && i < 2; i++) {
+	if (r < 0)
+		return is_unsure(r) ? -EIO : 0;
+	for (int i = 0; i < 2; i++) {
 		_cleanup_secret_ struct sr_secret passphrase = { 0 };
 		int kept = sr_ring_open_cached(ring, opener, NULL);
 
 		if (kept < 0)
-			return NULL;
-		if (sr_passphrase_unwrap(ring, cd, token, &passphrase, NULL) == 0)
-			return take(ring);
+			return is_unsure(kept) ? -EIO : 0;
+		if (sr_passphrase_unwrap(ring, cd, token, &passphrase, NULL) == 0) {
+			*ret = take(ring);
+			return 1;
+		}
 		if (kept == 0)
-			return NULL;
+			return 0;
 		sr_ring_cache_drop(ring);
 	}
-	return NULL;
+	return 0;
 }
 
-/* 1 if the volume has to be closed: a token opens it, and the root is not of its ring. */
+/*
+ * 1 if the volume has to be closed: a token opens it, and the root is not of its ring. A PIN
+ * that nobody types again, or a TPM that fails: in doubt a token opened it, too.
+ */
 static int is_at_risk(const struct sr_guard *guard, const struct base *base,
 		      const char *name, struct sr_err *err)
 {
 	_cleanup_(free_device) struct crypt_device *cd = NULL;
+	bool unsure = false;
 
 	if (crypt_init_by_name(&cd, name) < 0)
 		return 0;
@@ -279,9 +293,10 @@ static int is_at_risk(const struct sr_guard *guard, const struct base *base,
 
 		at = next_token(cd, at, &token);
 		if (at < 0)
-			return 0;
-		ring = open_ring(cd, &token, &guard->opener);
-		if (!ring)
+			return unsure;
+		r = open_ring(cd, &token, &guard->opener, &ring);
+		unsure |= r < 0;
+		if (r <= 0)
 			continue;
 		r = is_of_ring(base, ring, err);
 		return r < 0 ? r : !r;

@@ -30,7 +30,8 @@ struct sr_guard {
  * and that the root file system is not on, is closed, unless all that the root file system
  * is on was enrolled under the same ring key. That is proven by giving the kernel its
  * volume key once more, from the keyslot to which the token has the passphrase: what was
- * encrypted with another key is not readable afterwards.
+ * encrypted with another key is not readable afterwards. A volume whose token can't be
+ * tried is closed as well: its PIN is not kept any more, or the TPM fails.
  *
  * Where there is one volume only nothing is asked, and nothing done.
  *

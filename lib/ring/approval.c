@@ -340,6 +340,18 @@ int sr_approvals_read(const struct sr_ring *ring, struct sr_approvals *ret,
 	return read_files(ring, ret, err);
 }
 
+void sr_approvals_sort(struct sr_approvals *approvals)
+{
+	for (size_t i = 1; i < approvals->count; i++)
+		if (strcmp(approvals->approval[i].name, "next") == 0) {
+			struct sr_approval next = approvals->approval[i];
+
+			memmove(&approvals->approval[1], &approvals->approval[0],
+				i * sizeof(next));
+			approvals->approval[0] = next;
+		}
+}
+
 int sr_approval_policy(const struct sr_pcrs *values, bool pin, struct sr_policy *ret,
 		       struct sr_err *err)
 {

@@ -46,6 +46,9 @@ void sr_approvals_done(struct sr_approvals *approvals);
 int sr_approvals_read(const struct sr_ring *ring, struct sr_approvals *ret,
 		      struct sr_err *err);
 
+/** sr_approvals_sort() - "next" first: the order in which an initramfs tries them */
+void sr_approvals_sort(struct sr_approvals *approvals);
+
 /**
  * sr_approval_parse() - an approval that stands outside the store
  * @der:	a TPMKey in base64

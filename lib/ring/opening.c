@@ -161,8 +161,8 @@ static int explain(const struct attempt *attempt, struct sr_err *err)
 		since[10] = '\0'; /* the day is enough */
 	}
 	r = sr_fail(err, -EKEYREJECTED,
-		    "ring %s: policy does not hold: %s changed since %s: %s%s", name, text,
-		    since, attempt->ring->store ? "if you know why, " : "",
+		    "ring %s: policy does not hold: %s changed since %s: %s%s", name,
+		    text, since, attempt->ring->store ? "if you know why, " : "",
 		    remedy(attempt->ring, how));
 	if (err)
 		err->pcrs = comparison.changed;
@@ -237,18 +237,23 @@ int sr_opening_unseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_
 }
 
 /* A key that only the ring's own TPM may get does not go to whichever answers. */
-static int check_same(const struct sr_ring *ring, const TPM2B_PUBLIC *found,
+static int check_same(struct sr_ring *ring, const TPM2B_PUBLIC *found, bool same_tpm,
 		      struct sr_err *err)
 {
 	TPM2B_NAME is, was;
-	int r = sr_name_of(found, &is, err);
+	int r;
 
+	if (!ring->srk.publicArea.type)
+		return 0; /* it is new */
+	r = sr_name_of(found, &is, err);
 	if (r == 0)
 		r = sr_name_of(&ring->srk, &was, err);
 	if (r < 0 || sr_name_equal(&is, &was))
 		return r;
-	return sr_fail(err, -EREMOTE,
-		       "sealed by another TPM than the one that answers now");
+	ring->moved = true;
+	return same_tpm ? sr_fail(err, -EREMOTE,
+				  "sealed by another TPM than the one that answers now")
+			: 0;
 }
 
 int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, bool same_tpm,
@@ -258,8 +263,8 @@ int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, bool same_tpm,
 	TPM2B_PUBLIC srk;
 	int r = sr_srk_get(tpm, &srk, &opening.parent, err);
 
-	if (r == 0 && same_tpm)
-		r = check_same(ring, &srk, err);
+	if (r == 0)
+		r = check_same(ring, &srk, same_tpm, err);
 	if (r == 0)
 		r = sr_session_start(tpm, TPM2_SE_POLICY, &opening.parent,
 				     &opening.session, err);

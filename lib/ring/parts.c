@@ -62,19 +62,6 @@ static int make_room(struct sr_ring_parts *parts, size_t count, struct sr_err *e
 	return 0;
 }
 
-/* "current" was read first; what is for boots to come is tried before it. */
-static void next_first(struct sr_approvals *approvals)
-{
-	for (size_t i = 1; i < approvals->count; i++)
-		if (strcmp(approvals->approval[i].name, "next") == 0) {
-			struct sr_approval next = approvals->approval[i];
-
-			memmove(&approvals->approval[1], &approvals->approval[0],
-				i * sizeof(next));
-			approvals->approval[0] = next;
-		}
-}
-
 static int get_approvals(const struct sr_ring *ring, struct sr_ring_parts *parts,
 			 struct sr_err *err)
 {
@@ -83,7 +70,7 @@ static int get_approvals(const struct sr_ring *ring, struct sr_ring_parts *parts
 
 	if (r == 0)
 		r = make_room(parts, approvals.count, err);
-	next_first(&approvals);
+	sr_approvals_sort(&approvals);
 	for (size_t i = 0; r == 0 && i < approvals.count; i++) {
 		const struct sr_approval *approval = &approvals.approval[i];
 

@@ -214,6 +214,13 @@ static void describe_recovery(struct sr_ring *ring, struct sr_ring_info *info)
 	info->recovery_proven = ring->proven;
 }
 
+static void describe_latch(const struct sr_ring *ring, struct sr_ring_info *info)
+{
+	info->managed = sr_manage_exists(ring, NULL) > 0;
+	if (sr_ring_latch(ring))
+		info->latch = (unsigned int)__builtin_ctz(sr_ring_latch(ring));
+}
+
 int sr_ring_info(struct sr_ring *ring, struct sr_ring_info *ret, struct sr_err *err)
 {
 	_cleanup_(sr_strv_freep) char **secrets = NULL;
@@ -228,10 +235,8 @@ int sr_ring_info(struct sr_ring *ring, struct sr_ring_info *ret, struct sr_err *
 		.pin = ring->pin,
 		.created = ring->created,
 		.secrets = (size_t)count,
-		.managed = sr_manage_exists(ring, NULL) > 0,
 	};
-	if (sr_ring_latch(ring))
-		ret->latch = (unsigned int)__builtin_ctz(sr_ring_latch(ring));
+	describe_latch(ring, ret);
 	describe_recovery(ring, ret);
 	return 0;
 }

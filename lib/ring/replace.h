@@ -24,7 +24,7 @@ struct sr_replacing {
  * @values:	the PCRs it is sealed to
  * @err:	says why, on failure
  *
- * One for now becomes "current", and the others go. One for later becomes "next" beside
+ * One for now, or on a new TPM, becomes "current", and the others go. One for later becomes "next" beside
  * "current", or "current" where there is none. The approval that opened this boot, of
  * which the initramfs left a note, stays in either case: as "current" beside "next", or
  * as "booted" beside another "current".

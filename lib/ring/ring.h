@@ -32,6 +32,7 @@
  * @opened:	the PCRs of the approval that opened it, which the TPM confirmed; empty
  *		when recovery opened it
  * @approval:	names the approval that opened it, as sr_approval_id(); "" when none did
+ * @moved:	its storage key is another than before: no older approval opens any more
  * @latched:	opening it failed, and but for the latch it would not have
  * @manager:	ring "system", open, if the key was found in it; else NULL
  * @half_rotated:	and another key with it, of a rotation that was cut off
@@ -56,6 +57,7 @@ struct sr_ring {
 	struct sr_secret key;
 	struct sr_pcrs opened;
 	char approval[65];
+	bool moved;
 	bool latched;
 	struct sr_ring *manager;
 	bool half_rotated;

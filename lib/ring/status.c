@@ -24,17 +24,15 @@ static int set_state(struct sr_status *status, enum sr_state state, const char *
 	return 0;
 }
 
-/* The approvals that hold, or will at the next boot, and did not open this one. */
-static uint32_t unproven(const struct sr_approvals *approvals, uint32_t holding,
-			 const char *proven)
+/* Whether what the next boot will open it by is what opened this one. */
+static bool is_proven(const struct sr_approvals *approvals, uint32_t holding,
+		      const struct sr_boot_note *note)
 {
+	const struct sr_approval *first = &approvals->approval[__builtin_ctz(holding)];
 	char id[SR_APPROVAL_ID];
 
-	for (size_t i = 0; i < approvals->count; i++)
-		if (sr_approval_id(&approvals->approval[i], id, NULL) == 0 &&
-		    strcmp(id, proven) == 0)
-			holding &= ~(1U << i);
-	return holding;
+	return note->opened && sr_approval_id(first, id, NULL) == 0 &&
+	       strcmp(id, note->approval) == 0;
 }
 
 /* The latch has closed it: what it will be at the next boot is judged by this one. */
@@ -47,7 +45,7 @@ static int judge_latched(const struct sr_ring *ring, const struct sr_approvals *
 
 	if (noted < 0)
 		return noted;
-	if (!unproven(approvals, comparison->holding, noted ? note.approval : ""))
+	if (noted && is_proven(approvals, comparison->holding, &note))
 		return set_state(status, SR_STATE_READY,
 				 "opened in this boot, closed until the next");
 	(void)set_state(status, SR_STATE_PENDING,
@@ -71,11 +69,14 @@ static void judge_drifted(const struct sr_ring *ring, struct sr_status *status)
 		       *text ? text : "the boot state", ring->name);
 }
 
-static int judge_pcrs(const struct sr_ring *ring, const struct sr_approvals *approvals,
+static int judge_pcrs(const struct sr_ring *ring, struct sr_approvals *approvals,
 		      struct sr_tpm *tpm, struct sr_status *status, struct sr_err *err)
 {
 	struct sr_comparison comparison;
-	int r = sr_compare(ring, approvals, tpm, &comparison, err);
+	int r;
+
+	sr_approvals_sort(approvals);
+	r = sr_compare(ring, approvals, tpm, &comparison, err);
 
 	if (r < 0)
 		return r;

@@ -15,13 +15,7 @@ static inline void wipe_sensitive(TPM2B_SENSITIVE_CREATE *sensitive)
 	OPENSSL_cleanse(sensitive, sizeof(*sensitive));
 }
 
-static inline void wipe_auth(TPM2B_AUTH *auth)
-{
-	OPENSSL_cleanse(auth, sizeof(*auth));
-}
-
-/* Create, Load and Import send the storage key's authorization: no PIN, nothing to guess. */
-static int fail_parent(TSS2_RC rc, const char *what, struct sr_err *err)
+int sr_fail_parent(TSS2_RC rc, const char *what, struct sr_err *err)
 {
 	int r = sr_fail_tss(err, rc, what);
 
@@ -33,7 +27,7 @@ static int fail_parent(TSS2_RC rc, const char *what, struct sr_err *err)
 		       what, rc);
 }
 
-static int set_pin(const struct sr_secret *pin, TPM2B_AUTH *ret, struct sr_err *err)
+int sr_auth_of(const struct sr_secret *pin, TPM2B_AUTH *ret, struct sr_err *err)
 {
 	if (!pin || pin->size == 0)
 		return 0;
@@ -77,7 +71,7 @@ int sr_object_create(const struct sr_handle *session, const struct sr_handle *pa
 
 	if (plain->size > TPM2_MAX_SYM_DATA)
 		return sr_fail(err, -EINVAL, "more than the TPM can seal");
-	r = set_pin(pin, &sensitive.sensitive.userAuth, err);
+	r = sr_auth_of(pin, &sensitive.sensitive.userAuth, err);
 	if (r == 0)
 		r = make_template(policy, pin && pin->size, &template, err);
 	if (r == 0)
@@ -91,7 +85,7 @@ int sr_object_create(const struct sr_handle *session, const struct sr_handle *pa
 				session->tr, ESYS_TR_NONE, &sensitive, &template,
 				&no_data, &no_pcrs, &priv, &pub, NULL, NULL, NULL));
 	if (rc != TSS2_RC_SUCCESS)
-		return fail_parent(rc, "TPM2_Create", err);
+		return sr_fail_parent(rc, "TPM2_Create", err);
 	key->type = SR_TPMKEY_SEALED;
 	key->has_empty_auth = true;
 	key->empty_auth = !pin || pin->size == 0;
@@ -105,7 +99,7 @@ int sr_object_create(const struct sr_handle *session, const struct sr_handle *pa
 static int fail_load(TSS2_RC rc, struct sr_err *err)
 {
 	TPM2_RC code = sr_tss_code(rc);
-	int r = fail_parent(rc, "TPM2_Load", err);
+	int r = sr_fail_parent(rc, "TPM2_Load", err);
 
 	if (r != -EIO || !(code & TPM2_RC_FMT1) || !(rc & TPM2_RC_P))
 		return r;
@@ -118,8 +112,8 @@ static int fail_load(TSS2_RC rc, struct sr_err *err)
 	return -EBADMSG;
 }
 
-static int load(const struct sr_handle *parent, const struct sr_tpmkey *key,
-		struct sr_handle *ret, struct sr_err *err)
+int sr_object_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
+		   struct sr_handle *ret, struct sr_err *err)
 {
 	TSS2_RC rc = SR_TSS(Esys_Load(parent->tpm->esys, parent->tr, ESYS_TR_PASSWORD,
 				      ESYS_TR_NONE, ESYS_TR_NONE, &key->priv, &key->pub,
@@ -133,7 +127,7 @@ int sr_object_loads(const struct sr_handle *parent, const struct sr_tpmkey *key,
 {
 	_cleanup_handle_ struct sr_handle object = SR_HANDLE(parent->tpm);
 
-	return load(parent, key, &object, err);
+	return sr_object_load(parent, key, &object, err);
 }
 
 static int ask_pin(struct sr_unseal *unseal, struct sr_err *err)
@@ -148,14 +142,14 @@ static int ask_pin(struct sr_unseal *unseal, struct sr_err *err)
 	return unseal->ask->pin(unseal->ask->arg, unseal->name, unseal->pin, err);
 }
 
-static int use_pin(struct sr_unseal *unseal, const struct sr_handle *object,
-		   struct sr_err *err)
+int sr_object_use_pin(const struct sr_handle *object, const struct sr_secret *pin,
+		      struct sr_err *err)
 {
-	_cleanup_(wipe_auth) TPM2B_AUTH auth = { 0 };
+	_cleanup_(sr_auth_wipe) TPM2B_AUTH auth = { 0 };
 	TSS2_RC rc;
 	int r;
 
-	r = set_pin(unseal->pin, &auth, err);
+	r = sr_auth_of(pin, &auth, err);
 	if (r < 0)
 		return r;
 	rc = Esys_TR_SetAuth(object->tpm->esys, object->tr, &auth);
@@ -211,9 +205,9 @@ int sr_object_unseal(struct sr_unseal *unseal, const struct sr_tpmkey *key,
 	if (r == 0 && needs_pin)
 		r = ask_pin(unseal, err);
 	if (r == 0)
-		r = load(unseal->parent, key, &object, err);
+		r = sr_object_load(unseal->parent, key, &object, err);
 	if (r == 0 && needs_pin)
-		r = use_pin(unseal, &object, err);
+		r = sr_object_use_pin(&object, unseal->pin, err);
 	if (r == 0)
 		r = unseal->last ? sr_session_last(unseal->session, err)
 				 : sr_session_encrypt(unseal->session, err);
@@ -239,7 +233,7 @@ int sr_object_import(const struct sr_handle *parent, struct sr_tpmkey *key,
 					&key->priv, &key->secret, &no_wrap, &priv));
 
 	if (rc != TSS2_RC_SUCCESS)
-		return fail_parent(rc, "TPM2_Import", err);
+		return sr_fail_parent(rc, "TPM2_Import", err);
 	key->priv = *priv;
 	key->secret.size = 0;
 	return 0;

@@ -62,6 +62,29 @@ int sr_object_unseal(struct sr_unseal *unseal, const struct sr_tpmkey *key,
 		     const struct sr_policy *policy, size_t *made, struct sr_secret *ret,
 		     struct sr_err *err);
 
+/** sr_object_load() - give an object to the TPM; as sr_fail_tss(), or -EBADMSG */
+int sr_object_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
+		   struct sr_handle *ret, struct sr_err *err);
+
+/** sr_object_use_pin() - what authorizes a loaded object from now on */
+int sr_object_use_pin(const struct sr_handle *object, const struct sr_secret *pin,
+		      struct sr_err *err);
+
+/** sr_auth_of() - a PIN as the TPM has it; 0, or -EINVAL if too long */
+int sr_auth_of(const struct sr_secret *pin, TPM2B_AUTH *ret, struct sr_err *err);
+
+static inline void sr_auth_wipe(TPM2B_AUTH *auth)
+{
+	OPENSSL_cleanse(auth, sizeof(*auth));
+}
+
+/**
+ * sr_fail_parent() - as sr_fail_tss(), for commands that the storage key authorizes
+ *
+ * Create, Load and Import send its authorization: no PIN, nothing to guess.
+ */
+int sr_fail_parent(TSS2_RC rc, const char *what, struct sr_err *err);
+
 /** sr_object_loads() - whether the TPM takes the object at all, whatever its policy */
 int sr_object_loads(const struct sr_handle *parent, const struct sr_tpmkey *key,
 		    struct sr_err *err);

@@ -58,7 +58,7 @@ int sr_session_encrypt(const struct sr_handle *session, struct sr_err *err)
 
 int sr_session_last(const struct sr_handle *session, struct sr_err *err)
 {
-	return set_attributes(session, TPMA_SESSION_ENCRYPT, err);
+	return set_attributes(session, TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT, err);
 }
 
 static TSS2_RC policy_pcr(const struct sr_handle *session,

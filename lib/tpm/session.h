@@ -28,7 +28,7 @@ int sr_session_restart(const struct sr_handle *session, struct sr_err *err);
 /** sr_session_encrypt() - encrypt what the next command carries, both ways, and go on */
 int sr_session_encrypt(const struct sr_handle *session, struct sr_err *err);
 
-/** sr_session_last() - encrypt the next command's answer and end the session with it */
+/** sr_session_last() - encrypt the next command, both ways, and end the session with it */
 int sr_session_last(const struct sr_handle *session, struct sr_err *err);
 
 /**

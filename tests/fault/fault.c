@@ -241,6 +241,22 @@ WRAP_TPM(Esys_Import,
 	  const TPM2B_ENCRYPTED_SECRET *seed, const TPMT_SYM_DEF_OBJECT *symmetric,
 	  TPM2B_PRIVATE **priv),
 	 (esys, parent, S, key, pub, duplicate, seed, symmetric, priv), drop(priv))
+WRAP_TPM(Esys_Sign,
+	 (ESYS_CONTEXT * esys, ESYS_TR object, SESSIONS, const TPM2B_DIGEST *digest,
+	  const TPMT_SIG_SCHEME *scheme, const TPMT_TK_HASHCHECK *ticket,
+	  TPMT_SIGNATURE **signature),
+	 (esys, object, S, digest, scheme, ticket, signature), drop(signature))
+WRAP_TPM(Esys_RSA_Decrypt,
+	 (ESYS_CONTEXT * esys, ESYS_TR object, SESSIONS,
+	  const TPM2B_PUBLIC_KEY_RSA *cipher, const TPMT_RSA_DECRYPT *scheme,
+	  const TPM2B_DATA *label, TPM2B_PUBLIC_KEY_RSA **message),
+	 (esys, object, S, cipher, scheme, label, message), drop(message))
+WRAP_TPM(Esys_ObjectChangeAuth,
+	 (ESYS_CONTEXT * esys, ESYS_TR object, ESYS_TR parent, SESSIONS,
+	  const TPM2B_AUTH *auth, TPM2B_PRIVATE **priv),
+	 (esys, object, parent, S, auth, priv), drop(priv))
+WRAP_TPM(Esys_TestParms, (ESYS_CONTEXT * esys, SESSIONS, const TPMT_PUBLIC_PARMS *parms),
+	 (esys, S, parms), NOTHING)
 WRAP_TPM(Esys_Unseal,
 	 (ESYS_CONTEXT * esys, ESYS_TR object, SESSIONS, TPM2B_SENSITIVE_DATA **data),
 	 (esys, object, S, data), drop(data))
@@ -287,6 +303,8 @@ WRAP_TPM(Esys_GetCapability,
 	 (ESYS_CONTEXT * esys, SESSIONS, TPM2_CAP capability, UINT32 property,
 	  UINT32 wanted, TPMI_YES_NO *more, TPMS_CAPABILITY_DATA **data),
 	 (esys, S, capability, property, wanted, more, data), drop(data))
+WRAP_TPM(Esys_ReadClock, (ESYS_CONTEXT * esys, SESSIONS, TPMS_TIME_INFO **time),
+	 (esys, S, time), drop(time))
 
 TSS2_RC __wrap_Tss2_TctiLdr_Initialize(const char *name, TSS2_TCTI_CONTEXT **tcti)
 {
@@ -360,6 +378,15 @@ int __wrap_asprintf(char **ret, const char *fmt, ...)
 
 WRAP(CRYPTO, EVP_CIPHER_CTX *, EVP_CIPHER_CTX_new, (void), (), NULL)
 WRAP(CRYPTO, EVP_MD_CTX *, EVP_MD_CTX_new, (void), (), NULL)
+WRAP(CRYPTO, EVP_PKEY_CTX *, EVP_PKEY_CTX_new, (EVP_PKEY * key, ENGINE *engine),
+     (key, engine), NULL)
+WRAP(CRYPTO, int, EVP_PKEY_verify_init, (EVP_PKEY_CTX * ctx), (ctx), 0)
+WRAP(CRYPTO, int, EVP_PKEY_verify,
+     (EVP_PKEY_CTX * ctx, const unsigned char *signature, size_t signature_size,
+      const unsigned char *digest, size_t size),
+     (ctx, signature, signature_size, digest, size), 0)
+WRAP(CRYPTO, EVP_PKEY *, d2i_PUBKEY,
+     (EVP_PKEY * *key, const unsigned char **from, long size), (key, from, size), NULL)
 WRAP(CRYPTO, EVP_KDF *, EVP_KDF_fetch,
      (OSSL_LIB_CTX * library, const char *name, const char *properties),
      (library, name, properties), NULL)

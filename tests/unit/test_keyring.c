@@ -496,6 +496,31 @@ static void test_planted(void)
 	cases++;
 }
 
+/* What is kept is read back by its owner, and all that is called so is revoked. */
+static void test_get(void)
+{
+	struct sr_keyring target = { .keyring = "@p", .description = "sealring-get:1" };
+	struct sr_keyring other = { .keyring = "@p", .description = "sealring-got" };
+	struct sr_keyring third = { .keyring = "@p", .description = "sealring-get:2" };
+	_cleanup_secret_ struct sr_secret secret = { 0 };
+	struct sr_err err = { 0 };
+	int32_t id = put(&target, "kept", NULL);
+
+	assert(id > 0 && put(&other, "other", NULL) > 0 && put(&third, "x", NULL) > 0);
+	assert(sr_keyring_get(&target, &secret, &err) == 0 && secret.size == 4 &&
+	       memcmp(secret.data, "kept", 4) == 0);
+	sr_secret_done(&secret);
+	assert(sr_keyring_revoke_all("@p", "sealring-get:", &err) == 2);
+	assert(keyctl_read(id, NULL, 0) < 0);
+	assert(sr_keyring_get(&target, &secret, &err) == -ENOKEY && !secret.data &&
+	       strstr(err.text, "no user key"));
+	assert(sr_keyring_get(&other, &secret, &err) == 0 && secret.size == 5);
+	assert(sr_keyring_revoke_all("@p", "sealring-get:", &err) == 0);
+	assert(sr_keyring_revoke_all("@nowhere", "sealring-get:", &err) == -EINVAL);
+	assert(sr_keyring_remove(&other, NULL) == 0);
+	cases += 5;
+}
+
 int main(void)
 {
 	test_check();
@@ -516,6 +541,7 @@ int main(void)
 	test_thread_keyring();
 	test_user();
 	test_planted();
+	test_get();
 	printf("test_keyring: %u cases\n", cases);
 	return 0;
 }

@@ -316,8 +316,57 @@ static void test_times(void)
 	cases += 2;
 }
 
+static const struct base64_case {
+	const char *text;
+	const char *bytes; /* NULL: refused */
+} base64_cases[] = {
+	{ "", "" },
+	{ "Zg==", "f" },
+	{ "Zm8=", "fo" },
+	{ "Zm9v", "foo" },
+	{ "Zm9vYmFy", "foobar" },
+	{ "Zm9vYmFyLg==", NULL }, /* 7 bytes are too many */
+	{ "Zh==", NULL },	  /* unused bits */
+	{ "Zm9=", NULL },
+	{ "Zg=", NULL },
+	{ "Zg", NULL },
+	{ "=", NULL },
+	{ "====", NULL },
+	{ "Z===", NULL },
+	{ "Zg==Zg==", NULL },
+	{ "Zm9v\n", NULL },
+	{ " Zm9v", NULL },
+	{ "Zm\n9v", NULL },
+	{ "Zm9v    ", NULL },
+	{ "Zm-_", NULL },
+	{ "Zm9\xff", NULL },
+};
+
+static void test_base64(void)
+{
+	char text[SR_BASE64_SIZE(6)];
+
+	for (size_t i = 0; i < SR_COUNT(base64_cases); i++, cases++) {
+		const struct base64_case *c = &base64_cases[i];
+		_cleanup_buf_ struct sr_buf bytes = { 0 };
+		struct sr_err err = { 0 };
+		int r = sr_base64_parse(c->text, 6, &bytes, &err);
+
+		if (!c->bytes) {
+			check_error(r, &err);
+			assert(!bytes.data);
+			continue;
+		}
+		assert(r == 0 && bytes.size == strlen(c->bytes) &&
+		       memcmp(bytes.data, c->bytes, bytes.size) == 0);
+		sr_base64_format(bytes.data, bytes.size, text);
+		assert(strcmp(text, c->text) == 0);
+	}
+}
+
 int main(void)
 {
+	test_base64();
 	test_pcrs();
 	test_pcr_values();
 	test_banks();

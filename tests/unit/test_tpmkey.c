@@ -740,6 +740,16 @@ static void unwritable(const struct sr_tpmkey *key, const char *text, const char
 	cases++;
 }
 
+/* Without armour it is the bytes that were read. */
+static void bare(const struct sr_tpmkey *key, const struct sr_buf *der)
+{
+	_cleanup_buf_ struct sr_buf again = { 0 };
+
+	assert(sr_tpmkey_write_der(key, &again, NULL) == 0);
+	assert(again.size == der->size && memcmp(again.data, der->data, der->size) == 0);
+	cases++;
+}
+
 /* Nothing is written that would not be read. */
 static void test_mistakes(void)
 {
@@ -747,7 +757,7 @@ static void test_mistakes(void)
 					  .policy = { { PCR, PCRS_0_7 } },
 					  .pub = SEALED(POLICY_0_7) };
 	_cleanup_(sr_tpmkey_freep) struct sr_tpmkey *key = NULL, *empty = sr_tpmkey_new();
-	_cleanup_buf_ struct sr_buf plain = { 0 };
+	_cleanup_buf_ struct sr_buf plain = { 0 }, again = { 0 };
 	static struct der der;
 	char large[SR_TPMKEY_MAX];
 
@@ -764,8 +774,10 @@ static void test_mistakes(void)
 	large[sizeof(large) - 2] = '\n';
 	large[sizeof(large) - 1] = '\0';
 	unwritable(key, large, "larger than");
+	bare(key, &plain);
 	key->policy.step[0].pcr.digest.buffer[0] ^= 1;
 	unwritable(key, NULL, "not the one of its object");
+	assert(sr_tpmkey_write_der(key, &again, NULL) == -EINVAL && !again.data);
 	key->policy.step[0].pcr.digest.buffer[0] ^= 1;
 	key->policy.count = SR_POLICY_STEPS + 1;
 	unwritable(key, NULL, "too long");

@@ -74,7 +74,7 @@ has() {
 none_without() {
     local file
     for file in "${@:2}"; do
-        file=$(echo "$ROOTS/$1"$file)
+        file=$ROOTS/$1$file
         [ -e "$file" ] || {
             echo "$file: nothing to take away"
             return 1

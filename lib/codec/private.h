@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Private keys from files of others, as a TPM takes them. */
+#ifndef SR_PRIVATE_H
+#define SR_PRIVATE_H
+
+#include "ground/secret.h"
+#include "pubkey.h"
+
+#define SR_PRIVATE_MAX 16384 /* bytes in a file with a private key, at most */
+
+/**
+ * struct sr_private - a private key
+ * @pub:	type, parameters and unique are set
+ * @value:	the private number of an EC key; one of RSA's two primes
+ */
+struct sr_private {
+	TPM2B_PUBLIC pub;
+	struct sr_secret value;
+};
+
+/**
+ * sr_private_read() - read a private key
+ * @content:	PKCS#8, PKCS#1 or SEC1, PEM or DER
+ * @passphrase:	asked for if it is encrypted; may be NULL
+ * @ret:	release with sr_private_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EBADMSG (not such a file), -EINVAL (a key that no TPM holds), -EACCES
+ * (wrong or no passphrase), -ENOMEM or -EIO.
+ */
+int sr_private_read(const struct sr_secret *content, const struct sr_ask *passphrase,
+		    struct sr_private *ret, struct sr_err *err);
+
+/** sr_private_done() - wipe and release */
+static inline void sr_private_done(struct sr_private *key)
+{
+	sr_secret_done(&key->value);
+}
+
+#endif

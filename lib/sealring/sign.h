@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Keys that sign and decrypt, wrapped by the TPM. */
+#ifndef SEALRING_SIGN_H
+#define SEALRING_SIGN_H
+
+#include <sealring/ring.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SR_KEY_SIGN 1U
+#define SR_KEY_DECRYPT 2U
+#define SR_FINGERPRINT_TEXT 65 /* the longest fingerprint and its NUL */
+#define SR_DIGEST_BYTES 64     /* the longest digest */
+
+struct sr_key;
+
+/**
+ * struct sr_key_options - how a key is made
+ * @type:	"p256" and others, see sr_key_type_name(); not for sr_key_import()
+ * @usage:	SR_KEY_SIGN, SR_KEY_DECRYPT (RSA only) or both; 0 for SR_KEY_SIGN
+ * @pcrs:	PCR list that it is bound to, for good; NULL for none
+ * @pin:	its PIN, 1 to SR_PIN_MAX bytes; NULL for none
+ * @accept_unmeasured:	take a bank that firmware did not measure into
+ */
+struct sr_key_options {
+	const char *type;
+	unsigned int usage;
+	const char *pcrs;
+	const struct sr_secret *pin;
+	bool accept_unmeasured;
+};
+
+/**
+ * struct sr_key_info - what is known of a key without using it
+ * @name:	its name, or its file
+ * @type:	"p256", "rsa2048" ...
+ * @usage:	SR_KEY_SIGN, SR_KEY_DECRYPT or both
+ * @pin:	using it takes a PIN
+ * @limited:	the TPM slows down guessing of that PIN
+ * @pcrs:	what it is bound to: "sha256:0+7"; "" for nothing
+ * @born_here:	made in the TPM and never outside; false when it was imported
+ * @hash:	the hash that is used where none is chosen
+ * @made:	when; 0 when the file does not tell
+ * @ssh:	fingerprint as ssh-keygen -l shows it: "SHA256:..."
+ * @spki:	SHA-256 of the SubjectPublicKeyInfo, in hexadecimal
+ */
+struct sr_key_info {
+	const char *name;
+	const char *type;
+	unsigned int usage;
+	bool pin;
+	bool limited;
+	char pcrs[96];
+	bool born_here;
+	const char *hash;
+	time_t made;
+	char ssh[SR_FINGERPRINT_TEXT];
+	char spki[SR_FINGERPRINT_TEXT];
+};
+
+/** sr_key_type_name() - the kinds of keys, one after the other; NULL behind the last */
+const char *sr_key_type_name(size_t at);
+
+/**
+ * sr_tpm_has_type() - whether the TPM has keys of a kind
+ * @tpm:	an open TPM
+ * @type:	its name
+ * @err:	says why, on failure
+ *
+ * Returns 1, 0, -EINVAL (no such kind) or as sr_tpm_limits_guessing().
+ */
+int sr_tpm_has_type(struct sr_tpm *tpm, const char *type, struct sr_err *err);
+
+/** sr_store_keys() - names of the keys in a store, as sr_store_rings() */
+int sr_store_keys(const struct sr_store *store, char ***ret, struct sr_err *err);
+
+/**
+ * sr_key_load() - find a key; needs no TPM
+ * @store:	where
+ * @name:	a key of the store; a file, if there is a slash in it; or a fingerprint
+ *		of a key of the store, either kind
+ * @ret:	the key; release with sr_key_free()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOKEY, -EINVAL (not a name), -EBADMSG (damaged, or no key that can be
+ * used here) or -EIO.
+ */
+int sr_key_load(struct sr_store *store, const char *name, struct sr_key **ret,
+		struct sr_err *err);
+
+/** sr_key_free() - release; NULL is fine */
+void sr_key_free(struct sr_key *key);
+
+/** sr_key_info() - describe a key; pointers are valid as long as the key */
+int sr_key_info(const struct sr_key *key, struct sr_key_info *ret, struct sr_err *err);
+
+/**
+ * sr_key_generate() - make a key in the TPM
+ * @store:	where
+ * @tpm:	the TPM
+ * @name:	a new name
+ * @options:	how
+ * @ret:	the key; release with sr_key_free()
+ * @err:	says why, on failure
+ *
+ * It has signed or decrypted, and that was checked, before it appears; one that is bound
+ * to PCR values other than the present ones has only been loaded.
+ *
+ * Returns 0, -EEXIST, -EINVAL (also a kind that the TPM lacks), -ENODEV, -EIO and others.
+ */
+int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		    const struct sr_key_options *options, struct sr_key **ret,
+		    struct sr_err *err);
+
+/**
+ * sr_key_import() - bring a private key into the TPM
+ * @store:	where
+ * @tpm:	the TPM
+ * @name:	a new name
+ * @private_key:	PKCS#8, PKCS#1 or SEC1, PEM or DER
+ * @passphrase:	asked for if it is encrypted; may be NULL
+ * @options:	how
+ * @ret:	the key; release with sr_key_free()
+ * @err:	says why, on failure
+ *
+ * It crosses the bus encrypted. Otherwise as sr_key_generate().
+ */
+int sr_key_import(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		  const struct sr_secret *private_key, const struct sr_ask *passphrase,
+		  const struct sr_key_options *options, struct sr_key **ret,
+		  struct sr_err *err);
+
+/** sr_key_remove() - remove a key of the store, its public key and its certificate */
+int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err);
+
+/**
+ * sr_key_change_pin() - give a key that has a PIN another one
+ * @store:	where
+ * @key:	a loaded key
+ * @tpm:	the TPM
+ * @ask:	where its PIN comes from; may be NULL
+ * @pin:	the new one, 1 to SR_PIN_MAX bytes
+ * @err:	says why, on failure
+ *
+ * Copies of the old file still take the old PIN.
+ *
+ * Returns 0, -EINVAL (it has none) and what sr_key_sign() returns.
+ */
+int sr_key_change_pin(struct sr_store *store, struct sr_key *key, struct sr_tpm *tpm,
+		      const struct sr_ask *ask, const struct sr_secret *pin,
+		      struct sr_err *err);
+
+enum sr_key_form {
+	SR_FORM_PEM, /* SubjectPublicKeyInfo */
+	SR_FORM_SSH, /* a line of authorized_keys */
+};
+
+/** sr_key_public() - its public key as text; release with free() */
+int sr_key_public(const struct sr_key *key, enum sr_key_form form, char **ret,
+		  struct sr_err *err);
+
+/** struct sr_digest - what is signed */
+struct sr_digest {
+	uint8_t data[SR_DIGEST_BYTES];
+	size_t size;
+};
+
+enum sr_signature_form {
+	SR_SIGNATURE_DER,   /* as OpenSSL and X.509 have it */
+	SR_SIGNATURE_PLAIN, /* ECDSA: r and s, of full length */
+	SR_SIGNATURE_TSS,   /* TPMT_SIGNATURE */
+	SR_SIGNATURE_SSH,   /* an SSH SIGNATURE file (ssh-keygen -Y) */
+};
+
+/**
+ * struct sr_sign_options - how a signature is made
+ * @hash:	"sha256", "sha384" or "sha512": what the digests were made with; NULL for
+ *		the key's, with SR_SIGNATURE_SSH for sha512
+ * @pss:	RSA: PSS instead of PKCS#1 v1.5
+ * @form:	how it is written
+ * @name_space:	SR_SIGNATURE_SSH: what it is for; NULL for "file"
+ * @encrypt:	use an encrypting session also where nothing secret is sent
+ */
+struct sr_sign_options {
+	const char *hash;
+	bool pss;
+	enum sr_signature_form form;
+	const char *name_space;
+	bool encrypt;
+};
+
+/**
+ * sr_key_hash() - the hash that a message is to be hashed with
+ * @key:	a loaded key
+ * @options:	how it is signed
+ * @err:	says why, on failure
+ *
+ * Returns its name, or NULL if that hash may not be used.
+ */
+const char *sr_key_hash(const struct sr_key *key, const struct sr_sign_options *options,
+			struct sr_err *err);
+
+/** sr_digest_read() - hash what a descriptor gives until end of file */
+int sr_digest_read(int fd, const char *name, const char *hash, struct sr_digest *ret,
+		   struct sr_err *err);
+
+/**
+ * struct sr_signature - a signature
+ * @data:	release with free()
+ * @size:	bytes
+ */
+struct sr_signature {
+	uint8_t *data;
+	size_t size;
+};
+
+/**
+ * sr_key_sign() - sign digests
+ * @key:	a loaded key
+ * @tpm:	the TPM
+ * @ask:	where a PIN comes from; may be NULL
+ * @options:	how
+ * @digests:	what to sign
+ * @count:	how many
+ * @ret:	as many signatures; on failure none
+ * @err:	says why, on failure
+ *
+ * One conversation for all of them. For one digest three TPM commands; four with a PIN or
+ * @options->encrypt; five for a key bound to PCRs, and six with a PIN too. Each signature
+ * has been checked in software.
+ *
+ * Returns 0, -EINVAL (not for such keys), -EKEYREJECTED, -EACCES, -EBUSY, -ENODEV,
+ * -EREMOTE, -EBADMSG, -EIO.
+ */
+int sr_key_sign(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
+		const struct sr_sign_options *options, const struct sr_digest *digests,
+		size_t count, struct sr_signature *ret, struct sr_err *err);
+
+/**
+ * sr_key_verify() - check a signature; needs no TPM
+ * @key:	a loaded key
+ * @options:	how it was made
+ * @digest:	what was signed
+ * @signature:	the signature
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EBADMSG (it is none of this key for this digest), -EINVAL or -EIO.
+ */
+int sr_key_verify(const struct sr_key *key, const struct sr_sign_options *options,
+		  const struct sr_digest *digest, const struct sr_signature *signature,
+		  struct sr_err *err);
+
+/**
+ * sr_key_decrypt() - decrypt with an RSA key
+ * @key:	a loaded key
+ * @tpm:	the TPM
+ * @ask:	where a PIN comes from; may be NULL
+ * @oaep:	hash of OAEP; NULL for PKCS#1 v1.5
+ * @cipher:	as long as the modulus
+ * @ret:	the plaintext, which crosses the bus encrypted
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EBADMSG (not encrypted to this key in this way), and as sr_key_sign().
+ */
+int sr_key_decrypt(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
+		   const char *oaep, const struct sr_secret *cipher,
+		   struct sr_secret *ret, struct sr_err *err);
+
+/**
+ * struct sr_subject - who a certificate is for
+ * @name:	"/CN=example.org/O=Example", as openssl-req(1) takes it
+ * @alt_names:	"DNS:example.org", "IP:192.0.2.1", "email:a@example.org" ...
+ * @alt_count:	how many
+ * @days:	sr_key_self_sign(): how long it is valid
+ */
+struct sr_subject {
+	const char *name;
+	const char *const *alt_names;
+	size_t alt_count;
+	unsigned int days;
+};
+
+/**
+ * sr_key_request() - a certificate request (PKCS#10)
+ * @key:	a loaded key
+ * @tpm:	the TPM
+ * @ask:	where a PIN comes from; may be NULL
+ * @subject:	who it is for
+ * @options:	@hash, @pss and @encrypt count
+ * @ret:	PEM; release with free()
+ * @err:	says why, on failure
+ *
+ * Returns as sr_key_sign().
+ */
+int sr_key_request(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
+		   const struct sr_subject *subject,
+		   const struct sr_sign_options *options, char **ret, struct sr_err *err);
+
+/** sr_key_self_sign() - a certificate that the key itself has signed; as above */
+int sr_key_self_sign(const struct sr_key *key, struct sr_tpm *tpm,
+		     const struct sr_ask *ask, const struct sr_subject *subject,
+		     const struct sr_sign_options *options, char **ret,
+		     struct sr_err *err);
+
+/**
+ * sr_key_install() - keep a certificate, and the chain behind it, beside its key
+ * @store:	where
+ * @key:	a loaded key of it
+ * @pem:	the key's certificate first
+ * @size:	bytes in @pem
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EBADMSG (it is not for this key) or -EIO.
+ */
+int sr_key_install(struct sr_store *store, const struct sr_key *key, const char *pem,
+		   size_t size, struct sr_err *err);
+
+/** sr_key_certificate() - what was installed; release with free(); -ENOKEY if none */
+int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **ret,
+		       struct sr_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

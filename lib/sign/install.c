@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Certificates that others made, kept beside their keys. */
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <string.h>
+
+#include "key.h"
+
+SR_DEFINE_CLEANUP(x509_freep, X509 *, X509_free)
+SR_DEFINE_CLEANUP(bio_freep, BIO *, BIO_free_all)
+
+static int check_certificate(const struct sr_key *key, const char *pem, size_t size,
+			     struct sr_err *err)
+{
+	_cleanup_(bio_freep) BIO *bio = BIO_new_mem_buf(pem, (int)size);
+	_cleanup_(x509_freep) X509 *first = NULL;
+	_cleanup_evp_ EVP_PKEY *pub = NULL;
+	int r = sr_pubkey_evp(&key->file->pub, &pub, err);
+
+	if (r < 0)
+		return r;
+	if (bio)
+		first = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	ERR_clear_error();
+	if (!first)
+		return sr_fail(err, -EBADMSG, "no certificate (PEM) in what was given");
+	if (EVP_PKEY_eq(pub, X509_get0_pubkey(first)) != 1)
+		return sr_fail(err, -EBADMSG,
+			       "the first certificate is not for this key");
+	return 0;
+}
+
+int sr_key_install(struct sr_store *store, const struct sr_key *key, const char *pem,
+		   size_t size, struct sr_err *err)
+{
+	struct sr_buf content = { (uint8_t *)pem, size };
+	_cleanup_close_ int dir = -1;
+	char file[SR_KEY_FILE];
+	int r = sr_key_in_store(key, err);
+
+	if (r < 0)
+		return r;
+	r = size > SR_CERTIFICATES_MAX
+		? sr_fail(err, -EBADMSG, "certificates have at most %d bytes",
+			  SR_CERTIFICATES_MAX)
+		: check_certificate(key, pem, size, err);
+	if (r == 0)
+		r = sr_keystore_lock(store, &dir, err);
+	sr_keystore_file(key->name, ".crt", file);
+	if (r == 0)
+		r = sr_replace_file(dir, file, &content, 0644, NULL, err);
+	return r < 0 ? sr_fail_key(key, r, err) : 0;
+}
+
+int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **ret,
+		       struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	_cleanup_close_ int dir = -1;
+	char file[SR_KEY_FILE];
+	int r = sr_key_in_store(key, err);
+
+	if (r < 0)
+		return r;
+	dir = sr_keystore_dir(store, err);
+	sr_keystore_file(key->name, ".crt", file);
+	r = dir < 0 ? dir : sr_read_file(dir, file, SR_CERTIFICATES_MAX, &content, err);
+	if (r == -ENOENT)
+		return sr_fail(err, -ENOKEY, "key %s has no certificate", key->name);
+	if (r < 0)
+		return sr_fail_key(key, r, err);
+	*ret = (char *)take(content.data);
+	return 0;
+}

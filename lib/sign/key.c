@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One key: its file, and what is known of it. */
+#include "key.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <tss2/tss2_mu.h>
+
+#include "ground/parse.h"
+
+#define PEM_LINE 64 /* letters in a line of a PEM block (RFC 7468) */
+
+static const char text_made[] = "Made ";
+static const char text_parent[] = "Storage-Key: ";
+static const char pem_head[] = "-----BEGIN ";
+
+struct sr_key *sr_key_new(const char *name)
+{
+	struct sr_key *key = calloc(1, sizeof(*key));
+
+	if (key)
+		key->name = strdup(name);
+	if (key && !key->name)
+		free(take(key));
+	return key;
+}
+
+void sr_key_free(struct sr_key *key)
+{
+	if (!key)
+		return;
+	sr_tpmkey_free(key->file);
+	free(key->text);
+	free(key->name);
+	free(key);
+}
+
+int sr_fail_key(const struct sr_key *key, int r, struct sr_err *err)
+{
+	char prefix[SR_NAME_MAX + 8];
+
+	if (strchr(key->name, '/'))
+		return sr_prefix(err, r, key->name);
+	(void)snprintf(prefix, sizeof(prefix), "key %s", key->name);
+	return sr_prefix(err, r, prefix);
+}
+
+int sr_key_in_store(const struct sr_key *key, struct sr_err *err)
+{
+	if (!strchr(key->name, '/'))
+		return 0;
+	return sr_fail(err, -EINVAL, "%s is no key of the store", key->name);
+}
+
+bool sr_key_needs_pin(const struct sr_key *key)
+{
+	return key->file->policy.count ? sr_policy_needs_auth(&key->file->policy)
+				       : !key->file->empty_auth;
+}
+
+void sr_key_pcrs(const struct sr_key *key, struct sr_pcrs *ret)
+{
+	const struct sr_policy *policy = &key->file->policy;
+
+	*ret = (struct sr_pcrs){ 0 };
+	for (size_t i = 0; i < policy->count; i++) {
+		const TPMS_PCR_SELECTION *selection =
+		    &policy->step[i].pcr.selection.pcrSelections[0];
+
+		if (policy->step[i].code != TPM2_CC_PolicyPCR)
+			continue;
+		ret->bank = selection->hash;
+		for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
+			if (selection->pcrSelect[pcr / 8] & 1U << pcr % 8)
+				ret->mask |= 1U << pcr;
+	}
+}
+
+/* -- the text before the key -------------------------------------------------------- */
+
+/* TPM2B_PUBLIC as the TPM marshals it, in base64. */
+static void read_parent(const char *line, struct sr_key *key)
+{
+	_cleanup_buf_ struct sr_buf data = { 0 };
+	TPM2B_PUBLIC parent = { 0 };
+	size_t used = 0;
+
+	if (sr_base64_parse(line, sizeof(parent), &data, NULL) < 0 ||
+	    Tss2_MU_TPM2B_PUBLIC_Unmarshal(data.data, data.size, &used, &parent) !=
+		TSS2_RC_SUCCESS ||
+	    used != data.size)
+		return;
+	key->parent = parent;
+	key->pinned = true;
+}
+
+static void read_line(const char *line, struct sr_key *key)
+{
+	char when[SR_TIME_TEXT];
+
+	if (strncmp(line, text_parent, strlen(text_parent)) == 0) {
+		read_parent(line + strlen(text_parent), key);
+	} else if (strncmp(line, text_made, strlen(text_made)) == 0) {
+		(void)snprintf(when, sizeof(when), "%s", line + strlen(text_made));
+		(void)sr_time_parse(when, &key->made, NULL);
+	}
+}
+
+static int read_text(const struct sr_buf *content, struct sr_key *key, struct sr_err *err)
+{
+	const char *end =
+	    memmem(content->data, content->size, pem_head, strlen(pem_head));
+	_cleanup_free_ char *lines = NULL;
+	char *save = NULL;
+
+	if (!end || end == (const char *)content->data)
+		return 0;
+	key->text = strndup((const char *)content->data,
+			    (size_t)(end - (const char *)content->data));
+	lines = key->text ? strdup(key->text) : NULL;
+	if (!lines)
+		return sr_fail_memory(err);
+	for (char *line = strtok_r(lines, "\r\n", &save); line;
+	     line = strtok_r(NULL, "\r\n", &save))
+		read_line(line, key);
+	return 0;
+}
+
+static void say_conditions(FILE *out, const struct sr_key *key)
+{
+	char pcrs[SR_PCRS_TEXT];
+	struct sr_pcrs bound;
+
+	sr_key_pcrs(key, &bound);
+	sr_pcrs_format(&bound, pcrs);
+	if (sr_key_needs_pin(key) && bound.mask)
+		fprintf(out, "It takes a PIN, and the PCRs %s as they were.\n", pcrs);
+	else if (sr_key_needs_pin(key))
+		fputs("It takes a PIN.\n", out);
+	else if (bound.mask)
+		fprintf(out, "It takes the PCRs %s as they were.\n", pcrs);
+}
+
+int sr_key_describe(struct sr_key *key, struct sr_err *err)
+{
+	char fingerprint[SR_SSH_FINGERPRINT], when[SR_TIME_TEXT];
+	uint8_t area[sizeof(TPM2B_PUBLIC)];
+	_cleanup_free_ char *parent = NULL;
+	size_t size = 0;
+	FILE *out;
+	int r = sr_ssh_fingerprint(&key->file->pub, fingerprint, err);
+
+	if (r < 0)
+		return r;
+	if (Tss2_MU_TPM2B_PUBLIC_Marshal(&key->parent, area, sizeof(area), &size) !=
+	    TSS2_RC_SUCCESS)
+		return sr_fail(err, -EIO, "the storage key cannot be written");
+	parent = sr_base64(area, size);
+	out = parent ? open_memstream(&key->text, &size) : NULL;
+	if (!out)
+		return sr_fail_memory(err);
+	key->made = time(NULL);
+	sr_time_format(key->made, when);
+	fprintf(out, "Private key (%s) that only one TPM can use.\n%s\n", key->type->name,
+		fingerprint);
+	say_conditions(out, key);
+	fprintf(out, "%s%s\n%s%s\n", text_made, when, text_parent, parent);
+	if (fclose(out) != 0)
+		return sr_fail_memory(err);
+	key->pinned = true;
+	return 0;
+}
+
+/* -- the file ----------------------------------------------------------------------- */
+
+static bool is_fixed_scheme(const TPMT_PUBLIC *pub)
+{
+	return (pub->type == TPM2_ALG_ECC
+		    ? pub->parameters.eccDetail.scheme.scheme
+		    : pub->parameters.rsaDetail.scheme.scheme) != TPM2_ALG_NULL;
+}
+
+/* What could be loaded, but not used as its file says. */
+static int check_use(const struct sr_tpmkey *file, struct sr_err *err)
+{
+	TPMA_OBJECT attributes = file->pub.publicArea.objectAttributes;
+
+	if (file->type == SR_TPMKEY_IMPORTABLE)
+		return sr_fail(err, -EBADMSG,
+			       "it has to be imported into its TPM before it is used");
+	if (attributes & (TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_X509SIGN))
+		return sr_fail(err, -EBADMSG,
+			       "a restricted key, which signs only what its TPM made");
+	if (!(attributes & (TPMA_OBJECT_SIGN_ENCRYPT | TPMA_OBJECT_DECRYPT)))
+		return sr_fail(err, -EBADMSG, "a key that neither signs nor decrypts");
+	if (is_fixed_scheme(&file->pub.publicArea))
+		return sr_fail(err, -EBADMSG,
+			       "a key of one scheme only: it has to leave that open");
+	if (file->signed_count > 0 ||
+	    (file->policy.count > 0 &&
+	     file->policy.step[0].code == TPM2_CC_PolicyAuthorize))
+		return sr_fail(err, -EBADMSG,
+			       "its policy is one that somebody has to sign, which is "
+			       "not known here");
+	return 0;
+}
+
+int sr_key_read(struct sr_key *key, const struct sr_buf *content, struct sr_err *err)
+{
+	int r = sr_tpmkey_read(content, &key->file, err);
+
+	if (r == 0 && key->file->type == SR_TPMKEY_SEALED)
+		r = sr_fail(err, -EBADMSG, "it holds sealed data, not a key");
+	if (r < 0)
+		return r;
+	key->type = sr_key_type_of(&key->file->pub);
+	if (!key->type)
+		return sr_fail(err, -EBADMSG, "not a kind of key that is used here");
+	r = check_use(key->file, err);
+	return r < 0 ? r : read_text(content, key, err);
+}
+
+static int check_written(const struct sr_buf *content, void *arg, struct sr_err *err)
+{
+	_cleanup_key_ struct sr_key *again = sr_key_new(arg);
+
+	return again ? sr_key_read(again, content, err) : sr_fail_memory(err);
+}
+
+int sr_key_write(const struct sr_key *key, int dir, struct sr_err *err)
+{
+	struct sr_check check = { .run = check_written, .arg = key->name };
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	char file[SR_KEY_FILE];
+	int r = sr_tpmkey_write(key->file, key->text, &content, err);
+
+	if (r < 0)
+		return r;
+	if (strchr(key->name, '/'))
+		return sr_replace_file(AT_FDCWD, key->name, &content, 0600, &check, err);
+	sr_keystore_file(key->name, ".pem", file);
+	return sr_replace_file(dir, file, &content, 0600, &check, err);
+}
+
+static int public_pem(const struct sr_key *key, char **ret, struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf spki = { 0 };
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *out;
+	int r = sr_pubkey_spki(&key->file->pub, &spki, err);
+
+	if (r < 0)
+		return r;
+	text = sr_base64(spki.data, spki.size);
+	out = text ? open_memstream(ret, &size) : NULL;
+	if (!out)
+		return sr_fail_memory(err);
+	fputs("-----BEGIN PUBLIC KEY-----\n", out);
+	for (const char *at = text; *at; at += strnlen(at, PEM_LINE))
+		fprintf(out, "%.*s\n", PEM_LINE, at);
+	fputs("-----END PUBLIC KEY-----\n", out);
+	if (fclose(out) == 0)
+		return 0;
+	free(take(*ret));
+	return sr_fail_memory(err);
+}
+
+int sr_key_public(const struct sr_key *key, enum sr_key_form form, char **ret,
+		  struct sr_err *err)
+{
+	_cleanup_free_ char *line = NULL;
+	const char *slash = strrchr(key->name, '/');
+	int r;
+
+	if (form == SR_FORM_PEM)
+		return public_pem(key, ret, err);
+	r = sr_ssh_line(&key->file->pub, slash ? slash + 1 : key->name, &line, err);
+	if (r < 0)
+		return r;
+	return asprintf(ret, "%s\n", line) < 0 ? sr_fail_memory(err) : 0;
+}
+
+int sr_key_write_public(const struct sr_key *key, int dir, struct sr_err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char file[SR_KEY_FILE];
+	int r = public_pem(key, &text, err);
+
+	if (r < 0)
+		return r;
+	sr_keystore_file(key->name, ".pub", file);
+	return sr_replace_file(dir, file,
+			       &(struct sr_buf){ (uint8_t *)text, strlen(text) }, 0644,
+			       NULL, err);
+}
+
+/* -- what is known of it ------------------------------------------------------------ */
+
+int sr_key_spki(const struct sr_key *key, char ret[SR_FINGERPRINT_TEXT],
+		struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf spki = { 0 };
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	int r = sr_pubkey_spki(&key->file->pub, &spki, err);
+
+	if (r < 0)
+		return r;
+	if (EVP_Digest(spki.data, spki.size, digest, NULL, EVP_sha256(), NULL) != 1)
+		return sr_fail_libcrypto(err, "hashing a public key");
+	sr_hex_format(digest, 32, ret);
+	return 0;
+}
+
+int sr_key_info(const struct sr_key *key, struct sr_key_info *ret, struct sr_err *err)
+{
+	TPMA_OBJECT attributes = key->file->pub.publicArea.objectAttributes;
+	struct sr_key_info info = {
+		.name = key->name,
+		.type = key->type->name,
+		.usage = (attributes & TPMA_OBJECT_SIGN_ENCRYPT ? SR_KEY_SIGN : 0) |
+			 (attributes & TPMA_OBJECT_DECRYPT ? SR_KEY_DECRYPT : 0),
+		.pin = sr_key_needs_pin(key),
+		.limited = !(attributes & TPMA_OBJECT_NODA),
+		.born_here = attributes & TPMA_OBJECT_SENSITIVEDATAORIGIN &&
+			     attributes & TPMA_OBJECT_FIXEDTPM,
+		.hash = key->type->hash,
+		.made = key->made,
+	};
+	struct sr_pcrs pcrs;
+	int r = sr_ssh_fingerprint(&key->file->pub, info.ssh, err);
+
+	if (r == 0)
+		r = sr_key_spki(key, info.spki, err);
+	if (r < 0)
+		return sr_fail_key(key, r, err);
+	sr_key_pcrs(key, &pcrs);
+	if (pcrs.mask)
+		sr_pcrs_format(&pcrs, info.pcrs);
+	*ret = info;
+	return 0;
+}
+
+const char *sr_key_type_name(size_t at)
+{
+	const struct sr_key_type *type = sr_key_type_at(at);
+
+	return type ? type->name : NULL;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Where keys live: keys/NAME.pem, and what belongs to it. */
+#ifndef SR_KEYSTORE_H
+#define SR_KEYSTORE_H
+
+#include "ground/io.h"
+#include "ring/store.h"
+#include "sealring.h"
+
+#define SR_KEY_FILE (SR_NAME_MAX + 5) /* "NAME.pem" and its NUL */
+#define SR_CERTIFICATES_MAX 65536     /* bytes in a file of certificates, at most */
+
+/** sr_keystore_dir() - open keys/, or -ENOENT */
+int sr_keystore_dir(const struct sr_store *store, struct sr_err *err);
+
+/**
+ * sr_keystore_lock() - become the only writer
+ * @store:	the store; its directories are made if missing
+ * @ret:	an open descriptor of keys/ that holds the lock until it is closed
+ * @err:	says why, on failure
+ */
+int sr_keystore_lock(const struct sr_store *store, int *ret, struct sr_err *err);
+
+/** sr_keystore_file() - "NAME.pem" and the like */
+void sr_keystore_file(const char *name, const char *suffix, char ret[SR_KEY_FILE]);
+
+/**
+ * sr_keystore_begin() - make room for a new key
+ * @dir:	keys/, locked
+ * @name:	its name
+ * @err:	says why, on failure
+ *
+ * What a killed delete left of an older key of that name goes.
+ *
+ * Returns 0, -EEXIST or -EIO.
+ */
+int sr_keystore_begin(int dir, const char *name, struct sr_err *err);
+
+/** sr_keystore_remove() - remove a key: its private part last, so that it stays whole */
+int sr_keystore_remove(int dir, const char *name, struct sr_err *err);
+
+#endif

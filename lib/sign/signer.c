@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A key in the TPM, ready to be used: one conversation for many digests. */
+#include "signer.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "ground/parse.h"
+#include "tpm/session.h"
+#include "tpm/srk.h"
+
+#define PCR_CHANGED_TRIES 20
+#define PCR_CHANGED_SECONDS 2
+
+void sr_signer_done(struct sr_signer *signer)
+{
+	sr_handle_flush(&signer->object);
+	sr_handle_flush(&signer->session);
+	sr_handle_flush(&signer->parent);
+	sr_secret_done(&signer->pin);
+	EVP_PKEY_free(take(signer->pub));
+}
+
+/* What a conversation is opened with. */
+struct opening {
+	const struct sr_key *key;
+	struct sr_tpm *tpm;
+	const struct sr_ask *ask;
+	enum sr_signer_way way;
+};
+
+static bool has_policy(const struct opening *opening)
+{
+	return opening->way != SR_SIGNER_ADMIN && opening->key->file->policy.count > 0;
+}
+
+static bool needs_session(const struct opening *opening)
+{
+	return opening->way != SR_SIGNER_PLAIN || has_policy(opening) ||
+	       sr_key_needs_pin(opening->key);
+}
+
+static int find_parent(const struct opening *opening, struct sr_handle *ret,
+		       struct sr_err *err)
+{
+	const struct sr_key *key = opening->key;
+	TPM2_HANDLE parent = key->file->parent;
+	TPM2B_PUBLIC unused;
+
+	if (parent >> TPM2_HR_SHIFT != TPM2_HT_PERSISTENT)
+		return sr_srk_create(opening->tpm, key->file->rsa_parent, parent, &unused,
+				     ret, err);
+	return key->pinned ? sr_srk_pin(opening->tpm, parent, &key->parent, ret, err)
+			   : sr_persistent(opening->tpm, parent, ret, err);
+}
+
+static int ask_pin(const struct opening *opening, struct sr_secret *ret,
+		   struct sr_err *err)
+{
+	const struct sr_ask *ask = opening->ask;
+
+	if (!ask || !ask->pin)
+		return sr_fail(err, -EACCES,
+			       "it takes a PIN: give it on a terminal or with "
+			       "--pin-file");
+	return ask->pin(ask->arg, opening->key->name, ret, err);
+}
+
+/* The same order as for secrets: behind a resource manager it is the cheapest. */
+static int converse(const struct opening *opening, struct sr_handle *parent,
+		    struct sr_signer *ret, struct sr_err *err)
+{
+	_cleanup_signer_ struct sr_signer signer = SR_SIGNER(opening->tpm);
+	const struct sr_tpmkey *file = opening->key->file;
+	int r = 0;
+
+	sr_handle_take(parent, &signer.parent);
+	if (needs_session(opening))
+		r = sr_session_start(opening->tpm,
+				     has_policy(opening) ? TPM2_SE_POLICY : TPM2_SE_HMAC,
+				     &signer.parent, &signer.session, err);
+	if (r == 0 && has_policy(opening))
+		r = sr_session_satisfy(&signer.session, &file->policy, NULL, err);
+	if (r == 0 && sr_key_needs_pin(opening->key))
+		r = ask_pin(opening, &signer.pin, err);
+	if (r == 0)
+		r = sr_object_load(&signer.parent, file, &signer.object, err);
+	if (r == 0 && signer.pin.size > 0)
+		r = sr_object_use_pin(&signer.object, &signer.pin, err);
+	if (r == 0)
+		r = sr_pubkey_evp(&file->pub, &signer.pub, err);
+	if (r < 0)
+		return r;
+	signer.key = opening->key;
+	signer.fresh = has_policy(opening);
+	*ret = signer;
+	signer = SR_SIGNER(opening->tpm);
+	return 0;
+}
+
+static int explain(const struct opening *opening, int r, struct sr_err *err)
+{
+	char text[SR_PCRS_TEXT];
+	struct sr_pcrs pcrs;
+
+	if (r == -EREMOTE)
+		return sr_fail(err, -EBADMSG,
+			       "its file is damaged: restore it from a backup");
+	sr_key_pcrs(opening->key, &pcrs);
+	if (r != -EKEYREJECTED || !pcrs.mask)
+		return r;
+	sr_pcrs_format(&pcrs, text);
+	return sr_fail(err, r,
+		       "policy does not hold: it is bound to the PCRs %s, which are not "
+		       "as they were when it was made",
+		       text);
+}
+
+static bool is_final(int r)
+{
+	return r == 0 || r == -EACCES || r == -EBUSY || r == -ENODEV || r == -ENOMEM;
+}
+
+/* The TPM's word is believed only after it is known to be the one that made the key. */
+static int question(const struct opening *opening, int r, struct sr_signer *ret,
+		    struct sr_err *err)
+{
+	_cleanup_handle_ struct sr_handle parent = SR_HANDLE(opening->tpm);
+	const struct sr_key *key = opening->key;
+	struct sr_err other = { 0 };
+	int q;
+
+	if (!key->pinned || key->file->parent != SR_SRK_HANDLE)
+		return r == -EREMOTE ? sr_fail(err, r,
+					       "made by another TPM, or the TPM was "
+					       "cleared since, or damaged")
+				     : explain(opening, r, err);
+	q = sr_srk_question(opening->tpm, &key->parent, &parent, &other);
+	if (q == -EREMOTE)
+		return sr_fail(err, q,
+			       "made by another TPM, or the TPM was cleared since: no "
+			       "other can use it");
+	if (q < 0)
+		return sr_fail(err, q, "%s", other.text);
+	if (q == 1)
+		r = converse(opening, &parent, ret, err);
+	return r < 0 ? explain(opening, r, err) : 0;
+}
+
+int sr_signer_open(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
+		   enum sr_signer_way way, struct sr_signer *ret, struct sr_err *err)
+{
+	_cleanup_handle_ struct sr_handle parent = SR_HANDLE(tpm);
+	struct opening opening = { key, tpm, ask, way };
+	int r = find_parent(&opening, &parent, err);
+
+	if (r == 0)
+		r = converse(&opening, &parent, ret, err);
+	return is_final(r) ? r : question(&opening, r, ret, err);
+}
+
+/* A policy serves one command, and has to be satisfied again for the next. */
+static int prepare(struct sr_signer *signer, bool last, struct sr_err *err)
+{
+	const struct sr_policy *policy = &signer->key->file->policy;
+	int r = 0;
+
+	if (signer->session.tr == ESYS_TR_NONE)
+		return 0;
+	if (policy->count > 0 && !signer->fresh)
+		r = sr_session_satisfy(&signer->session, policy, NULL, err);
+	signer->fresh = false;
+	if (r < 0)
+		return r;
+	return last ? sr_session_last(&signer->session, err)
+		    : sr_session_encrypt(&signer->session, err);
+}
+
+/* IMA extends PCR 10 all through the boot, which invalidates a PolicyPCR made before. */
+static bool again(struct sr_signer *signer, TSS2_RC rc, unsigned int *tries, time_t end)
+{
+	return sr_tss_code(rc) == TPM2_RC_PCR_CHANGED && ++*tries < PCR_CHANGED_TRIES &&
+	       time(NULL) <= end && sr_session_restart(&signer->session, NULL) == 0 &&
+	       sr_session_satisfy(&signer->session, &signer->key->file->policy, NULL,
+				  NULL) == 0;
+}
+
+static int fail_use(struct sr_signer *signer, TSS2_RC rc, const char *what,
+		    struct sr_err *err)
+{
+	int r = sr_fail_tss(err, rc, what);
+
+	if (r != -EACCES)
+		return r;
+	if (signer->pin.size > 0) {
+		sr_secret_done(&signer->pin); /* nobody may try it again unasked */
+		return r;
+	}
+	if (signer->session.tr == ESYS_TR_NONE)
+		return sr_fail(err, r,
+			       "its file says that it takes no PIN, but the TPM wants "
+			       "one");
+	return sr_fail(err, -EIO,
+		       "the TPM refuses the session: something between it and this "
+		       "program changes what they say");
+}
+
+static void used(struct sr_signer *signer, bool last)
+{
+	if (last)
+		sr_handle_forget(&signer->session);
+}
+
+static const struct sr_handle *session_of(const struct sr_signer *signer)
+{
+	return signer->session.tr == ESYS_TR_NONE ? NULL : &signer->session;
+}
+
+int sr_signer_sign(struct sr_signer *signer, const struct sr_scheme *scheme,
+		   const struct sr_digest *digest, bool last, struct sr_buf *ret,
+		   struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf der = { 0 };
+	time_t end = time(NULL) + PCR_CHANGED_SECONDS;
+	const struct sr_key_type *type = signer->key->type;
+	unsigned int tries = 0;
+	TPMT_SIGNATURE raw = { 0 };
+	TSS2_RC rc;
+	int r = prepare(signer, last, err);
+
+	if (r < 0)
+		return r;
+	do
+		rc = sr_object_sign(&signer->object, session_of(signer), type, scheme,
+				    digest, &raw);
+	while (again(signer, rc, &tries, end));
+	if (rc != TSS2_RC_SUCCESS)
+		return fail_use(signer, rc, "TPM2_Sign", err);
+	used(signer, last);
+	r = sr_signature_der(&raw, type, &der, err);
+	if (r == 0)
+		r = sr_signature_verify(signer->pub, scheme, digest->data, digest->size,
+					&der, err);
+	if (r == 0 || r == -EBADMSG)
+		return sr_fail(err, -EIO,
+			       "the TPM gave a signature that does not verify: it is not "
+			       "given out");
+	if (r < 0)
+		return r;
+	*ret = der;
+	der = (struct sr_buf){ 0 };
+	return 0;
+}
+
+/* libtpms answers with FAILURE, though it is not in failure mode: it has just loaded. */
+static bool is_padding(TSS2_RC rc)
+{
+	TPM2_RC code = sr_tss_code(rc);
+
+	return code == TPM2_RC_VALUE || code == TPM2_RC_SIZE || code == TPM2_RC_FAILURE;
+}
+
+int sr_signer_decrypt(struct sr_signer *signer, TPMI_ALG_HASH oaep,
+		      const struct sr_secret *cipher, struct sr_secret *ret,
+		      struct sr_err *err)
+{
+	time_t end = time(NULL) + PCR_CHANGED_SECONDS;
+	unsigned int tries = 0;
+	TSS2_RC rc;
+	int r;
+
+	if (cipher->size != signer->key->type->field)
+		return sr_fail(err, -EBADMSG,
+			       "%zu bytes were not encrypted to this key: that would be "
+			       "%u",
+			       cipher->size, signer->key->type->field);
+	r = prepare(signer, true, err);
+	if (r < 0)
+		return r;
+	do
+		rc = sr_object_decrypt(&signer->object, &signer->session, oaep, cipher,
+				       ret, &r);
+	while (again(signer, rc, &tries, end));
+	if (is_padding(rc))
+		return sr_fail(err, -EBADMSG,
+			       "not encrypted to this key, or with another padding");
+	if (rc != TSS2_RC_SUCCESS)
+		return fail_use(signer, rc, "TPM2_RSA_Decrypt", err);
+	used(signer, true);
+	return r < 0 ? sr_fail_memory(err) : 0;
+}

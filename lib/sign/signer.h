@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A key in the TPM, ready to be used: one conversation for many digests. */
+#ifndef SR_SIGNER_H
+#define SR_SIGNER_H
+
+#include "key.h"
+#include "tpm/key.h"
+
+/**
+ * struct sr_signer - a key that the TPM has loaded
+ * @key:	the key
+ * @pub:	its public part, for checking
+ * @parent:	the storage key
+ * @session:	authorizes and encrypts; none where there is nothing to prove or to hide
+ * @object:	the key on the TPM
+ * @pin:	its PIN, once it was given
+ * @fresh:	the session holds the key's policy, not yet used
+ */
+struct sr_signer {
+	const struct sr_key *key;
+	EVP_PKEY *pub;
+	struct sr_handle parent;
+	struct sr_handle session;
+	struct sr_handle object;
+	struct sr_secret pin;
+	bool fresh;
+};
+
+#define SR_SIGNER(t)                                                                     \
+	((struct sr_signer){                                                             \
+	    .parent = SR_HANDLE(t), .session = SR_HANDLE(t), .object = SR_HANDLE(t) })
+#define _cleanup_signer_ _cleanup_(sr_signer_done)
+
+void sr_signer_done(struct sr_signer *signer);
+
+enum sr_signer_way {
+	SR_SIGNER_PLAIN,     /* a session only for a PIN or a policy */
+	SR_SIGNER_ENCRYPTED, /* a session in any case */
+	SR_SIGNER_ADMIN, /* to change the PIN: by the PIN alone, whatever the policy */
+};
+
+/**
+ * sr_signer_open() - satisfy the policy, ask for the PIN, load the key
+ * @key:	the key; has to live as long as the signer
+ * @tpm:	an open TPM
+ * @ask:	where a PIN comes from; may be NULL
+ * @way:	which session
+ * @ret:	release with sr_signer_done()
+ * @err:	says why, on failure
+ *
+ * Nothing is sent to find the storage key where the key's file has it.
+ *
+ * Returns 0, -EKEYREJECTED, -EACCES, -EBUSY, -ENODEV, -EREMOTE, -EBADMSG, -EIO.
+ */
+int sr_signer_open(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
+		   enum sr_signer_way way, struct sr_signer *ret, struct sr_err *err);
+
+/**
+ * sr_signer_sign() - sign a digest, and check that
+ * @signer:	an open one
+ * @scheme:	how
+ * @digest:	of the size of the scheme's hash
+ * @last:	end the session with it
+ * @ret:	the signature in the form of OpenSSL; release with sr_buf_done()
+ * @err:	says why, on failure
+ *
+ * One TPM command where there is no policy.
+ */
+int sr_signer_sign(struct sr_signer *signer, const struct sr_scheme *scheme,
+		   const struct sr_digest *digest, bool last, struct sr_buf *ret,
+		   struct sr_err *err);
+
+/** sr_signer_decrypt() - decrypt and end the session; @oaep 0 for PKCS#1 v1.5 */
+int sr_signer_decrypt(struct sr_signer *signer, TPMI_ALG_HASH oaep,
+		      const struct sr_secret *cipher, struct sr_secret *ret,
+		      struct sr_err *err);
+
+#endif

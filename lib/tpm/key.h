@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Keys of the TPM: created or imported under the storage key, used, given another PIN. */
+#ifndef SR_TPM_KEY_H
+#define SR_TPM_KEY_H
+
+#include "codec/private.h"
+#include "codec/signature.h"
+#include "object.h"
+#include "sealring.h"
+
+/**
+ * struct sr_key_shape - what a new key shall be
+ * @type:	its kind; not for sr_key_wrap()
+ * @usage:	SR_KEY_SIGN, SR_KEY_DECRYPT or both
+ * @policy:	without statements for none
+ * @pin:	NULL or empty for none
+ */
+struct sr_key_shape {
+	const struct sr_key_type *type;
+	unsigned int usage;
+	const struct sr_policy *policy;
+	const struct sr_secret *pin;
+};
+
+/**
+ * sr_key_create() - have the TPM make a key
+ * @session:	a session
+ * @parent:	the storage key
+ * @shape:	what to make
+ * @ret:	gets all but the parent
+ * @err:	says why, on failure
+ *
+ * Attributes: fixedTPM, fixedParent, sensitiveDataOrigin; userWithAuth unless there is a
+ * policy; noDA unless there is a PIN. The scheme is chosen at use.
+ *
+ * Returns 0, -EINVAL (the TPM has no such keys) or as sr_fail_tss().
+ */
+int sr_key_create(const struct sr_handle *session, const struct sr_handle *parent,
+		  const struct sr_key_shape *shape, struct sr_tpmkey *ret,
+		  struct sr_err *err);
+
+/**
+ * sr_key_wrap() - have the TPM take a private key over
+ * @session:	a session, which encrypts the key that encrypts the private key
+ * @parent:	the storage key
+ * @shape:	what to make of it
+ * @from:	the private key
+ * @ret:	gets all but the parent
+ * @err:	says why, on failure
+ *
+ * The inner wrapper of TPM 2.0 Part 1, 23.3.2.3. Attributes: as above, but none that
+ * says that the key was always in this TPM.
+ *
+ * Returns as sr_key_create().
+ */
+int sr_key_wrap(const struct sr_handle *session, const struct sr_handle *parent,
+		const struct sr_key_shape *shape, const struct sr_private *from,
+		struct sr_tpmkey *ret, struct sr_err *err);
+
+/**
+ * sr_key_rewrap() - another PIN: TPM2_ObjectChangeAuth
+ * @session:	an HMAC session
+ * @parent:	the storage key
+ * @object:	the loaded key, with its present PIN
+ * @pin:	the new one
+ * @key:	its private area is replaced
+ * @err:	says why, on failure
+ */
+int sr_key_rewrap(const struct sr_handle *session, const struct sr_handle *parent,
+		  const struct sr_handle *object, const struct sr_secret *pin,
+		  struct sr_tpmkey *key, struct sr_err *err);
+
+/** sr_tpm_takes() - whether the TPM has keys of a kind: 1, 0 or a negative errno */
+int sr_tpm_takes(struct sr_tpm *tpm, const struct sr_key_type *type, struct sr_err *err);
+
+/**
+ * sr_object_sign() - TPM2_Sign
+ * @object:	a loaded key
+ * @session:	authorizes and encrypts; NULL where there is nothing to prove or to hide
+ * @type:	of the key
+ * @scheme:	how
+ * @digest:	of the size of the scheme's hash
+ * @ret:	the signature, as yet unchecked
+ *
+ * Returns what the TPM did.
+ */
+TSS2_RC sr_object_sign(const struct sr_handle *object, const struct sr_handle *session,
+		       const struct sr_key_type *type, const struct sr_scheme *scheme,
+		       const struct sr_digest *digest, TPMT_SIGNATURE *ret);
+
+/**
+ * sr_object_decrypt() - TPM2_RSA_Decrypt
+ * @object:	a loaded key
+ * @session:	authorizes, and encrypts the answer
+ * @oaep:	hash of OAEP; 0 for PKCS#1 v1.5
+ * @cipher:	what to decrypt
+ * @ret:	release with sr_secret_done()
+ * @r:		0, or -ENOMEM if only memory was missing
+ *
+ * Returns what the TPM did.
+ */
+TSS2_RC sr_object_decrypt(const struct sr_handle *object, const struct sr_handle *session,
+			  TPMI_ALG_HASH oaep, const struct sr_secret *cipher,
+			  struct sr_secret *ret, int *r);
+
+#endif

@@ -1,0 +1,127 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Every call that can fail fails once, in tpm-sign: no crash, no leak, nothing left on the
+# TPM, no signature that is not good, no key lost.
+# shellcheck disable=SC2034,SC2154,SC2317 # from and for fault.bash
+
+load fault/fault
+
+setup_file() {
+    export ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=1:exitcode=99:quarantine_size_mb=1:thread_local_quarantine_size_kb=64
+    tpm_start
+    boot_state
+    tpm2_dictionarylockout -Q --setup-parameters -n 100000 -t 10000 -l 10000
+    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/base
+    mkdir "$BATS_TEST_TMPDIR"
+    store_new
+    printf 'correct horse battery' >"$BATS_FILE_TMPDIR/pin"
+    printf 'another long PIN' >"$BATS_FILE_TMPDIR/new-pin"
+    tpm-sign keygen -q kept
+    tpm-sign keygen -q guarded --pin-file "$BATS_FILE_TMPDIR/pin" --pcrs 0+7 2>/dev/null
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$BATS_FILE_TMPDIR/soft"
+}
+
+# The one warning that nobody asked about: the TPM of this test does not slow down guessing.
+chatter="guessing the PIN is not slowed down"
+
+good() {
+    openssl dgst -sha256 -verify "state/keys/$1.pub" -signature "$2" input >/dev/null
+}
+
+# signs KEY [OPTIONS]
+signs() {
+    tpm-sign sign "$@" input >good.sig && good "$1" good.sig
+}
+
+well_formed() {
+    ! find state -mindepth 1 | grep -qvxE 'state/keys(/(kept|guarded|new)\.(pem|pub))?'
+}
+
+@test "tpm-sign sign" {
+    start_from "$BASE"
+    succeeded() { good kept out; }
+    unharmed() { false; }
+    campaign "tpm memory crypto file" tpm-sign sign kept input
+}
+
+@test "tpm-sign sign, with a PIN, PCRs and two files" {
+    start_from "$BASE"
+    printf new >second
+    succeeded() { good guarded input.sig && good guarded second.sig; }
+    unharmed() { false; }
+    campaign "tpm memory crypto file" tpm-sign sign guarded --pin-file "$BATS_FILE_TMPDIR/pin" input second
+}
+
+@test "PCRs that change during Sign: the policy again, no second Load" {
+    start_from "$BASE"
+    names() {
+        TCTI_PCAP_FILE=$PWD/capture SEALRING_TCTI=pcap:$SEALRING_TCTI "$@"
+        "$helper/bus" capture | tr '\n' ' '
+        rm capture
+    }
+    tpm-sign keygen -q new --pcrs 0+7
+    # The fifth call is Sign: the first one opens the TPM.
+    run names at tpm 5 changed tpm-sign sign new input
+    echo "$output: $(cat "$HIT" out err)"
+    [ "$(cat "$HIT")" = Esys_Sign ]
+    good new out
+    [ "$output" = "StartAuthSession PolicyPCR Load PolicyRestart PolicyPCR Sign FlushContext " ]
+}
+
+@test "tpm-sign keygen" {
+    start_from "$BASE"
+    succeeded() { signs new && signs kept && well_formed; }
+    # The key, if it is there, is whole, but for what can be made from it.
+    unharmed() {
+        [ ! -e state/keys/new.pem ] || tpm-sign verify -q new -s <(tpm-sign sign new input) input || return
+        tpm-sign delete -q -f new 2>/dev/null || true
+        again tpm-sign keygen -q new && succeeded
+    }
+    campaign "tpm memory crypto file" tpm-sign -q keygen new
+}
+
+@test "tpm-sign import" {
+    start_from "$BASE"
+    succeeded() { signs new && cmp -s state/keys/new.pub <(openssl pkey -in "$BATS_FILE_TMPDIR/soft" -pubout); }
+    unharmed() {
+        [ ! -e state/keys/new.pem ] || tpm-sign verify -q new -s <(tpm-sign sign new input) input || return
+        tpm-sign delete -q -f new 2>/dev/null || true
+        again tpm-sign import -q new "$BATS_FILE_TMPDIR/soft" && succeeded
+    }
+    campaign "tpm memory crypto file" tpm-sign -q import new "$BATS_FILE_TMPDIR/soft"
+}
+
+@test "tpm-sign passwd" {
+    start_from "$BASE"
+    succeeded() { signs guarded --pin-file "$BATS_FILE_TMPDIR/new-pin"; }
+    unharmed() {
+        signs guarded --pin-file "$BATS_FILE_TMPDIR/pin" 2>/dev/null || succeeded || return
+        cp -a "$from/keys/guarded.pem" state/keys/
+        again tpm-sign -q passwd guarded --pin-file "$BATS_FILE_TMPDIR/pin" \
+            --new-pin-file "$BATS_FILE_TMPDIR/new-pin" && succeeded
+    }
+    campaign "tpm memory crypto file" tpm-sign -q passwd guarded \
+        --pin-file "$BATS_FILE_TMPDIR/pin" --new-pin-file "$BATS_FILE_TMPDIR/new-pin"
+}
+
+@test "tpm-sign delete" {
+    start_from "$BASE"
+    succeeded() { [ "$(ls state/keys)" = $'guarded.pem\nguarded.pub' ]; }
+    unharmed() {
+        [ ! -e state/keys/kept.pem ] || tpm-sign verify -q kept -s <(tpm-sign sign kept input) input || return
+        tpm-sign delete -q -f kept 2>/dev/null || true
+        succeeded
+    }
+    campaign "memory file" tpm-sign -q delete --force kept
+}
+
+@test "tpm-sign list, a request and a certificate" {
+    start_from "$BASE"
+    unharmed() { false; }
+    succeeded() { [ "$(wc -l <out)" -eq 2 ]; }
+    campaign "memory file" tpm-sign list
+    succeeded() { openssl req -in out -noout -verify 2>/dev/null; }
+    campaign "tpm" tpm-sign csr kept --subject /CN=x
+    succeeded() { openssl verify -CAfile out out >/dev/null; }
+    campaign "tpm" tpm-sign cert self-sign kept --subject /CN=x
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Killed at every system call, with a ring that is changed through another: either the old
+# or the new keys open all, never neither.
+# shellcheck disable=SC2154 # helper: from common.bash
+
+load kill
+
+setup_file() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=escrow \
+        -keyout "$BATS_FILE_TMPDIR/escrow.key" -out "$BATS_FILE_TMPDIR/escrow.pem" 2>/dev/null
+    tpm_start
+    boot_state
+    extend 15 "the initramfs was left"
+    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/base && mkdir "$BATS_TEST_TMPDIR"
+    store_new
+    seal key old --escrow "$BATS_FILE_TMPDIR/escrow.pem"
+    seal other kept
+    tpm-ring -q create boot --manage yes --escrow "$BATS_FILE_TMPDIR/escrow.pem"
+    printf early | tpm-seal -q --ring boot early
+}
+
+# Ring boot is opened through ring system, and its secret is there.
+also_there() {
+    one_of "$("$helper/boot" secret boot early 2>&1)" early
+}
+
+@test "tpm-reseal now of ring boot, killed at every system call" {
+    campaign "old" tpm-reseal -q now boot
+}
+
+@test "tpm-ring rotate of ring boot, killed at every system call" {
+    campaign "old" tpm-ring -q rotate boot --escrow "$BATS_FILE_TMPDIR/escrow.pem"
+    # The old key is not kept beside the new one any longer than needed.
+    restore
+    tpm-ring -q rotate boot --escrow "$BATS_FILE_TMPDIR/escrow.pem"
+    kept=secrets/boot.manage.cms
+    [ "$(wc -c <state/rings/system/$kept)" = "$(wc -c <"$BASE/rings/system/$kept")" ]
+}
+
+@test "tpm-ring rotate of ring system, which has boot's key, killed at every system call" {
+    campaign "old" tpm-ring -q rotate system --escrow "$BATS_FILE_TMPDIR/escrow.pem"
+}

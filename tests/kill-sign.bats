@@ -1,0 +1,139 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# tpm-sign killed at every system call: afterwards a key is there, whole, or not there.
+# shellcheck disable=SC2154,SC2317 # helper: from common.bash; next and whole are called by name
+
+load common
+
+setup_file() {
+    tpm_start
+    boot_state
+    tpm2_dictionarylockout -Q --setup-parameters -n 100000 -t 10000 -l 10000
+    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/base && mkdir "$BATS_TEST_TMPDIR"
+    store_new
+    printf 'correct horse battery' >"$BATS_FILE_TMPDIR/pin"
+    printf 'another long PIN' >"$BATS_FILE_TMPDIR/new-pin"
+    tpm-sign keygen -q kept
+    tpm-sign keygen -q guarded --pin-file "$BATS_FILE_TMPDIR/pin" 2>/dev/null
+    tpm-sign cert self-sign kept --subject /CN=kept | tpm-sign cert install -q kept
+}
+
+setup() {
+    store_new
+    BASE=$BATS_FILE_TMPDIR/base/state
+    old=$BATS_FILE_TMPDIR/pin new=$BATS_FILE_TMPDIR/new-pin
+    echo "a message" >message
+}
+
+teardown() {
+    no_handles_left
+}
+
+teardown_file() {
+    tpm_stop
+}
+
+# The leak checker of a sanitizer build can't work under a tracer.
+traced() {
+    ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 strace -f -qq "$@" </dev/null >/dev/null 2>err
+}
+
+# calls COMMAND: the names of the system calls it makes, but for those that concern only the
+# process itself: what is outside is then as it was at the call before
+calls() {
+    traced -o trace "$@" && sed -n 's/^[0-9]* *\([a-z_0-9]*\)(.*/\1/p' trace | sort -u |
+        grep -vxE 'm(map|protect|unmap|remap|lock|unlock|advise)|brk|futex|get[a-z]*id|close|.*stat|rt_sig.*|set_.*|arch_prctl|prlimit64|rseq'
+}
+
+# signs KEY [OPTIONS]: and its signature is good
+signs() {
+    tpm-sign sign "$@" message -o sig 2>err2 && tpm-sign verify -q "$1" -s sig message
+}
+
+restore() {
+    rm -rf state
+    cp -a "$BASE" state
+}
+
+complain() {
+    bad=$((bad + 1))
+    echo "killed at $call $n: $1: exit status $status: $(cat err err2): $(find state)"
+}
+
+check_point() {
+    points=$((points + 1))
+    ((status == 137)) || complain "not killed"
+    "$helper/handles" "$SEALRING_TCTI" flush >left || flushed=$((flushed + 1))
+    diff -r "$BASE" state >/dev/null || changed=$((changed + 1))
+    whole || complain "neither old nor new"
+    "$@" 2>err2 || complain "the next one"
+    [ -z "$(find state -name '.*')" ] || complain "left hidden"
+}
+
+# campaign COMMAND -- NEXT: kill it at each system call, of each kind; NEXT has to succeed
+# after that, and leaves nothing hidden. Without bats' trap on every line.
+campaign() (
+    trap - DEBUG
+    set +eET
+    points=0 changed=0 flushed=0 bad=0
+    command=()
+    while [ "$1" != -- ]; do
+        command+=("$1")
+        shift
+    done
+    shift
+    restore
+    for call in $(calls "${command[@]}"); do
+        for ((n = 1; ; n++)); do
+            restore
+            status=0
+            traced -o /dev/null -e trace="$call" -e inject="$call:signal=SIGKILL:when=$n" \
+                "${command[@]}" || status=$?
+            ((status != 0)) || break
+            check_point "$@"
+        done
+    done 2>/dev/null
+    echo "# $BATS_TEST_DESCRIPTION: $points points, $changed of them after a file changed" >&3
+    echo "$points points, $changed changed, $flushed with handles, $bad bad"
+    ((points > 50 && changed > least && points > changed && bad == 0))
+)
+
+@test "keygen, killed at every system call" {
+    least=5
+    whole() {
+        cmp -s "$BASE/keys/kept.pem" state/keys/kept.pem &&
+            { [ ! -e state/keys/new.pem ] || signs new; }
+    }
+    next() {
+        [ ! -e state/keys/new.pem ] || tpm-sign delete -q --force new || return
+        tpm-sign keygen -q new && signs new && [ -s state/keys/new.pub ]
+    }
+    campaign tpm-sign keygen -q new -- next
+}
+
+@test "passwd, killed at every system call" {
+    least=5
+    whole() {
+        signs guarded --pin-file "$old" || signs guarded --pin-file "$new"
+    }
+    next() {
+        signs guarded --pin-file "$new" ||
+            tpm-sign -q passwd guarded --pin-file "$old" --new-pin-file "$new" || return
+        tpm-sign -q passwd guarded --pin-file "$new" --new-pin-file "$old" &&
+            signs guarded --pin-file "$old"
+    }
+    campaign tpm-sign passwd -q guarded --pin-file "$old" --new-pin-file "$new" -- next
+}
+
+@test "delete, killed at every system call" {
+    least=2
+    whole() {
+        cmp -s "$BASE/keys/guarded.pem" state/keys/guarded.pem &&
+            { [ ! -e state/keys/kept.pem ] || signs kept; }
+    }
+    next() {
+        [ ! -e state/keys/kept.pem ] || tpm-sign delete -q --force kept || return
+        [ "$(ls state/keys)" = $'guarded.pem\nguarded.pub' ]
+    }
+    campaign tpm-sign delete -q --force kept -- next
+}

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# What the kill tests share: a program is killed at every system call, then everything is
+# looked at. A test file makes the store "base", and says with also_there what else must be
+# there.
+
+load common
+
+setup() {
+    store_new
+    BASE=$BATS_FILE_TMPDIR/base/state
+    ESCROW=$BATS_FILE_TMPDIR/escrow.key
+    printf new >input
+}
+
+teardown() {
+    no_handles_left
+}
+
+teardown_file() {
+    tpm_stop
+}
+
+# traced STRACE-OPTIONS COMMAND. The leak checker of a sanitizer build can't work under a
+# tracer.
+traced() {
+    ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 strace -f -qq "$@" <input >/dev/null 2>err
+}
+
+# calls COMMAND: the names of the system calls it makes
+calls() {
+    traced -o trace "$@" && sed -n 's/^[0-9]* *\([a-z_0-9]*\)(.*/\1/p' trace | sort -u
+}
+
+# killed_at CALL N COMMAND: SIGKILL as the N-th CALL begins; 0 if there were fewer
+killed_at() {
+    traced -o /dev/null -e trace="$1" -e inject="$1:signal=SIGKILL:when=$2" "${@:3}"
+}
+
+# one_of FOUND WANTED...: it is one of those
+one_of() {
+    local wanted
+    for wanted in "${@:2}"; do
+        [ "$1" != "$wanted" ] || return 0
+    done
+    echo "found \"$1\" instead of one of: ${*:2}"
+    return 1
+}
+
+# A killed program can't flush; its objects wait on the TPM until somebody does.
+check() {
+    "$helper/handles" "$SEALRING_TCTI" flush >left || flushed=$((flushed + 1))
+    one_of "$(tpm-unseal key 2>&1)" "$@" && also_there
+}
+
+hidden() {
+    find state -mindepth 1 -name '.*'
+}
+
+# What was left half-way goes with the next write, which succeeds; recovery is not hurt.
+check_changed() {
+    [ -z "$(hidden)" ] || leftover=$((leftover + 1))
+    [[ $(tpm-ring list) == *"2 secrets"* ]] &&
+        one_of "$(tpm-unseal other 2>&1)" kept &&
+        one_of "$(tpm-unseal --escrow-key "$ESCROW" key 2>&1)" old new &&
+        "$@" <input 2>err && [ -z "$(hidden)" ] &&
+        one_of "$(tpm-unseal --escrow-key "$ESCROW" other 2>&1)" kept
+}
+
+restore() {
+    rm -rf state
+    cp -a "$BASE" state
+}
+
+complain() {
+    bad=$((bad + 1))
+    echo "killed at $call $n: $1: exit status $status: $(cat err): $(find state)"
+}
+
+# check_point COMMAND: after the kill
+check_point() {
+    points=$((points + 1))
+    ((status == 137)) || complain "not killed"
+    check "${states[@]}" || complain "does not open"
+    diff -r "$BASE" state >/dev/null || {
+        changed=$((changed + 1))
+        check_changed "$@" || complain "the next write"
+    }
+}
+
+# campaign "STATE..." COMMAND: kill it at each system call, of each kind, until it ends by
+# itself. Without bats' trap on every line.
+campaign() (
+    trap - DEBUG
+    set +eET
+    points=0 changed=0 leftover=0 flushed=0 bad=0
+    read -ra states <<<"$1"
+    restore
+    for call in $(calls "${@:2}"); do
+        for ((n = 1; ; n++)); do
+            restore
+            status=0
+            killed_at "$call" $n "${@:2}" || status=$?
+            ((status != 0)) || break
+            check_point "${@:2}"
+        done
+        # It has ended: that is the new state.
+        check "${states[-1]}" || complain "not done"
+    done 2>/dev/null
+    echo "# $BATS_TEST_DESCRIPTION: $points points, $changed of them after a file changed" >&3
+    echo "$points points, $changed changed, $leftover with leftovers, $flushed with handles, $bad bad"
+    # Kills came before, while and after the TPM was used, and before and after a rename.
+    ((points > 200 && changed > 20 && leftover > 10 && flushed > 10 && points > changed && bad == 0))
+)

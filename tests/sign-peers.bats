@@ -1,0 +1,453 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Keys beside other programs: what stock openssl, ssh-keygen, tpm2-tools and the tpm2
+# provider say of our signatures and files, and we of theirs; what the bus shows.
+# shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
+
+load common
+
+provider=(-provider tpm2 -provider default -propquery '?provider=tpm2')
+pin="correct horse battery"
+
+setup_file() {
+    tpm_start
+    boot_state
+    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    # Keys of all kinds that the TPM has, made once.
+    export SEALRING_CONFIG_DIR=/nonexistent SEALRING_STATE_DIR=$BATS_FILE_TMPDIR/state
+    for type in $(tpm-sign algs | sed -n 's/ *yes$//p'); do
+        case $type in
+        rsa*) tpm-sign keygen -q "$type" -t "$type" --usage both ;;
+        *) tpm-sign keygen -q "$type" -t "$type" ;;
+        esac
+    done
+    BASE=$SEALRING_STATE_DIR
+    export BASE
+}
+
+setup() {
+    store_new
+    cp -a "$BASE" "$SEALRING_STATE_DIR"
+    KEYS=$SEALRING_STATE_DIR/keys
+    export TPM2OPENSSL_TCTI=$SEALRING_TCTI
+    printf %s "$pin" >pin
+    echo "a message" >message
+    echo "another message" >other
+    mapfile -t types < <(tpm-sign list | cut -d' ' -f1)
+    [ "${#types[@]}" -ge 5 ]
+}
+
+teardown() {
+    no_handles_left
+}
+
+teardown_file() {
+    tpm_stop
+}
+
+# accepted KEY HASH [OPTIONS]: stock openssl says that sig is of this key and "message"
+accepted() {
+    openssl dgst "-$2" -verify "$KEYS/$1.pub" "${@:3}" -signature sig message >/dev/null 2>&1
+}
+
+refused() {
+    run openssl dgst "-$2" -verify "$KEYS/$1.pub" "${@:3}" -signature sig other
+    [ "$status" -ne 0 ]
+}
+
+# -- signatures -----------------------------------------------------------------------------
+
+@test "every kind of key with every hash: accepted by stock openssl, of this message only" {
+    count=0
+    for key in "${types[@]}"; do
+        for hash in sha256 sha384 sha512; do
+            tpm-sign sign "$key" --hash $hash message -o sig
+            accepted "$key" $hash
+            refused "$key" $hash
+            tpm-sign verify -q "$key" --hash $hash -s sig message
+            fails 8 tpm-sign verify "$key" --hash $hash -s sig other
+            openssl dgst -$hash -binary message >digest
+            tpm-sign sign "$key" --hash $hash --digest digest -o sig
+            accepted "$key" $hash
+            openssl dgst -$hash -r message | cut -d' ' -f1 >digest.hex
+            tpm-sign sign "$key" --hash $hash --digest <digest.hex >sig
+            accepted "$key" $hash
+            tpm-sign verify -q "$key" --hash $hash --digest -s sig digest
+            count=$((count + 1))
+            [[ $key == rsa* ]] || continue
+            tpm-sign sign "$key" --hash $hash --pss message -o sig
+            accepted "$key" $hash -sigopt rsa_padding_mode:pss
+            refused "$key" $hash -sigopt rsa_padding_mode:pss
+            tpm-sign verify -q "$key" --pss --hash $hash -s sig message
+            fails 8 tpm-sign verify "$key" --hash $hash -s sig message
+        done
+    done
+    echo "# $count combinations of key and hash" >&3
+    [ "$count" -ge 15 ]
+}
+
+@test "without --hash the curve decides" {
+    for pair in p256:sha256 p384:sha384 p521:sha512 rsa2048:sha256; do
+        tpm-sign sign "${pair%:*}" message -o sig
+        accepted "${pair%:*}" "${pair#*:}"
+    done
+}
+
+@test "plain and tss: of the right length, verified here and by tpm2-tools" {
+    count=0
+    for key in "${types[@]}"; do
+        tpm-sign sign "$key" --format plain message -o sig
+        case $key in
+        p256) size=64 ;; p384) size=96 ;; p521) size=132 ;;
+        rsa*) size=$((${key#rsa} / 8)) ;;
+        esac
+        [ "$(stat -c %s sig)" -eq "$size" ]
+        tpm-sign verify -q "$key" --format plain -s sig message
+        fails 8 tpm-sign verify "$key" --format plain -s sig other
+
+        tpm-sign sign "$key" --format tss --hash sha256 message -o sig
+        tpm-sign verify -q "$key" --format tss --hash sha256 -s sig message
+        fails 8 tpm-sign verify "$key" --format tss --hash sha384 -s sig message
+        # tpm2-tools load no others from PEM
+        case $key in
+        p*) kind=ecc ;; rsa2048) kind=rsa ;; *) continue ;;
+        esac
+        count=$((count + 1))
+        tpm2_loadexternal -Q -C n -G "$kind" -u "$KEYS/$key.pub" -c pub.ctx
+        tpm2_verifysignature -Q -c pub.ctx -g sha256 -m message -s sig
+        run tpm2_verifysignature -Q -c pub.ctx -g sha256 -m other -s sig
+        [ "$status" -ne 0 ]
+        tpm2_flushcontext -t
+    done
+    [ "$count" -eq 4 ]
+}
+
+@test "a damaged signature of any form is refused, wherever the byte is" {
+    count=0
+    for form in der plain tss ssh; do
+        tpm-sign sign p256 --format $form message -o good
+        size=$(stat -c %s good)
+        for ((at = 0; at < size; at += 7)); do
+            cp good sig
+            printf '\x5a' | dd of=sig bs=1 seek=$at conv=notrunc status=none
+            cmp -s good sig || fails 8 tpm-sign verify p256 --format $form -s sig message
+            count=$((count + 1))
+        done
+        head -c $((size - 1)) good >sig
+        [ $form = ssh ] || fails 8 tpm-sign verify p256 --format $form -s sig message
+        { cat good; echo x; } >sig
+        [ $form = ssh ] || fails 8 tpm-sign verify p256 --format $form -s sig message
+    done
+    [ "$count" -ge 40 ]
+}
+
+@test "signatures of a software key by stock openssl are accepted here" {
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out soft
+    tpm-sign import -q soft soft
+    openssl dgst -sha384 -sign soft -out sig message
+    tpm-sign verify -q soft -s sig message
+    openssl dgst -sha256 -sign soft -out sig message
+    tpm-sign verify -q soft --hash sha256 -s sig message
+    fails 8 tpm-sign verify soft -s sig message
+}
+
+# -- OpenSSH ------------------------------------------------------------------------------------
+
+@test "ssh-keygen accepts our signatures, of each kind of key; and we its own" {
+    for key in "${types[@]}"; do
+        tpm-sign pubkey "$key" --format ssh >ssh.pub
+        [ "$(ssh-keygen -lf ssh.pub | cut -d' ' -f2)" = \
+            "$(tpm-sign info "$key" | sed -n 's/^Fingerprint: //p')" ]
+        echo "me $(cat ssh.pub)" >allowed
+        for hash in sha256 sha512; do
+            tpm-sign sign "$key" --format ssh --namespace git --hash $hash message -o sig
+            ssh-keygen -q -Y verify -n git -I me -f allowed -s sig <message
+            run ssh-keygen -q -Y verify -n git -I me -f allowed -s sig <other
+            [ "$status" -ne 0 ]
+            tpm-sign verify -q "$key" --format ssh --namespace git --hash $hash -s sig message
+        done
+        fails 8 tpm-sign verify "$key" --format ssh -s sig message
+        says 'another namespace than "file"'
+    done
+    for type in ecdsa rsa; do
+        ssh-keygen -q -t $type -N '' -f soft
+        fails 8 tpm-sign import soft soft
+        # what it says to do works
+        cp soft copy && ssh-keygen -q -p -m PKCS8 -N '' -f copy >/dev/null
+        tpm-sign import -q soft copy
+        ssh-keygen -q -Y sign -n file -f soft message 2>/dev/null
+        tpm-sign verify -q soft --format ssh -s message.sig message
+        fails 8 tpm-sign verify p256 --format ssh -s message.sig message
+        says "of another key"
+        tpm-sign delete -q -f soft
+        rm -f soft* copy message.sig
+    done
+}
+
+# -- decryption ---------------------------------------------------------------------------------
+
+@test "what stock openssl encrypts is decrypted: OAEP with each hash, and PKCS#1 v1.5" {
+    echo "a secret" >secret
+    for key in $(printf '%s\n' "${types[@]}" | grep rsa); do
+        for hash in sha1 sha256 sha384 sha512; do
+            openssl pkeyutl -encrypt -pubin -inkey "$KEYS/$key.pub" -in secret -out cipher \
+                -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:$hash
+            tpm-sign decrypt "$key" --hash $hash cipher | cmp - secret
+            fails 8 tpm-sign decrypt "$key" --rsaes cipher
+        done
+        openssl pkeyutl -encrypt -pubin -inkey "$KEYS/$key.pub" -in secret -out cipher
+        tpm-sign decrypt "$key" --rsaes cipher -o plain
+        cmp plain secret
+        [ "$(stat -c %a plain)" = 600 ]
+        fails 8 tpm-sign decrypt "$key" cipher
+        one_line
+    done
+    [ "$(commands tpm-sign decrypt rsa2048 --rsaes <(openssl pkeyutl -encrypt -pubin \
+        -inkey "$KEYS/rsa2048.pub" -in secret))" = "StartAuthSession Load RSA_Decrypt FlushContext" ]
+    fails 8 tpm-sign decrypt rsa2048 message
+    fails 2 tpm-sign decrypt p256 cipher
+    tpm-sign keygen -q signer -t rsa2048
+    fails 2 tpm-sign decrypt signer cipher
+    tpm-sign keygen -q decrypter -t rsa2048 --usage decrypt
+    fails 2 tpm-sign sign decrypter message
+}
+
+# -- import -------------------------------------------------------------------------------------
+
+@test "private keys of each form come in, and are the same keys" {
+    count=0
+    for curve in P-256 P-384 P-521; do
+        openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:$curve -out pkcs8.$curve
+        openssl ec -in pkcs8.$curve -out sec1.$curve 2>/dev/null
+        openssl ec -in pkcs8.$curve -outform DER -out der.$curve 2>/dev/null
+    done
+    openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out pkcs8.rsa 2>/dev/null ||
+        openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out pkcs8.rsa 2>/dev/null
+    openssl rsa -in pkcs8.rsa -traditional -out pkcs1.rsa 2>/dev/null
+    openssl pkcs8 -topk8 -nocrypt -in pkcs8.rsa -outform DER -out der.rsa
+    for file in pkcs8.* sec1.* der.* pkcs1.*; do
+        tpm-sign import -q "$file" "$file"
+        diff "$KEYS/$file.pub" <(openssl pkey -in "$file" -pubout 2>/dev/null ||
+            openssl pkey -inform DER -in "$file" -pubout)
+        tpm-sign sign "$file" --hash sha256 message -o sig
+        accepted "$file" sha256
+        tpm-sign info "$file" | grep -q imported
+        count=$((count + 1))
+    done
+    [ "$count" -eq 12 ]
+    # with a PIN and PCRs; from standard input
+    tpm-sign import -q both --pin-file pin --pcrs 0+7 <sec1.P-256 2>/dev/null
+    tpm-sign sign both --pin-file pin message -o sig
+    accepted both sha256
+    fails 4 setsid -w tpm-sign sign both message
+}
+
+@test "what no TPM holds, or is no private key, is refused with a reason" {
+    openssl genpkey -algorithm ED25519 -out ed25519
+    fails 2 tpm-sign import x ed25519
+    says "none of the keys that a TPM holds"
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp256k1 -out secp256k1
+    fails 2 tpm-sign import x secp256k1
+    fails 8 tpm-sign import x message
+    fails 8 tpm-sign import x "$KEYS/p256.pub"
+    : >empty
+    fails 8 tpm-sign import x empty
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out plain
+    openssl pkcs8 -topk8 -in plain -passout pass:sesame -out encrypted
+    fails 4 setsid -w tpm-sign import x encrypted
+    run "$helper/pty" "Passphrase of the private key:" wrong -- tpm-sign import x encrypted
+    says "wrong passphrase"
+    [ ! -e "$KEYS/x.pem" ]
+    run "$helper/pty" "Passphrase of the private key:" sesame -- tpm-sign import x encrypted
+    diff "$KEYS/x.pub" <(openssl pkey -in plain -pubout)
+}
+
+# -- the bus ------------------------------------------------------------------------------------
+
+# captured NAME COMMAND...: the bus while it runs, into NAME.pcap
+captured() {
+    TCTI_PCAP_FILE=$PWD/$1.pcap SEALRING_TCTI=pcap:$SEALRING_TCTI "${@:2}"
+}
+
+# crossed FILE HEX: whether these bytes are in the capture
+crossed() {
+    [ "${#2}" -ge 16 ]
+    [ "$(stat -c %s "$1")" -gt 1000 ]
+    [ "$(xxd -p "$1" | tr -d '\n' | grep -oc "$2")" -ge 1 ]
+}
+
+hex() {
+    xxd -p "$1" | tr -d '\n'
+}
+
+@test "no PIN, private key or plaintext is on the bus; the same search finds those of other tools" {
+    printf 'another long PIN' >new
+    printf 'a plaintext of some length' >secret
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out soft
+    private=$(openssl pkey -in soft -text -noout | sed -n '/^priv:/,/^pub:/p' | grep '^ ' |
+        tr -d ' :\n' | sed 's/^00//')
+    [ "${#private}" -eq 64 ]
+    openssl pkeyutl -encrypt -pubin -inkey "$KEYS/rsa2048.pub" -in secret -out cipher
+    {
+        captured keygen tpm-sign keygen -q guarded --pin-file pin
+        captured sign tpm-sign sign guarded --pin-file pin message
+        captured passwd tpm-sign passwd -q guarded --pin-file pin --new-pin-file new
+        captured import tpm-sign import -q soft --pin-file pin soft
+        captured decrypt tpm-sign decrypt rsa2048 --rsaes cipher
+    } >/dev/null 2>&1
+    count=0
+    for capture in keygen sign passwd import decrypt; do
+        "$helper/bus" $capture.pcap | grep -qx StartAuthSession
+        for bytes in "$(hex pin)" "$(hex new)" "$private" "$(hex secret)"; do
+            run crossed $capture.pcap "$bytes"
+            [ "$status" -ne 0 ]
+            count=$((count + 1))
+        done
+    done
+    [ "$count" -eq 20 ]
+
+    export TPM2TOOLS_TCTI=pcap:$SEALRING_TCTI
+    TCTI_PCAP_FILE=$PWD/peer-import.pcap tpm2_loadexternal -Q -C n -G ecc -r soft -c soft.ctx
+    crossed peer-import.pcap "$private"
+    TCTI_PCAP_FILE=$PWD/peer-pin.pcap tpm2_create -Q -C 0x81000001 -G ecc -p "$pin" -u u -r r
+    crossed peer-pin.pcap "$(hex pin)"
+    TPM2TOOLS_TCTI=$SEALRING_TCTI tpm2_flushcontext -t
+    TPM2TOOLS_TCTI=$SEALRING_TCTI tpm2_load -Q -r "$KEYS/rsa2048.pem" -c key.ctx
+    TCTI_PCAP_FILE=$PWD/peer-decrypt.pcap tpm2_rsadecrypt -c key.ctx -s rsaes -o plain cipher
+    cmp plain secret
+    crossed peer-decrypt.pcap "$(hex secret)"
+    TPM2TOOLS_TCTI=$SEALRING_TCTI tpm2_flushcontext -t
+    TPM2TOOLS_TCTI=$SEALRING_TCTI tpm2_flushcontext -l
+}
+
+# -- the tpm2 provider, tpm2-tools ----------------------------------------------------------------
+
+@test "our files in the tpm2 provider: signatures, with PIN, a request" {
+    count=0
+    for key in "${types[@]}"; do
+        openssl pkeyutl "${provider[@]}" -sign -inkey "$KEYS/$key.pem" -rawin -in message \
+            -digest sha256 -out sig
+        accepted "$key" sha256
+        tpm-sign verify -q "$key" --hash sha256 -s sig message
+        count=$((count + 1))
+    done
+    [ "$count" -ge 5 ]
+    tpm-sign keygen -q guarded --pin-file pin 2>/dev/null
+    openssl pkeyutl "${provider[@]}" -sign -inkey "$KEYS/guarded.pem" -passin "pass:$pin" \
+        -rawin -in message -digest sha256 -out sig
+    accepted guarded sha256
+    openssl req "${provider[@]}" -new -key "$KEYS/p256.pem" -subj /CN=x -out request
+    openssl req -in request -noout -verify
+    "$helper/handles" "$SEALRING_TCTI" flush || :
+}
+
+@test "the configuration that openssl-conf prints makes openssl use our keys by itself" {
+    tpm-sign openssl-conf >openssl.cnf
+    tpm-sign openssl-conf other.cnf
+    cmp openssl.cnf other.cnf
+    run openssl pkeyutl -sign -inkey "$KEYS/p256.pem" -rawin -in message -digest sha256 -out sig
+    [ "$status" -ne 0 ]
+    OPENSSL_CONF=$PWD/openssl.cnf openssl pkeyutl -sign -inkey "$KEYS/p256.pem" -rawin -in message \
+        -digest sha256 -out sig
+    accepted p256 sha256
+    "$helper/handles" "$SEALRING_TCTI" flush || :
+    # and leaves us alone: the provider would take the TPM's only connection
+    export OPENSSL_CONF=$PWD/openssl.cnf
+    [ "$(commands timeout 20 tpm-sign sign p256 message)" = "Load Sign FlushContext" ]
+    timeout 20 tpm-sign verify -q p256 -s out message
+    unset OPENSSL_CONF
+}
+
+@test "files of the provider and of tpm2-tools work here" {
+    openssl genpkey "${provider[@]}" -algorithm EC -pkeyopt group:P-256 -out theirs.pem 2>/dev/null
+    tpm-sign pubkey ./theirs.pem >theirs.pub
+    openssl pkey "${provider[@]}" -in theirs.pem -pubout 2>/dev/null | diff theirs.pub -
+    tpm-sign sign ./theirs.pem message -o sig
+    openssl dgst -sha256 -verify theirs.pub -signature sig message
+    openssl genpkey "${provider[@]}" -algorithm RSA -pkeyopt bits:2048 -pkeyopt "user-auth:$pin" \
+        -out guarded.pem 2>/dev/null
+    tpm-sign sign ./guarded.pem --pin-file pin message -o sig
+    tpm-sign verify -q ./guarded.pem -s sig message
+    printf 'another long PIN' >new
+    tpm-sign passwd -q ./guarded.pem --pin-file pin --new-pin-file new 2>/dev/null
+    openssl pkeyutl "${provider[@]}" -sign -inkey guarded.pem -passin file:new -rawin -in message \
+        -digest sha256 -out sig
+    tpm-sign verify -q ./guarded.pem -s sig message
+    tpm2_create -Q -C 0x81000001 -G ecc -p "$pin" -u pub -r priv
+    tpm2_encodeobject -C 0x81000001 -u pub -r priv -o tools.pem
+    tpm2_flushcontext -t
+    tpm2_flushcontext -l
+    tpm-sign sign ./tools.pem --pin-file pin message -o sig
+    tpm-sign verify -q ./tools.pem -s sig message
+    "$helper/handles" "$SEALRING_TCTI" flush || :
+}
+
+@test "our files in tpm2-tools" {
+    openssl dgst -sha256 -binary message >digest
+    for key in "${types[@]}"; do
+        tpm2_load -Q -r "$KEYS/$key.pem" -c key.ctx
+        tpm2_sign -Q -c key.ctx -g sha256 -d -f plain -o sig digest
+        tpm2_flushcontext -t
+        accepted "$key" sha256
+    done
+}
+
+# -- certificates ---------------------------------------------------------------------------------
+
+@test "requests and self-signed certificates are accepted by stock openssl" {
+    count=0
+    for key in "${types[@]}"; do
+        for option in "" --pss "--hash sha512"; do
+            [[ $key == rsa* || $option != --pss ]] || continue
+            # shellcheck disable=SC2086 # words
+            tpm-sign csr "$key" $option --subject '/C=DE/O=A \/ B/CN=example.org' \
+                --alt-name DNS:example.org --alt-name IP:192.0.2.1 -o request
+            openssl req -in request -noout -verify
+            openssl req -in request -noout -text >text
+            grep -q 'Subject: C = DE, O = A / B, CN = example.org' text
+            grep -q 'DNS:example.org, IP Address:192.0.2.1' text
+            openssl req -in request -noout -pubkey | cmp - "$KEYS/$key.pub"
+            # shellcheck disable=SC2086 # words
+            tpm-sign cert self-sign "$key" $option --days 7 --subject /CN=example.org \
+                --alt-name DNS:example.org -o certificate
+            openssl verify -CAfile certificate certificate
+            openssl x509 -in certificate -noout -checkend $((6 * 86400))
+            run openssl x509 -in certificate -noout -checkend $((8 * 86400))
+            [ "$status" -ne 0 ]
+            openssl x509 -in certificate -noout -checkhost example.org | grep -q 'does match'
+            count=$((count + 1))
+        done
+    done
+    echo "# $count kinds of certificates" >&3
+    [ "$count" -ge 10 ]
+    # Two are not the same one.
+    [ "$(tpm-sign cert self-sign p256 --subject /CN=x | openssl x509 -noout -serial)" != \
+        "$(tpm-sign cert self-sign p256 --subject /CN=x | openssl x509 -noout -serial)" ]
+}
+
+@test "subjects and names that are wrong: exit 2, one line" {
+    for subject in "" / CN=x /CN /=x "/NONSENSE=x" "/C=toolong" "/CN=$(printf %0300d 7)"; do
+        fails 2 tpm-sign csr p256 --subject "$subject"
+        one_line
+    done
+    for name in x DNS:a,DNS:b nonsense:x "IP:300.1.1.1" dirName:section; do
+        fails 2 tpm-sign csr p256 --subject /CN=x --alt-name "$name"
+        one_line
+    done
+    fails 2 tpm-sign csr p256
+    fails 2 tpm-sign cert self-sign p256 --subject /CN=x --days 0
+}
+
+@test "install: a certificate for this key, with its chain; another is refused" {
+    tpm-sign cert self-sign p256 --subject /CN=mine -o mine.crt
+    tpm-sign cert self-sign p384 --subject /CN=ca -o ca.crt
+    cat mine.crt ca.crt >chain.crt
+    tpm-sign cert install -q p256 chain.crt
+    cmp chain.crt "$KEYS/p256.crt"
+    tpm-sign info p256 | grep -q '^Certificate: *yes$'
+    fails 8 tpm-sign cert install p256 ca.crt
+    says "not for this key"
+    fails 8 tpm-sign cert install p256 message
+    cmp chain.crt "$KEYS/p256.crt"
+    fails 2 tpm-sign cert install "$KEYS/p256.pem" mine.crt
+}

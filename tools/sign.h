@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the parts of tpm-sign share: its options and its commands. */
+#ifndef SIGN_H
+#define SIGN_H
+
+#include "choices.h"
+#include "sealring.h"
+#include "tool.h"
+
+/** struct sign_choices - what the options of tpm-sign were given */
+struct sign_choices {
+	bool json;
+	const char *type;
+	const char *usage;
+	const char *hash;
+	bool pss;
+	bool rsaes;
+	bool digest;
+	const char *format;
+	const char *name_space;
+	const char *signature;
+	const char *output;
+	bool encrypt_session;
+	const char *subject;
+	struct option_list alt_names;
+	const char *days;
+	bool force;
+};
+
+extern struct sign_choices sign_choices;
+
+/** struct key_work - what a command works with; all of it empty until it is needed */
+struct key_work {
+	struct sr_store *store;
+	struct sr_tpm *tpm;
+	struct sr_key *key;
+	struct chosen chosen;
+};
+
+#define _cleanup_key_work_ __attribute__((cleanup(key_work_done)))
+
+void key_work_done(struct key_work *work);
+
+/** key_work_load() - the store, and a key in it; the TPM too if @with_tpm */
+int key_work_load(struct key_work *work, const char *name, bool with_tpm,
+		  struct sr_err *err);
+
+/** key_output() - to --output, or standard output; what is no text not to a terminal */
+int key_output(const void *data, size_t size, bool text, struct sr_err *err);
+
+/** key_save() - to a file, replacing it */
+int key_save(const char *file, const void *data, size_t size, struct sr_err *err);
+
+/** key_sign_options() - how to sign, from the options */
+int key_sign_options(struct sr_sign_options *ret, struct sr_err *err);
+
+int cmd_keygen(int argc, char **argv, struct sr_err *err);
+int cmd_import(int argc, char **argv, struct sr_err *err);
+int cmd_list(int argc, char **argv, struct sr_err *err);
+int cmd_info(int argc, char **argv, struct sr_err *err);
+int cmd_pubkey(int argc, char **argv, struct sr_err *err);
+int cmd_passwd(int argc, char **argv, struct sr_err *err);
+int cmd_delete(int argc, char **argv, struct sr_err *err);
+int cmd_algs(int argc, char **argv, struct sr_err *err);
+int cmd_sign(int argc, char **argv, struct sr_err *err);
+int cmd_verify(int argc, char **argv, struct sr_err *err);
+int cmd_decrypt(int argc, char **argv, struct sr_err *err);
+int cmd_csr(int argc, char **argv, struct sr_err *err);
+int cmd_cert_self_sign(int argc, char **argv, struct sr_err *err);
+int cmd_cert_install(int argc, char **argv, struct sr_err *err);
+int cmd_openssl_conf(int argc, char **argv, struct sr_err *err);
+
+SR_DEFINE_CLEANUP(sr_key_freep, struct sr_key *, sr_key_free)
+#define _cleanup_key_ _cleanup_(sr_key_freep)
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tpm-sign: the life of a key, and what there is. */
+#include <errno.h>
+#include <string.h>
+
+#include "json.h"
+#include "prompt.h"
+#include "sign.h"
+
+#define PASSPHRASE_MAX 1024 /* bytes */
+#define PRIVATE_MAX 16384   /* bytes in a file with a private key */
+
+static int parse_usage(unsigned int *ret, struct sr_err *err)
+{
+	static const struct {
+		const char *name;
+		unsigned int usage;
+	} usages[] = {
+		{ "sign", SR_KEY_SIGN },
+		{ "decrypt", SR_KEY_DECRYPT },
+		{ "both", SR_KEY_SIGN | SR_KEY_DECRYPT },
+	};
+	const char *name = sign_choices.usage ?: "sign";
+
+	for (size_t i = 0; i < SR_COUNT(usages); i++)
+		if (strcmp(usages[i].name, name) == 0) {
+			*ret = usages[i].usage;
+			return 0;
+		}
+	return sr_fail(err, -EINVAL, "no usage \"%s\": sign, decrypt or both", name);
+}
+
+static const char *usage_name(unsigned int usage)
+{
+	return usage == SR_KEY_SIGN	 ? "sign"
+	       : usage == SR_KEY_DECRYPT ? "decrypt"
+					 : "both";
+}
+
+/* All is chosen and asked for before anything is made. */
+static int choose(struct key_work *work, const char *name, struct sr_key_options *ret,
+		  struct sr_err *err)
+{
+	int r = parse_usage(&ret->usage, err);
+
+	if (r == 0)
+		r = tool_store(&work->store, err);
+	if (r == 0)
+		r = tool_tpm(work->store, &work->tpm, err);
+	if (choices.pin_file)
+		choices.pin = true;
+	if (r == 0)
+		r = choices_ring(work->tpm, name, false, &work->chosen, err);
+	if (r < 0)
+		return r;
+	ret->type = sign_choices.type;
+	ret->pcrs = choices.pcrs;
+	ret->pin = work->chosen.options.pin;
+	ret->accept_unmeasured = choices.accept_unmeasured;
+	return 0;
+}
+
+static int say_made(const struct key_work *work, const char *what, struct sr_err *err)
+{
+	struct sr_key_info info;
+	int r = sr_key_info(work->key, &info, err);
+
+	if (r == 0)
+		tool_say("%s key %s (%s) in %s: %s", what, info.name, info.type,
+			 sr_store_path(work->store), info.ssh);
+	return r;
+}
+
+int cmd_keygen(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_key_work_ struct key_work work = { 0 };
+	struct sr_key_options options = { 0 };
+	int r = choose(&work, argv[0], &options, err);
+
+	(void)argc;
+	if (r == 0)
+		r = sr_key_generate(work.store, work.tpm, argv[0], &options, &work.key,
+				    err);
+	return r < 0 ? r : say_made(&work, "made", err);
+}
+
+static int give_passphrase(void *arg, const char *name, struct sr_secret *ret,
+			   struct sr_err *err)
+{
+	char question[64];
+
+	(void)arg;
+	(void)snprintf(question, sizeof(question), "Passphrase of %s", name);
+	return prompt_secret(question, PASSPHRASE_MAX, ret, err);
+}
+
+int cmd_import(int argc, char **argv, struct sr_err *err)
+{
+	static const struct sr_ask passphrase = { .pin = give_passphrase };
+	_cleanup_key_work_ struct key_work work = { 0 };
+	_cleanup_secret_ struct sr_secret content = { 0 };
+	const char *file = argc > 1 ? argv[1] : "-";
+	struct sr_key_options options = { 0 };
+	int r = sign_choices.type
+		    ? sr_fail(err, -EINVAL, "--type: an imported key has its own")
+		    : choose(&work, argv[0], &options, err);
+
+	if (r == 0)
+		r = choices_read_file(file, PRIVATE_MAX, &content, err);
+	if (r == 0)
+		r = sr_key_import(work.store, work.tpm, argv[0], &content, &passphrase,
+				  &options, &work.key, err);
+	return r < 0 ? r : say_made(&work, "imported", err);
+}
+
+static struct json_object *to_json(const struct sr_key_info *info)
+{
+	struct json_object *key = json_object_new_object();
+
+	json_add_text(key, "name", info->name);
+	json_add_text(key, "type", info->type);
+	json_add_text(key, "usage", usage_name(info->usage));
+	json_object_object_add(key, "pin", json_object_new_boolean(info->pin));
+	json_add_text(key, "pcrs", info->pcrs[0] ? info->pcrs : NULL);
+	json_object_object_add(key, "in_tpm", json_object_new_boolean(true));
+	json_object_object_add(key, "imported",
+			       json_object_new_boolean(!info->born_here));
+	json_add_text(key, "hash", info->hash);
+	json_add_time(key, "made", info->made);
+	json_add_text(key, "ssh_fingerprint", info->ssh);
+	json_add_text(key, "spki_sha256", info->spki);
+	return key;
+}
+
+static void print_line(const struct sr_key_info *info)
+{
+	printf("%s%s%s  %s  %s%s%s%s  %s\n", tool_bold(true, STDOUT_FILENO), info->name,
+	       tool_bold(false, STDOUT_FILENO), info->type, usage_name(info->usage),
+	       info->pin ? " PIN" : "", info->pcrs[0] ? " " : "", info->pcrs, info->ssh);
+}
+
+static int list_one(struct sr_store *store, const char *name, struct json_object *into,
+		    struct sr_err *err)
+{
+	_cleanup_key_ struct sr_key *key = NULL;
+	struct sr_key_info info;
+	int r = sr_key_load(store, name, &key, err);
+
+	if (r == 0)
+		r = sr_key_info(key, &info, err);
+	if (r < 0)
+		return r;
+	if (into)
+		json_object_array_add(into, to_json(&info));
+	else
+		print_line(&info);
+	return 0;
+}
+
+static void list_all(struct sr_store *store, char **names, struct json_object *into)
+{
+	for (char **name = names; *name; name++) {
+		struct sr_err why = { 0 };
+		int r = list_one(store, *name, into, &why);
+
+		if (r < 0 && r != -ENOKEY) /* removed meanwhile */
+			tool_complain(r, &why);
+	}
+	if (!into && !*names)
+		tool_say("no keys in %s: tpm-sign keygen makes one",
+			 sr_store_path(store));
+}
+
+int cmd_list(int argc, char **argv, struct sr_err *err)
+{
+	struct json_object *array = sign_choices.json ? json_object_new_array() : NULL;
+	_cleanup_store_ struct sr_store *store = NULL;
+	_cleanup_strv_ char **names = NULL;
+	int r = tool_store(&store, err);
+
+	if (r == 0 && argc == 0)
+		r = sr_store_keys(store, &names, err);
+	if (r == 0 && argc > 0)
+		r = list_one(store, argv[0], array, err);
+	else if (r >= 0)
+		list_all(store, names, array);
+	if (array && r >= 0)
+		json_print(array);
+	else
+		json_object_put(array);
+	return r < 0 ? r : 0;
+}
+
+static void print_details(const struct sr_key_info *info, bool certificate)
+{
+	char made[SR_TIME_TEXT];
+
+	sr_time_format(info->made, made);
+	printf("Key:         %s\nType:        %s, in the TPM%s\nUsage:       %s\n",
+	       info->name, info->type,
+	       info->born_here ? ", made there" : ", imported or able to move",
+	       usage_name(info->usage));
+	printf("PIN:         %s\n", !info->pin	    ? "none"
+				    : info->limited ? "yes, guessing is slowed down"
+						    : "yes, guessing is not slowed down");
+	printf("Bound to:    %s\nHash:        %s unless chosen\nMade:        %s\n",
+	       info->pcrs[0] ? info->pcrs : "nothing", info->hash,
+	       info->made ? made : "unknown");
+	printf("Certificate: %s\nFingerprint: %s\nSPKI:        %s\n",
+	       certificate ? "yes" : "none", info->ssh, info->spki);
+}
+
+int cmd_info(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_key_work_ struct key_work work = { 0 };
+	_cleanup_free_ char *certificate = NULL;
+	struct sr_key_info info;
+	int r;
+
+	if (sign_choices.json)
+		return cmd_list(argc, argv, err);
+	r = key_work_load(&work, argv[0], false, err);
+	if (r == 0)
+		r = sr_key_info(work.key, &info, err);
+	if (r < 0)
+		return r;
+	print_details(&info,
+		      sr_key_certificate(work.store, work.key, &certificate, NULL) == 0);
+	return 0;
+}
+
+int cmd_pubkey(int argc, char **argv, struct sr_err *err)
+{
+	const char *format = sign_choices.format ?: "pem";
+	bool ssh = strcmp(format, "ssh") == 0;
+	_cleanup_key_work_ struct key_work work = { 0 };
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	(void)argc;
+	if (!ssh && strcmp(format, "pem") != 0)
+		return sr_fail(err, -EINVAL, "no format \"%s\": pem or ssh", format);
+	r = key_work_load(&work, argv[0], false, err);
+	if (r == 0)
+		r = sr_key_public(work.key, ssh ? SR_FORM_SSH : SR_FORM_PEM, &text, err);
+	return r < 0 ? r : key_output(text, strlen(text), true, err);
+}
+
+int cmd_passwd(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_key_work_ struct key_work work = { 0 };
+	int r = key_work_load(&work, argv[0], true, err);
+
+	(void)argc;
+	choices.pin = true;
+	if (r == 0)
+		r = choices_ring(work.tpm, argv[0], true, &work.chosen, err);
+	if (r == 0)
+		r = sr_key_change_pin(work.store, work.key, work.tpm, choices_ask(),
+				      work.chosen.options.pin, err);
+	if (r == 0)
+		tool_say("key %s has a new PIN; copies of its old file keep the old one",
+			 argv[0]);
+	return r;
+}
+
+int cmd_delete(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_store_ struct sr_store *store = NULL;
+	char question[SR_NAME_MAX + 64];
+	int r = tool_store(&store, err);
+
+	(void)argc;
+	(void)snprintf(question, sizeof(question), "Delete key %.*s for good?",
+		       SR_NAME_MAX, argv[0]);
+	if (r == 0 && !sign_choices.force && !prompt_yes(question))
+		return sr_fail(err, -EINVAL,
+			       "key %s stays: --force deletes without asking", argv[0]);
+	if (r == 0)
+		r = sr_key_remove(store, argv[0], err);
+	if (r == 0)
+		tool_say("deleted key %s from %s", argv[0], sr_store_path(store));
+	return r;
+}
+
+static int show_type(struct sr_tpm *tpm, const char *type, struct json_object *into,
+		     struct sr_err *err)
+{
+	int r = sr_tpm_has_type(tpm, type, err);
+
+	if (r < 0)
+		return r;
+	if (into)
+		json_object_object_add(into, type, json_object_new_boolean(r));
+	else
+		printf("%-8s %s\n", type, r ? "yes" : "no");
+	return r;
+}
+
+int cmd_algs(int argc, char **argv, struct sr_err *err)
+{
+	struct json_object *object = sign_choices.json ? json_object_new_object() : NULL;
+	_cleanup_key_work_ struct key_work work = { 0 };
+	const char *type;
+	int r = tool_store(&work.store, err);
+
+	if (r == 0)
+		r = tool_tpm(work.store, &work.tpm, err);
+	if (r == 0 && argc > 0) {
+		r = show_type(work.tpm, argv[0], object, err);
+		if (r == 0)
+			tool_fail_silently(-EIO);
+	}
+	for (size_t i = 0; r >= 0 && argc == 0 && (type = sr_key_type_name(i)); i++)
+		r = show_type(work.tpm, type, object, err);
+	if (object && r >= 0)
+		json_print(object);
+	else
+		json_object_put(object);
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tpm-sign: signing, verifying, decrypting. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "sign.h"
+
+#define SIGNATURE_MAX 16384 /* bytes in a file with a signature */
+#define CIPHER_MAX 1024	    /* bytes that are decrypted */
+
+static int hex_digit(char letter)
+{
+	return letter >= '0' && letter <= '9'	? letter - '0'
+	       : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10
+	       : letter >= 'A' && letter <= 'F' ? letter - 'A' + 10
+						: -1;
+}
+
+/* "d2a84f...", as sha256sum writes it, with or without a newline. */
+static bool from_hex(const struct sr_secret *text, size_t size, struct sr_digest *ret)
+{
+	if (text->size < 2 * size || text->size > 2 * size + 1 ||
+	    (text->size > 2 * size && text->data[2 * size] != '\n'))
+		return false;
+	for (size_t i = 0; i < size; i++) {
+		int high = hex_digit((char)text->data[2 * i]);
+		int low = hex_digit((char)text->data[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		ret->data[i] = (uint8_t)(high << 4 | low);
+	}
+	ret->size = size;
+	return true;
+}
+
+/* The sizes of hashes are their names: "sha256" has 256 bits. */
+static int take_digest(const char *file, const char *hash, struct sr_digest *ret,
+		       struct sr_err *err)
+{
+	size_t size = (size_t)strtoul(hash + strlen("sha"), NULL, 10) / 8;
+	_cleanup_secret_ struct sr_secret text = { 0 };
+	int r = choices_read_file(file, 2 * SR_DIGEST_BYTES + 1, &text, err);
+
+	if (r < 0)
+		return r;
+	if (text.size == size) {
+		memcpy(ret->data, text.data, size);
+		ret->size = size;
+		return 0;
+	}
+	return from_hex(&text, size, ret)
+		   ? 0
+		   : sr_fail(
+			 err, -EINVAL,
+			 "%s: a digest of %s has %zu bytes, or %zu hexadecimal digits",
+			 file, hash, size, 2 * size);
+}
+
+static int read_digest(const char *file, const char *hash, struct sr_digest *ret,
+		       struct sr_err *err)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (sign_choices.digest)
+		return take_digest(file, hash, ret, err);
+	if (strcmp(file, "-") == 0)
+		return sr_digest_read(STDIN_FILENO, "standard input", hash, ret, err);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return sr_fail_sys(err, errno, "cannot open %s", file);
+	return sr_digest_read(fd, file, hash, ret, err);
+}
+
+static int write_beside(const char *file, const struct sr_signature *signature,
+			struct sr_err *err)
+{
+	_cleanup_free_ char *name = NULL;
+
+	if (asprintf(&name, "%s.sig", file) < 0)
+		return sr_fail(err, -ENOMEM, "out of memory");
+	return key_save(name, signature->data, signature->size, err);
+}
+
+/* What signing works with: one digest and one signature for each file. */
+struct batch {
+	char **files;
+	size_t count;
+	struct sr_digest *digests;
+	struct sr_signature *signatures;
+};
+
+static void batch_done(struct batch *batch)
+{
+	for (size_t i = 0; batch->signatures && i < batch->count; i++)
+		free(batch->signatures[i].data);
+	free(batch->signatures);
+	free(batch->digests);
+}
+
+static int batch_read(struct batch *batch, const char *hash, struct sr_err *err)
+{
+	int r = 0;
+
+	batch->digests = calloc(batch->count, sizeof(*batch->digests));
+	batch->signatures = calloc(batch->count, sizeof(*batch->signatures));
+	if (!batch->digests || !batch->signatures)
+		return sr_fail(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; r == 0 && i < batch->count; i++)
+		r = read_digest(batch->files[i], hash, &batch->digests[i], err);
+	return r;
+}
+
+static int batch_write(const struct batch *batch, bool text, struct sr_err *err)
+{
+	int r = 0;
+
+	if (batch->count == 1)
+		return key_output(batch->signatures[0].data, batch->signatures[0].size,
+				  text, err);
+	for (size_t i = 0; r == 0 && i < batch->count; i++)
+		r = write_beside(batch->files[i], &batch->signatures[i], err);
+	return r;
+}
+
+int cmd_sign(int argc, char **argv, struct sr_err *err)
+{
+	static char *standard_input[] = { (char *)"-" };
+	_cleanup_(batch_done) struct batch batch = {
+		.files = argc > 1 ? argv + 1 : standard_input,
+		.count = argc > 1 ? (size_t)argc - 1 : 1,
+	};
+	_cleanup_key_work_ struct key_work work = { 0 };
+	struct sr_sign_options options;
+	const char *hash = NULL;
+	int r = key_sign_options(&options, err);
+
+	if (r == 0 && batch.count > 1 && sign_choices.output)
+		r = sr_fail(err, -EINVAL,
+			    "--output is for one file: each of several gets its own, "
+			    "FILE.sig");
+	if (r == 0)
+		r = key_work_load(&work, argv[0], false, err);
+	if (r == 0)
+		hash = sr_key_hash(work.key, &options, err);
+	if (r == 0)
+		r = hash ? batch_read(&batch, hash, err) : -EINVAL;
+	if (r == 0)
+		r = tool_tpm(work.store, &work.tpm, err);
+	if (r == 0)
+		r = sr_key_sign(work.key, work.tpm, choices_ask(), &options,
+				batch.digests, batch.count, batch.signatures, err);
+	return r < 0 ? r : batch_write(&batch, options.form == SR_SIGNATURE_SSH, err);
+}
+
+int cmd_verify(int argc, char **argv, struct sr_err *err)
+{
+	const char *file = argc > 1 ? argv[1] : "-";
+	_cleanup_key_work_ struct key_work work = { 0 };
+	_cleanup_secret_ struct sr_secret content = { 0 };
+	struct sr_sign_options options;
+	struct sr_signature signature;
+	struct sr_digest digest;
+	const char *hash = NULL;
+	int r = key_sign_options(&options, err);
+
+	if (r == 0 && !sign_choices.signature)
+		r = sr_fail(err, -EINVAL, "which signature? --signature FILE");
+	if (r == 0)
+		r = key_work_load(&work, argv[0], false, err);
+	if (r == 0)
+		hash = sr_key_hash(work.key, &options, err);
+	if (r == 0)
+		r = hash ? choices_read_file(sign_choices.signature, SIGNATURE_MAX,
+					     &content, err)
+			 : -EINVAL;
+	if (r == 0)
+		r = read_digest(file, hash, &digest, err);
+	signature = (struct sr_signature){ content.data, content.size };
+	if (r == 0)
+		r = sr_key_verify(work.key, &options, &digest, &signature, err);
+	if (r == 0)
+		tool_say("good signature of key %s", argv[0]);
+	return r;
+}
+
+int cmd_decrypt(int argc, char **argv, struct sr_err *err)
+{
+	const char *oaep = sign_choices.rsaes ? NULL : sign_choices.hash ?: "sha256";
+	const char *file = argc > 1 ? argv[1] : "-", *to = sign_choices.output;
+	_cleanup_key_work_ struct key_work work = { 0 };
+	_cleanup_secret_ struct sr_secret cipher = { 0 }, plain = { 0 };
+	int r = sign_choices.rsaes && sign_choices.hash
+		    ? sr_fail(err, -EINVAL, "--rsaes has no hash: leave out --hash")
+		    : key_work_load(&work, argv[0], true, err);
+
+	if (r == 0)
+		r = choices_read_file(file, CIPHER_MAX, &cipher, err);
+	if (r == 0)
+		r = sr_key_decrypt(work.key, work.tpm, choices_ask(), oaep, &cipher,
+				   &plain, err);
+	if (r < 0)
+		return r;
+	if (to && strcmp(to, "-") != 0)
+		return sr_secret_write_file(&plain, to, false, err);
+	return sr_secret_write(&plain, STDOUT_FILENO, "standard output", err);
+}
