@@ -527,6 +527,8 @@ static void forge_detached(struct shape *shape)
 	shape->content = (struct der){ 0 };
 }
 
+#define ANY (-1) /* what libcrypto says differs from one 3.0 to another */
+
 /*
  * @oracle: libcrypto's CMS gets a text out of it, which proves that the forgery is well
  * made and that the refusal is ours.
@@ -535,7 +537,7 @@ static const struct forgery {
 	const char *what;
 	void (*forge)(struct shape *shape);
 	int r;
-	bool oracle;
+	int oracle;
 } forgeries[] = {
 	{ "as sealed", forge_nothing, 0, true },
 	{ "EnvelopedData with a stream cipher", forge_stream_cipher, -EBADMSG, true },
@@ -546,7 +548,7 @@ static const struct forgery {
 	{ "parameters not in DER", forge_loose_parameters, -EBADMSG, true },
 	{ "no parameters", forge_no_parameters, -EBADMSG, false },
 	{ "authenticated attributes", forge_auth_attributes, -EBADMSG, false },
-	{ "other attributes", forge_other_attributes, -EBADMSG, true },
+	{ "other attributes", forge_other_attributes, -EBADMSG, ANY },
 	{ "originator", forge_originator, -EBADMSG, true },
 	{ "trailing byte", forge_trailing, -EBADMSG, true },
 	{ "second file behind", forge_second_file, -EBADMSG, true },
@@ -583,6 +585,7 @@ static void test_forgeries(void)
 		struct shape shape = take_apart(&file);
 		struct der der;
 		struct sr_buf forged;
+		bool read_it;
 
 		f->forge(&shape);
 		der = build(&shape);
@@ -590,14 +593,15 @@ static void test_forgeries(void)
 		if (i == 0)
 			assert(der.size == file.size &&
 			       memcmp(der.data, file.data, der.size) == 0);
+		read_it = oracle_open(&forged, RING "/" NAME, NAME, &read);
 		if (open_file(&forged, RING, NAME, &got) != f->r ||
-		    oracle_open(&forged, RING "/" NAME, NAME, &read) != f->oracle) {
+		    (f->oracle != ANY && read_it != f->oracle)) {
 			(void)fprintf(stderr, "%s: not as expected\n", f->what);
 			abort();
 		}
 		if (f->forge == forge_stream_cipher)
 			assert(memcmp(read.data, CHOSEN, strlen(CHOSEN)) == 0);
-		else if (f->oracle)
+		else if (read_it)
 			assert(memcmp(read.data, TEXT, strlen(TEXT)) == 0);
 	}
 }

@@ -757,9 +757,11 @@ static void test_forgeries(void)
 	}
 }
 
+#define ANY (-1) /* what libcrypto says differs from one 3.0 to another */
+
 /* Replaces the element at @at; what comes out must be refused. */
 static void expect_forged(const struct sr_buf *file, const uint8_t *at,
-			  const uint8_t *bytes, size_t size, bool oracle)
+			  const uint8_t *bytes, size_t size, int oracle)
 {
 	_cleanup_free_ struct der *der = calloc(1, sizeof(*der));
 	const struct edit edit = { at, bytes, size };
@@ -769,7 +771,7 @@ static void expect_forged(const struct sr_buf *file, const uint8_t *at,
 	forged = (struct sr_buf){ .data = der->data, .size = der->size };
 	assert(sr_recovery_check(&forged, NULL, NULL, NULL) == -EBADMSG);
 	assert(open_by_key(&forged, &recovery_key) == -EBADMSG);
-	assert(oracle_open(&forged, NULL) == oracle);
+	assert(oracle == ANY || oracle_open(&forged, NULL) == oracle);
 	cases++;
 }
 
@@ -791,7 +793,7 @@ static void test_own_parts(void)
 	tag = file.data + file.size - 18;
 	memcpy(bytes, tag, 18);
 	memcpy(bytes + 18, "\xa2\x00", 2);
-	expect_forged(&file, tag, bytes, 20, true);
+	expect_forged(&file, tag, bytes, 20, ANY);
 	memcpy(bytes, "\xa1\x00", 2);
 	memcpy(bytes + 2, tag, 18);
 	expect_forged(&file, tag, bytes, 20, false);
