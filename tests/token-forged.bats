@@ -166,9 +166,9 @@ with() {
     echo "# $output" >&3
     [ "$status" -eq 0 ]
     says " 0 wrong"
-    set -- $output
-    (($1 > 3000))
+    tried=${output%% *} harmless=${output%% harmless*}
+    ((tried > 3000))
     # Where a changed byte does no harm is the words for messages, and the id.
-    (($(sed 's/.* \([0-9]*\) harmless.*/\1/' <<<"$output") < 700))
+    ((${harmless##* } < 700))
     plugged unlock disk
 }
