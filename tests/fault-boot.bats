@@ -74,5 +74,7 @@ well_formed() {
 @test "tpm-ring rotate of ring boot" {
     for_boot
     command=(tpm-ring -q rotate boot "${by_escrow[@]}")
+    # The old ring may stay hidden until the next write.
+    succeeded() { manages && opens key old; }
     campaign "tpm memory crypto file" "${command[@]}"
 }
