@@ -286,3 +286,15 @@ teardown_file() {
     run grep -F -e "$key" -e "old passphrase" header
     [ "$status" -eq 1 ]
 }
+
+@test "a keyslot whose token is damaged is no way in" {
+    tpm-luks -q enroll disk --passphrase-file "$PW" --no-recovery --manage yes
+    tpm-ring -q create second --no-recovery --pcrs 0+7+15=0
+    plugged tpm-luks -q enroll disk --ring second --unlock-with-token
+    cryptsetup luksKillSlot -q disk 0
+    token disk 1 | sed 's/"format":1/"format":9/' >damaged.json
+    set_token disk damaged.json 1
+    fails 2 tpm-luks remove disk
+    says "no keyslot would remain that a passphrase opens"
+    plugged unlock disk
+}

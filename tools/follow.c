@@ -2,6 +2,8 @@
 /* Keeping the headers of LUKS volumes as their ring is. */
 #include "follow.h"
 
+#include <errno.h>
+
 #include "luks/follow.h"
 #include "tool.h"
 
@@ -21,7 +23,7 @@ int follow_start(struct sr_store *store, struct sr_err *err)
 {
 	following.store = store;
 	/* Nothing there to follow, and nothing that could hold the lock. */
-	if (access(sr_store_path(store), F_OK) < 0)
+	if (access(sr_store_path(store), F_OK) < 0 && errno == ENOENT)
 		return 0;
 	return sr_volume_lock(store, &lock, err);
 }

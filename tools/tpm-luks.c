@@ -324,11 +324,12 @@ static const struct sr_ring *try_to_open(struct work *work)
 	return open ? work->ring : NULL;
 }
 
+/* Without a store there is nobody to wait for. */
 static int lock_store(struct work *work, struct sr_err *err)
 {
-	return access(sr_store_path(work->store), F_OK) < 0
-		   ? 0
-		   : sr_volume_lock(work->store, &work->lock, err);
+	if (access(sr_store_path(work->store), F_OK) < 0 && errno == ENOENT)
+		return 0;
+	return sr_volume_lock(work->store, &work->lock, err);
 }
 
 /* Without the volume all that can be done is to re-seal it no longer. */

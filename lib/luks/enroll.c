@@ -27,18 +27,26 @@ int sr_volume_lock(const struct sr_store *store, int *ret, struct sr_err *err)
 	return 0;
 }
 
+bool sr_volume_has_token(const struct sr_volume *volume, int number)
+{
+	char type[sizeof(SR_TOKEN_TYPE) + 1];
+	const char *json;
+
+	if (crypt_token_json_get(volume->cd, number, &json) < 0)
+		return false;
+	sr_token_type(json, type, sizeof(type));
+	return strcmp(type, SR_TOKEN_TYPE) == 0;
+}
+
 int sr_volume_token(const struct sr_volume *volume, int number, struct sr_token *ret,
 		    struct sr_err *err)
 {
-	char type[sizeof(SR_TOKEN_TYPE) + 1];
 	struct sr_err why = { 0 };
 	const char *json;
 	int r;
 
-	if (crypt_token_json_get(volume->cd, number, &json) < 0)
-		return -ENOENT;
-	sr_token_type(json, type, sizeof(type));
-	if (strcmp(type, SR_TOKEN_TYPE) != 0)
+	if (!sr_volume_has_token(volume, number) ||
+	    crypt_token_json_get(volume->cd, number, &json) < 0)
 		return -ENOENT;
 	r = sr_token_read(json, ret, &why);
 	return r < 0 ? sr_fail(err, r, "%s: token %d: %s", volume->path, number, why.text)

@@ -38,6 +38,9 @@ int sr_volume_lock(const struct sr_store *store, int *ret, struct sr_err *err);
 int sr_volume_token(const struct sr_volume *volume, int number, struct sr_token *ret,
 		    struct sr_err *err);
 
+/** sr_volume_has_token() - whether there is one of ours, readable or not */
+bool sr_volume_has_token(const struct sr_volume *volume, int number);
+
 /** sr_token_fresh() - whether a token has the approvals that its ring has now */
 bool sr_token_fresh(const struct sr_token *token, const struct sr_ring_parts *parts);
 

@@ -55,29 +55,26 @@ static int choose_mark(struct sr_volume *volume, int number,
 	return 0;
 }
 
-/* Keyslots that open by a token of ours only. */
-static int ours(struct sr_volume *volume, uint32_t *ret, struct sr_err *err)
+/* Keyslots that open by a token of ours only, damaged ones among them. */
+static uint32_t ours(struct sr_volume *volume)
 {
-	for (int n = 0; n < SR_TOKEN_SLOTS; n++) {
-		_cleanup_token_ struct sr_token token = { 0 };
-		int r = sr_volume_token(volume, n, &token, err);
+	uint32_t slots = 0;
 
-		if (r == 0 && token.assigned)
-			*ret |= UINT32_C(1) << token.slot;
-		if (r < 0 && r != -ENOENT && r != -EBADMSG)
-			return r;
+	for (int n = 0; n < SR_TOKEN_SLOTS; n++) {
+		if (!sr_volume_has_token(volume, n))
+			continue;
+		for (int slot = 0; slot < SR_TOKEN_SLOTS; slot++)
+			if (crypt_token_is_assigned(volume->cd, n, slot) == 0)
+				slots |= UINT32_C(1) << slot;
 	}
-	return 0;
+	return slots;
 }
 
 static int check_remains(struct sr_volume *volume, const struct chosen *chosen,
 			 struct sr_err *err)
 {
-	uint32_t gone = chosen->slots;
-	int r = ours(volume, &gone, err);
+	uint32_t gone = chosen->slots | ours(volume);
 
-	if (r < 0)
-		return r;
 	for (int slot = 0; slot < SR_TOKEN_SLOTS; slot++)
 		if (sr_volume_active(volume, slot) && !(gone & UINT32_C(1) << slot))
 			return 0;

@@ -16,7 +16,9 @@ static int check_stable(struct crypt_device *cd, struct sr_err *err)
 	uint32_t flags = 0;
 	int r = crypt_persistent_flags_get(cd, CRYPT_FLAGS_REQUIREMENTS, &flags);
 
-	if (r == 0 && flags == 0)
+	if (r < 0)
+		return sr_fail(err, -EIO, "cannot tell what the header wants");
+	if (flags == 0)
 		return 0;
 	return sr_fail(
 	    err, -EBADMSG,

@@ -21,7 +21,7 @@
  * behind the victim's keyslot, and the victim's volume key into the kernel's table; so no
  * passphrase is given out for another encryption than the one that was enrolled.
  *
- * Returns 0 or -EBADMSG (no encryption, or one that is just being changed).
+ * Returns 0, -EBADMSG (no encryption, or one that is just being changed) or -EIO.
  */
 int sr_volume_spec(struct crypt_device *cd, char ret[SR_SPEC_TEXT], struct sr_err *err);
 

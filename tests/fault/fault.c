@@ -4,7 +4,7 @@
  * SEALRING_FAULT_AT=CLASS:N[:KIND[:after]] makes the N-th call of a class fail, and
  * SEALRING_FAULT_LOG=FILE gets the name of the function when it does: if it stays empty,
  * there were fewer calls. SEALRING_FAULT_TRACE=1 also shows from where it was called.
- * Classes are tpm, memory, crypto, file. Of class tpm, KIND is
+ * Classes are tpm, memory, crypto, file, luks. Of class tpm, KIND is
  * what is answered: failure, slots, connection, retry, changed; with ":after" the TPM did
  * what it was told, and only its answer is replaced. "tpm:N:extend" fails nothing: PCR 10
  * moves before the N-th call. "memory:0:leak" and "memory:0:overrun" are mistakes that
@@ -13,6 +13,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json.h>
+#include <libcryptsetup.h>
 #include <openssl/asn1.h>
 #include <openssl/cms.h>
 #include <openssl/evp.h>
@@ -45,10 +47,11 @@ DECLARE(write)
 DECLARE(fclose)
 DECLARE(Tss2_TctiLdr_Initialize)
 
-enum class { NONE, TPM, MEMORY, CRYPTO, FILES };
+enum class { NONE, TPM, MEMORY, CRYPTO, FILES, LUKS };
 
 static const char *const class_names[] = {
-	[TPM] = "tpm", [MEMORY] = "memory", [CRYPTO] = "crypto", [FILES] = "file"
+	[TPM] = "tpm",	  [MEMORY] = "memory", [CRYPTO] = "crypto",
+	[FILES] = "file", [LUKS] = "luks",
 };
 
 static const struct {
@@ -614,3 +617,55 @@ WRAP(MEMORY, int, sd_event_add_time_relative,
      (sd_event * event, sd_event_source **ret, clockid_t clock, uint64_t usec,
       uint64_t accuracy, sd_event_time_handler_t handler, void *arg),
      (event, ret, clock, usec, accuracy, handler, arg), -ENOMEM)
+WRAP(FILES, int, symlink, (const char *target, const char *path), (target, path),
+     DISK_FULL)
+
+/* ---- headers: libcryptsetup, and the JSON they are made of ---- */
+
+WRAP(LUKS, int, crypt_init, (struct crypt_device * *cd, const char *device), (cd, device),
+     -EIO)
+WRAP(LUKS, int, crypt_load, (struct crypt_device * cd, const char *type, void *params),
+     (cd, type, params), -EIO)
+WRAP(LUKS, int, crypt_persistent_flags_get,
+     (struct crypt_device * cd, crypt_flags_type type, uint32_t *flags),
+     (cd, type, flags), -EIO)
+WRAP(LUKS, int, crypt_activate_by_passphrase,
+     (struct crypt_device * cd, const char *name, int slot, const char *passphrase,
+      size_t size, uint32_t flags),
+     (cd, name, slot, passphrase, size, flags), -EIO)
+WRAP(LUKS, int, crypt_keyslot_context_init_by_passphrase,
+     (struct crypt_device * cd, const char *passphrase, size_t size,
+      struct crypt_keyslot_context **way),
+     (cd, passphrase, size, way), -ENOMEM)
+WRAP(LUKS, int, crypt_volume_key_get_by_keyslot_context,
+     (struct crypt_device * cd, int slot, char *key, size_t *size,
+      struct crypt_keyslot_context *way),
+     (cd, slot, key, size, way), -EIO)
+WRAP(LUKS, int, crypt_set_pbkdf_type,
+     (struct crypt_device * cd, const struct crypt_pbkdf_type *pbkdf), (cd, pbkdf),
+     -EINVAL)
+WRAP(LUKS, int, crypt_keyslot_add_by_key,
+     (struct crypt_device * cd, int slot, const char *key, size_t key_size,
+      const char *passphrase, size_t size, uint32_t flags),
+     (cd, slot, key, key_size, passphrase, size, flags), -EIO)
+WRAP(LUKS, int, crypt_keyslot_destroy, (struct crypt_device * cd, int slot), (cd, slot),
+     -EIO)
+WRAP(LUKS, int, crypt_token_json_set,
+     (struct crypt_device * cd, int token, const char *json), (cd, token, json), -EIO)
+WRAP(LUKS, int, crypt_token_assign_keyslot,
+     (struct crypt_device * cd, int token, int slot), (cd, token, slot), -EIO)
+WRAP(LUKS, int, crypt_header_backup,
+     (struct crypt_device * cd, const char *type, const char *file), (cd, type, file),
+     -EIO)
+WRAP(LUKS, struct json_tokener *, json_tokener_new_ex, (int depth), (depth), NULL)
+WRAP(LUKS, struct json_object *, json_object_new_object, (void), (), NULL)
+WRAP(LUKS, struct json_object *, json_object_new_array, (void), (), NULL)
+WRAP(LUKS, struct json_object *, json_object_new_string, (const char *text), (text), NULL)
+WRAP(LUKS, struct json_object *, json_object_new_int, (int32_t value), (value), NULL)
+WRAP(LUKS, struct json_object *, json_object_new_boolean, (json_bool value), (value),
+     NULL)
+WRAP(LUKS, int, json_object_object_add,
+     (struct json_object * object, const char *name, struct json_object *value),
+     (object, name, value), -1)
+WRAP(LUKS, int, json_object_array_add,
+     (struct json_object * array, struct json_object *value), (array, value), -1)
