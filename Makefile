@@ -269,7 +269,7 @@ $(BUILD)/libsealring.a $(BUILD)/libluks.a $(BUILD)/libtools.a: $(BUILD)/flags
 
 # Exported is what the public header declares, and nothing else: lines that begin with a
 # type (comments, struct fields and continuation lines do not).
-HEADERS := lib/sealring.h lib/sealring-sign.h
+HEADERS := lib/sealring.h $(wildcard lib/sealring/*.h)
 $(BUILD)/libsealring.map: $(HEADERS)
 	$(call say,MAP,$@)
 	@mkdir -p $(@D)
@@ -430,7 +430,7 @@ COMPLETIONS = $(wildcard completions/bash/*)
 # In bats files a failing cd ends the test; of libraries the callers are not seen.
 lint-shell:
 	shellcheck -x $(shell $(find_scripts))
-	shellcheck -x -e SC2119 -e SC2164 $(wildcard tests/*.bats tests/vm/*.bats)
+	shellcheck -x -e SC2119 -e SC2164 $(wildcard tests/*.bats tests/*/*.bats)
 	$(if $(BATS_LIBRARIES),shellcheck -x -s bats -e SC2034 -e SC2119 -e SC2120 -e SC2154 -e SC2164 $(BATS_LIBRARIES))
 	$(if $(COMPLETIONS),shellcheck -x -s bash $(COMPLETIONS))
 
@@ -447,7 +447,7 @@ place = $(foreach f,$(filter $(TEXTS),$(2)),$(BUILD)/$(f):$(patsubst $(1),$(3),$
 INSTALL_LIST := $(foreach p,$(filter-out $(PRIVATE),$(PROGRAMS)),$(BUILD)/dist/$(p):$(BINDIR)/$(p):755) \
 	$(foreach p,$(PRIVATE),$(BUILD)/dist/$(p):$(LIBEXECDIR)/sealring/$(p):755) \
 	$(BUILD)/$(SO):$(LIBDIR)/$(SO):755 \
-	$(foreach h,$(HEADERS),$(h):$(INCLUDEDIR)/$(notdir $(h)):644) \
+	$(foreach h,$(HEADERS),$(h):$(INCLUDEDIR)/$(patsubst lib/%,%,$(h)):644) \
 	$(BUILD)/sealring.pc:$(LIBDIR)/pkgconfig/sealring.pc:644 \
 	$(foreach m,$(MAN),$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)):644) \
 	$(foreach p,$(PLUGIN),$(BUILD)/dist/$(p):$(TOKENDIR)/$(p):755) \
@@ -480,7 +480,8 @@ uninstall: ## remove what install put there
 	$(Q)$(each_installed); rm -f "$$to"; [ -z '$(DESTDIR)' ] || ! [ -d "$${to%/*}" ] || \
 		(cd '$(DESTDIR)/' && rmdir -p --ignore-fail-on-non-empty ".$$(dirname \
 		"$${to#$(DESTDIR)}")" 2>/dev/null) || :; done
-	$(Q)! [ -d $(DESTDIR)$(LIBEXECDIR)/sealring ] || rmdir $(DESTDIR)$(LIBEXECDIR)/sealring
+	$(Q)for d in $(DESTDIR)$(LIBEXECDIR)/sealring $(DESTDIR)$(INCLUDEDIR)/sealring; do \
+		! [ -d "$$d" ] || rmdir "$$d"; done
 
 -include $(shell [ -d $(BUILD)/obj ] && find $(BUILD)/obj -name '*.d')
 

@@ -210,11 +210,10 @@ PCR_Read Create Load FlushContext FlushContext" ]
     latch
     # Wherever the tests run, this is memory.
     SEALRING_STATE_DIR=$(mktemp -d /dev/shm/sealring-XXXXXX)
-    RINGS=$SEALRING_STATE_DIR/rings
     run tpm-ring create boot --recovery-key-file "$RK"
     [ "$status" -eq 0 ]
     says "is not on an encrypted volume, so ring boot's key is not kept in ring system"
-    [ ! -e "$RINGS/system" ]
+    [ ! -e "$SEALRING_STATE_DIR/rings/system" ]
     run tpm-ring show boot
     says "Closed by: PCR 15; its key is not kept in ring system"
     fails 2 tpm-ring create other --recovery-key-file "$RK" --manage yes
@@ -240,6 +239,64 @@ PCR_Read Create Load FlushContext FlushContext" ]
     tpm-reseal -q recover system --recovery-key-file "$RK"
     tpm-ring -q create boot --recovery-key-file "$RK" --manage yes
     "$boot" admin boot
+}
+
+@test "what carries the approvals is told before any goes, and once more afterwards" {
+    make_boot
+    header
+    run "$boot" now boot
+    [ "$output" = "2 approvals" ]
+    "$boot" take boot >parts
+    next_boot
+    opens
+    # Not latched yet: proven at once, and what opened this boot stays.
+    run "$boot" now boot
+    [ "$output" = $'3 approvals\n2 approvals, settled' ]
+    latch
+    run "$boot" now boot
+    [ "$output" = "1 approvals, settled" ]
+    # It fails: what opened before is there still, and the next time succeeds.
+    next_boot "firmware 2.0"
+    latch
+    tpm-reseal -q recover system --recovery-key-file "$RK"
+    for n in 1 2; do
+        was=$("$boot" take boot | grep '^approval' | tail -1)
+        run "$boot" now boot "$n"
+        says "a header cannot be written" || [ "$n" = 2 ]
+        "$boot" take boot | grep -qF "$was"
+    done
+    "$boot" take boot >parts
+    next_boot "firmware 2.0"
+    opens
+}
+
+@test "what is wrapped under the old key is wrapped under the new one before that counts" {
+    make_boot
+    header
+    next_boot
+    opens
+    latch
+    run "$boot" rotate boot 1
+    [ "$status" -ne 0 ]
+    says "a header cannot be written"
+    [ ! -e envelope.new ]
+    "$boot" admin boot
+    run "$boot" rotate boot 2
+    [ "$status" -ne 0 ]
+    says "ring boot: it has a new key, tpm-reseal now finishes the rest: a header cannot be written"
+    "$boot" admin boot
+    # The old header opens with what it has, the new one with the other.
+    "$boot" take boot >new
+    next_boot
+    opens
+    mv envelope envelope.old
+    mv envelope.new envelope
+    opens new
+    latch
+    run "$boot" now boot
+    [ "$output" = "1 approvals, settled" ]
+    run "$boot" rotate boot
+    [ "$output" = $'1 approvals, old key\n1 approvals' ]
 }
 
 @test "names that end in .manage are not for secrets, and are not given out" {

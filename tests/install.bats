@@ -22,13 +22,13 @@ setup() {
     done
     [ "$(readlink "$DEST/usr/lib/libsealring.so")" = libsealring.so.0 ]
     [ -f "$DEST/usr/lib/libsealring.so.0" ]
-    [ -f "$DEST/usr/include/sealring.h" ]
+    for header in sealring.h sealring/base.h; do [ -f "$DEST/usr/include/$header" ]; done
     for page in man/*.scd; do
         [ -e "$page" ] || continue
         page=$(basename "$page" .scd)
         [ -s "$DEST/usr/share/man/man${page##*.}/$page" ]
     done
-    run grep -rEl '@[A-Z]+@' "$DEST/usr"
+    run grep -rIEl '@[A-Z]+@' "$DEST/usr"
     [ "$output" = "" ]
 }
 

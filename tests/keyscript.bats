@@ -85,3 +85,15 @@ Please unlock disk root: " ]
     boot
     [ "$(wc -l <questions)" -eq 2 ]
 }
+
+@test "a PIN is asked for where the header is detached, too" {
+    printf 'correct horse' >pin
+    tpm-ring -q create boot --recovery-key-file "$RK" --manage yes --pin --pin-file pin 2>/dev/null
+    enroll disk --pin-file pin
+    truncate -s 20M data
+    printf 'correct horse\n' >answers
+    output=$(CRYPTTAB_NAME=root CRYPTTAB_SOURCE=$PWD/data CRYPTTAB_OPTION_header=$PWD/disk \
+        SEALRING_ASKPASS=$PWD/askpass in_initramfs sh "$SEALRING_BUILD/initramfs-tools/keyscript")
+    [ "$output" = "" ]
+    [ "$(cat questions)" = "PIN of root (empty: passphrase): " ]
+}

@@ -192,3 +192,22 @@ boot_secret() {
         [ "$(latch_value sha1)" != "$zeros" ]
     done
 }
+
+@test "initramfs-tools: no shell as long as the latch fails, also when restarting does" {
+    mkdir bin
+    cat >bin/sleep <<'SCRIPT'
+#!/bin/sh
+echo "${0##*/} $*" >>said
+SCRIPT
+    cp bin/sleep bin/reboot
+    cat >bin/latch <<'SCRIPT'
+#!/bin/sh
+echo latch >>said
+[ "$(grep -c latch said)" = 3 ]
+SCRIPT
+    chmod +x bin/*
+    sed "s|[^ ]*/tpm-latch|$PWD/bin/latch|" \
+        "$SEALRING_BUILD/initramfs-tools/scripts/panic/sealring" >panic
+    PATH=$PWD/bin:$PATH sh panic
+    [ "$(tr '\n' ' ' <said)" = "latch sleep 60 reboot -f latch sleep 60 reboot -f latch " ]
+}

@@ -5,7 +5,7 @@
 
 load common
 
-programs="tpm-seal tpm-unseal tpm-ring tpm-reseal tpm-luks tpm-sign"
+programs="tpm-seal tpm-unseal tpm-ring tpm-reseal tpm-luks tpm-sign tpm-doctor"
 # Run by units and scripts: not on PATH, so nothing is completed.
 private="tpm-latch tpm-credential"
 
@@ -76,7 +76,7 @@ fish_options() {
     count=0
     for program in $programs; do
         help_options "$program" >in-help
-        [ "$(wc -l <in-help)" -ge 10 ]
+        [ "$(wc -l <in-help)" -ge 7 ]
         for where in page bash zsh fish; do
             "${where}_options" "$program" >"in-$where"
             same "options of $program" in-help "in-$where"
@@ -209,8 +209,8 @@ is_command() {
 
 @test "every option that a message, a page or the README names exists" {
     for program in $programs $private; do help_options "$program"; done | sort -u >known
-    # Those of systemd-ask-password and systemd-creds.
-    printf '%s\n' --timeout --id --icon --with-key >>known
+    # Those of systemd-ask-password, systemd-creds and systemctl.
+    printf '%s\n' --timeout --id --icon --with-key --now >>known
     strings_of "$root"/lib/*/*.c "$root"/tools/*.c >texts
     cat "$root/README.md" "$root/NEWS" "$root"/man/*.scd "$root"/units/* >>texts
     grep -oE -- '(^|[^a-z-])--[a-z]+(-[a-z]+)*' texts | grep -oE -- '--.*' | sort -u >named
@@ -268,6 +268,7 @@ is_command() {
         'tpm-reseal explain --baseline empty --pcrs 7=00' 'tpm-reseal predict --dbx'
         'tpm-luks' 'tpm-luks nonsense' 'tpm-luks enroll' 'tpm-luks enroll a b' 'tpm-luks list a b'
         'tpm-luks remove' 'tpm-luks remove --all --ring r empty' 'tpm-luks list --nonsense'
+        'tpm-doctor a' 'tpm-doctor --nonsense' 'tpm-doctor --system --user'
     )
     for mistake in "${mistakes[@]}"; do
         status=0
@@ -483,6 +484,12 @@ run_examples() {
     tpm-sign verify -q guarded -s more.txt.sig more.txt
     openssl req -in web.csr -noout -verify
     cmp notes.dec notes.txt
+}
+
+@test "the examples in tpm-doctor(1) run" {
+    prepare
+    tpm-seal -q --recovery-key-file recovery.key db-password password.txt
+    run_examples tpm-doctor.1
 }
 
 @test "the examples in sealring(7) run" {

@@ -118,6 +118,21 @@ with() {
     plugged unlock disk
 }
 
+@test "what would change a terminal is not printed" {
+    for text in '\\u001b[31m' '\\u009b31m' '\\u007f'; do
+        sed "s/\"ring\":\"boot\"/\"ring\":\"$text\"/; s/\"values\":\"/&$text/" token.json >changed.json
+        grep -qF "${text#?}" changed.json
+        set_token disk changed.json
+        run plugged cryptsetup luksDump disk
+        [ "$status" -eq 0 ]
+        [ -z "$(LC_ALL=C tr -cd '\033\177\233' <<<"$output")" ]
+        run tpm-luks list disk
+        [ "$status" -eq 0 ]
+        says damaged
+        [ -z "$(LC_ALL=C tr -cd '\033\177\233' <<<"$output")" ]
+    done
+}
+
 @test "nine approvals, or more text than there may be" {
     one=$(grep -o '"approvals":\[{[^}]*}' token.json | sed 's/"approvals":\[//')
     nine=$one
@@ -166,9 +181,10 @@ with() {
     echo "# $output" >&3
     [ "$status" -eq 0 ]
     says " 0 wrong"
-    set -- $output
-    (($1 > 3000))
+    read -r tried _ <<<"$output"
+    ((tried > 3000))
     # Where a changed byte does no harm is the words for messages, and the id.
-    (($(sed 's/.* \([0-9]*\) harmless.*/\1/' <<<"$output") < 700))
+    [[ $output =~ ([0-9]+)" harmless" ]]
+    ((BASH_REMATCH[1] < 700))
     plugged unlock disk
 }

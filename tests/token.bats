@@ -129,3 +129,30 @@ teardown_file() {
     ls run/boot/boot.failed
     tpm_boot
 }
+
+# kept NAME: the ring key that was kept in the keyring
+kept() {
+    keyctl search @u user "sealring-ring:$(token "$1" | sed 's/.*"id":"\([0-9a-f]*\)".*/\1/')"
+}
+
+@test "in the initramfs a ring that can't be noted as open is closed again" {
+    enroll disk
+    mkdir -p run
+    touch run/boot
+    fails 1 in_initramfs unlock disk
+    run kept disk
+    [ "$status" -ne 0 ]
+    rm run/boot
+    in_initramfs unlock disk
+    kept disk
+}
+
+@test "in the initramfs a ring that a forged token opened is noted as open" {
+    enroll disk
+    token disk >token.json
+    cp disk forged
+    sed 's/"secret":"[^"]*"/"secret":"AAAA"/' token.json >changed.json
+    set_token forged changed.json
+    fails 1 in_initramfs unlock forged
+    ls run/boot/boot.opened
+}

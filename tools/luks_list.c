@@ -188,6 +188,24 @@ static void list_of_ring(struct listing *listing, const char *uuid,
 	show(listing, &row);
 }
 
+const char *luks_list_state(struct sr_store *store, const char *uuid, const char *id,
+			    struct sr_err *err)
+{
+	_cleanup_volume_ struct sr_volume *volume = NULL;
+	int r = sr_follow_find(store, uuid, &volume, err);
+
+	if (r < 0)
+		return r == -ENOKEY ? "absent" : NULL;
+	for (int n = 0; n < SR_TOKEN_SLOTS; n++) {
+		_cleanup_token_ struct sr_token token = { 0 };
+
+		if (sr_volume_token(volume, n, &token, NULL) == 0 &&
+		    strcmp(token.parts.id, id) == 0)
+			return state_of(store, &token);
+	}
+	return "not enrolled";
+}
+
 static int list_ring(struct listing *listing, const char *name, struct sr_err *err)
 {
 	_cleanup_strv_ char **volumes = NULL;

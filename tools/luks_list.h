@@ -12,4 +12,16 @@ void luks_list_volume(struct sr_store *store, const struct sr_volume *volume,
 /** luks_list_store() - the volumes of all rings */
 int luks_list_store(struct sr_store *store, bool as_json, struct sr_err *err);
 
+/**
+ * luks_list_state() - how a volume of a ring stands
+ * @store:	the store
+ * @uuid:	the volume
+ * @id:		the ring's
+ * @err:	says why that can't be told
+ *
+ * Returns the word that tpm-luks list prints, or NULL.
+ */
+const char *luks_list_state(struct sr_store *store, const char *uuid, const char *id,
+			    struct sr_err *err);
+
 #endif

@@ -4,7 +4,7 @@
 #define SIGN_H
 
 #include "choices.h"
-#include "sealring-sign.h"
+#include "sealring.h"
 #include "tool.h"
 
 /** struct sign_choices - what the options of tpm-sign were given */

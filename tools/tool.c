@@ -49,6 +49,11 @@ int tool_status(int r)
 	return 1;
 }
 
+bool tool_is_quiet(void)
+{
+	return quiet;
+}
+
 bool tool_is_terminal(void)
 {
 	return isatty(STDERR_FILENO);
@@ -188,9 +193,7 @@ static char *directory(const char *override, const char *system, const char *xdg
 /* An ordinary user's may be missing: nothing of theirs happens in the initramfs. */
 static bool has_runtime_dir(void)
 {
-	bool is_system = use_system || (!use_user && geteuid() == 0);
-
-	return is_system || from_env("SEALRING_RUNTIME_DIR") ||
+	return tool_is_system() || from_env("SEALRING_RUNTIME_DIR") ||
 	       from_env("XDG_RUNTIME_DIR");
 }
 
@@ -202,13 +205,22 @@ char *tool_runtime_dir(void)
 		   : NULL;
 }
 
+char *tool_config_dir(void)
+{
+	return directory("SEALRING_CONFIG_DIR", SYSCONFDIR "/sealring", "XDG_CONFIG_HOME",
+			 ".config");
+}
+
+char *tool_state_dir(void)
+{
+	return directory("SEALRING_STATE_DIR", LOCALSTATEDIR "/lib/sealring",
+			 "XDG_STATE_HOME", ".local/state");
+}
+
 int tool_store(struct sr_store **ret, struct sr_err *err)
 {
-	_cleanup_free_ char *config = directory(
-	    "SEALRING_CONFIG_DIR", SYSCONFDIR "/sealring", "XDG_CONFIG_HOME", ".config");
-	_cleanup_free_ char *state =
-	    directory("SEALRING_STATE_DIR", LOCALSTATEDIR "/lib/sealring",
-		      "XDG_STATE_HOME", ".local/state");
+	_cleanup_free_ char *config = tool_config_dir();
+	_cleanup_free_ char *state = tool_state_dir();
 	_cleanup_free_ char *runtime = tool_runtime_dir();
 	struct sr_store_options options = { .config_dir = config,
 					    .state_dir = state,

@@ -43,6 +43,12 @@ int tool_store(struct sr_store **ret, struct sr_err *err);
 /** tool_runtime_dir() - where the state of this boot is; NULL if nowhere. free() it */
 char *tool_runtime_dir(void);
 
+/** tool_config_dir() - where the store's configuration is. free() it */
+char *tool_config_dir(void);
+
+/** tool_state_dir() - where the store is. free() it */
+char *tool_state_dir(void);
+
 /** tool_tcti() - how to reach the TPM, as was chosen; NULL for the kernel's device */
 const char *tool_tcti(const struct sr_store *store);
 
@@ -71,6 +77,9 @@ void tool_fail_silently(int r);
 
 /** tool_progress() - "sealing 12 of 1000" on a terminal, once a second has passed */
 void tool_progress(void *what, size_t done, size_t total);
+
+/** tool_is_quiet() - whether nothing is to be said on success */
+bool tool_is_quiet(void);
 
 /** tool_is_terminal() - whether a person reads what goes to stderr */
 bool tool_is_terminal(void);

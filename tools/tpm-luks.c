@@ -227,7 +227,7 @@ static int enroll_recovery(struct work *work, struct sr_err *err)
 	return r;
 }
 
-/* Whoever unlocks at boot only is told when that will be. */
+/* A token in a header of what the running system opens would make the latch void. */
 static void say_enrolled(struct work *work, const struct sr_enrolled *enrolled)
 {
 	struct sr_ring_info info;
@@ -239,6 +239,11 @@ static void say_enrolled(struct work *work, const struct sr_enrolled *enrolled)
 		     : "ring %s in %s unlocks keyslot %d of %s already (%s)",
 		 info.name, sr_store_path(work->store), enrolled->slot,
 		 work->volume->path, info.pcrs);
+	if (!info.latch)
+		tool_warn("ring %s is not closed when the initramfs is left: any system "
+			  "that boots in this state unlocks the volume; ring boot would "
+			  "not",
+			  info.name);
 	if (enrolled->written && !header_backup)
 		tool_say("older backups of its header have no such keyslot: "
 			 "--header-backup FILE makes one before a change");

@@ -188,7 +188,10 @@ static int open_early(struct sr_store *store, struct sr_ring *ring, struct sr_er
 		(void)sr_boot_note_failed(runtime, ring, err, NULL);
 		return r;
 	}
-	return sr_boot_note_opened(runtime, ring, err);
+	r = sr_boot_note_opened(runtime, ring, err);
+	if (r < 0)
+		sr_ring_cache_drop(ring);
+	return r;
 }
 
 /* The TPM is asked for at the first ring: a recovery key needs none. */

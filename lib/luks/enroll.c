@@ -102,35 +102,51 @@ static int try_token(struct sr_volume *volume, const struct sr_ring *ring,
 	return 0;
 }
 
-static bool is_of(const struct sr_token *token, const char *id)
+/* Returns 1 if there is a token of the ring at that number, 0 if not, or -ENOMEM. */
+static int read_of(const struct sr_volume *volume, int number, const char *id,
+		   struct sr_token *ret, struct sr_err *err)
 {
-	return strcmp(token->parts.id, id) == 0;
+	_cleanup_token_ struct sr_token token = { 0 };
+	int r = sr_volume_token(volume, number, &token, err);
+
+	if (r < 0)
+		return r == -ENOENT || r == -EBADMSG ? 0 : r;
+	if (strcmp(token.parts.id, id) != 0)
+		return 0;
+	*ret = token;
+	token = (struct sr_token){ 0 };
+	return 1;
+}
+
+/* Returns 0 if it works, -ENOENT if not, or why that can't be told. */
+static int try_number(struct sr_volume *volume, const struct sr_ring *ring,
+		      const char *id, int number, bool assigned, struct found *ret,
+		      struct sr_err *err)
+{
+	_cleanup_found_ struct found found = { .number = number };
+	int r = read_of(volume, number, id, &found.token, err);
+
+	if (r <= 0 || found.token.assigned != assigned)
+		return r < 0 ? r : -ENOENT;
+	r = try_token(volume, ring, &found.token, &found.passphrase, err);
+	if (r < 0)
+		return r == -EBADMSG || r == -EACCES ? -ENOENT : r;
+	*ret = found;
+	found = FOUND;
+	return 0;
 }
 
 /* The first token of the ring that works; one that libcryptsetup would use goes before. */
 static int find_working(struct sr_volume *volume, const struct sr_ring *ring,
 			const char *id, struct found *ret, struct sr_err *err)
 {
-	for (int pass = 0; pass < 2; pass++)
-		for (int n = 0; n < SR_TOKEN_SLOTS; n++) {
-			_cleanup_found_ struct found found = { .number = n };
-			int r = sr_volume_token(volume, n, &found.token, NULL);
+	int r = -ENOENT;
 
-			if (r == 0 && is_of(&found.token, id) &&
-			    found.token.assigned == (pass == 0))
-				r = try_token(volume, ring, &found.token,
-					      &found.passphrase, err);
-			else
-				continue;
-			if (r == 0) {
-				*ret = found;
-				found = FOUND;
-				return 0;
-			}
-			if (r != -EBADMSG && r != -EACCES)
-				return r;
-		}
-	return -ENOENT;
+	for (int n = 0; n < SR_TOKEN_SLOTS && r == -ENOENT; n++)
+		r = try_number(volume, ring, id, n, true, ret, err);
+	for (int n = 0; n < SR_TOKEN_SLOTS && r == -ENOENT; n++)
+		r = try_number(volume, ring, id, n, false, ret, err);
+	return r;
 }
 
 /* What an enrolment gave a keyslot: nobody's own passphrase is stretched so little. */
@@ -165,35 +181,47 @@ int sr_enroll_drop(struct sr_volume *volume, int number, int slot, struct sr_err
 	return r < 0 ? sr_volume_fail(volume, r, "cannot remove a token", err) : 0;
 }
 
-/* Whether a token is wrapped under another key of the ring, which it has or had. */
-static bool is_older(struct sr_volume *volume, const struct sr_ring *ring,
-		     const struct sr_token *token)
+/* Returns 1 if it is wrapped under another key, which the ring has or had, 0 or -ENOMEM. */
+static int is_older(struct sr_volume *volume, const struct sr_ring *ring,
+		    const struct sr_token *token, struct sr_err *err)
 {
 	_cleanup_secret_ struct sr_secret passphrase = { 0 };
+	int r = sr_passphrase_unwrap(ring, volume->cd, token, &passphrase, err);
 
-	return sr_passphrase_unwrap(ring, volume->cd, token, &passphrase, NULL) < 0;
+	return r == -EBADMSG ? 1 : r;
+}
+
+/* Returns 1 if it went, 0 if it stays. */
+static int drop_one(struct sr_volume *volume, const struct sr_ring *ring, const char *id,
+		    int number, int kept_slot, bool older, struct sr_err *err)
+{
+	_cleanup_token_ struct sr_token token = { 0 };
+	bool owned;
+	int r = read_of(volume, number, id, &token, err);
+
+	if (r <= 0)
+		return r;
+	r = older ? 0 : is_older(volume, ring, &token, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	owned = token.slot != kept_slot && sr_enroll_owns(volume, ring, &token);
+	r = sr_enroll_drop(volume, number, owned ? token.slot : -1, err);
+	return r < 0 ? r : 1;
 }
 
 /* Copies of the token that stays, and what was interrupted; with their keyslots. */
 static int drop_others(struct sr_volume *volume, const struct sr_ring *ring,
-		       const char *id, const struct sr_enrolled *kept, int number,
-		       bool older, bool *written, struct sr_err *err)
+		       const char *id, int number, bool older, struct sr_enrolled *kept,
+		       struct sr_err *err)
 {
-	for (int n = 0; n < SR_TOKEN_SLOTS; n++) {
-		_cleanup_token_ struct sr_token token = { 0 };
-		bool owned;
-		int r;
+	int r = 0;
 
-		if (n == number || sr_volume_token(volume, n, &token, NULL) < 0 ||
-		    !is_of(&token, id) || (!older && is_older(volume, ring, &token)))
-			continue;
-		owned = token.slot != kept->slot && sr_enroll_owns(volume, ring, &token);
-		r = sr_enroll_drop(volume, n, owned ? token.slot : -1, err);
-		if (r < 0)
-			return r;
-		*written = true;
+	for (int n = 0; n < SR_TOKEN_SLOTS && r >= 0; n++) {
+		r = n == number ? 0
+				: drop_one(volume, ring, id, n, kept->slot, older, err);
+		kept->written |= r > 0;
 	}
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 static int put_token(struct sr_volume *volume, int number, const struct sr_token *token,
@@ -271,8 +299,8 @@ int sr_enroll_refresh(struct sr_volume *volume, const struct sr_ring *ring, bool
 				  err);
 	}
 	if (r == 0)
-		r = drop_others(volume, ring, parts.id, &enrolled, found.number, settled,
-				&enrolled.written, err);
+		r = drop_others(volume, ring, parts.id, found.number, settled, &enrolled,
+				err);
 	if (r == 0)
 		*ret = enrolled;
 	return r;
@@ -407,8 +435,7 @@ int sr_enroll_add(struct sr_volume *volume, const struct sr_ring *ring,
 		return r;
 	}
 	*ret = enrolled;
-	return drop_others(volume, ring, parts.id, &enrolled, number, false,
-			   &enrolled.written, err);
+	return drop_others(volume, ring, parts.id, number, false, &enrolled, err);
 }
 
 /* The keyslot among the cheap ones that a recovery key opens; trying others takes long. */

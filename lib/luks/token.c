@@ -96,14 +96,23 @@ static int check_fields(struct json_object *object, const struct field *fields,
 	return 0;
 }
 
-/* NULL for a text that is too long or has a NUL in it. */
+/* It is printed, too: nothing that would change a terminal, nor a NUL. */
+static bool is_plain(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	return true;
+}
+
+/* NULL for a text that is too long, or not in printable ASCII. */
 static const char *text_of(struct json_object *object, const char *name, size_t max)
 {
 	struct json_object *field = json_object_object_get(object, name);
 	size_t size = (size_t)json_object_get_string_len(field);
 	const char *text = json_object_get_string(field);
 
-	return size <= max && strlen(text) == size ? text : NULL;
+	return size <= max && is_plain(text, size) ? text : NULL;
 }
 
 static int take_text(struct json_object *object, const char *name, size_t max, char **ret,
@@ -112,7 +121,8 @@ static int take_text(struct json_object *object, const char *name, size_t max, c
 	const char *text = text_of(object, name, max);
 
 	if (!text)
-		return sr_fail(err, -EBADMSG, "\"%s\" is too long", name);
+		return sr_fail(err, -EBADMSG, "\"%s\" is too long, or no plain text",
+			       name);
 	*ret = strdup(text);
 	return *ret ? 0 : sr_fail(err, -ENOMEM, "out of memory");
 }
@@ -124,7 +134,8 @@ static int take_bytes(struct json_object *object, const char *name, struct sr_bu
 	int r;
 
 	if (!text)
-		return sr_fail(err, -EBADMSG, "\"%s\" is too long", name);
+		return sr_fail(err, -EBADMSG, "\"%s\" is too long, or no plain text",
+			       name);
 	r = sr_base64_decode(text, ret, err);
 	return r < 0 ? sr_fail(err, r, "\"%s\" is damaged", name) : 0;
 }
@@ -402,7 +413,7 @@ int sr_token_recovery_read(const char *json, struct sr_token_recovery *ret,
 	ring = text_of(object, "ring", SR_NAME_MAX);
 	id = text_of(object, "id", ID_DIGITS);
 	if (!ring || !id)
-		return sr_fail(err, -EBADMSG, "a text is too long");
+		return sr_fail(err, -EBADMSG, "a text is too long, or none");
 	(void)snprintf(mark.ring, sizeof(mark.ring), "%s", ring);
 	(void)snprintf(mark.id, sizeof(mark.id), "%s", id);
 	*ret = mark;

@@ -148,15 +148,24 @@ static bool noted_before(const char *notes, const struct sr_token *token,
 	       strcmp(note.text, err->text) == 0;
 }
 
-static void note(struct sr_unlocking *how, const struct sr_token *token,
-		 const struct sr_ring *ring, int r, const struct sr_err *err)
+/* An open ring of which the latch does not know could be forgotten: it is closed again. */
+static int note_opened(const struct sr_unlocking *how, struct sr_ring *ring,
+		       struct sr_err *err)
+{
+	int r = how->notes ? sr_boot_note_opened(how->notes, ring, err) : 0;
+
+	if (r < 0)
+		sr_ring_cache_drop(ring);
+	return r;
+}
+
+static void note_failed(struct sr_unlocking *how, const struct sr_token *token,
+			const struct sr_ring *ring, const struct sr_err *err)
 {
 	if (!how->notes)
 		return;
-	how->again = r < 0 && noted_before(how->notes, token, err);
-	if (r == 0)
-		(void)sr_boot_note_opened(how->notes, ring, NULL);
-	else if (r != -EACCES) /* a PIN that is still to be typed, or mistyped */
+	how->again = noted_before(how->notes, token, err);
+	if (err->code != -EACCES) /* a PIN that is still to be typed, or mistyped */
 		(void)sr_boot_note_failed(how->notes, ring, err, NULL);
 }
 
@@ -164,9 +173,11 @@ int sr_unlock(struct crypt_device *cd, const struct sr_token *token,
 	      struct sr_unlocking *how, struct sr_secret *ret, struct sr_err *err)
 {
 	_cleanup_(free_ringp) struct sr_ring *ring = NULL;
+	_cleanup_secret_ struct sr_secret passphrase = { 0 };
 	_cleanup_close_ int lock = -1;
 	char spec[SR_SPEC_TEXT];
-	int r = sr_volume_spec(cd, spec, err);
+	struct sr_err why = { 0 };
+	int r = sr_volume_spec(cd, spec, err), noted;
 
 	if (r == 0)
 		r = sr_volume_check_slot(cd, token->slot, err);
@@ -175,9 +186,18 @@ int sr_unlock(struct crypt_device *cd, const struct sr_token *token,
 	if (r < 0)
 		return r;
 	lock = wait_for_others(how->notes);
-	r = open_and_unwrap(ring, cd, token, &how->opener, ret, err);
-	note(how, token, ring, r, err);
-	return r;
+	r = open_and_unwrap(ring, cd, token, &how->opener, &passphrase, err);
+	/* Also when the token is a forged one: the ring is open, and its key is kept. */
+	noted = note_opened(how, ring, &why);
+	if (noted < 0)
+		r = sr_fail(err, noted, "%s", why.text);
+	if (r < 0) {
+		note_failed(how, token, ring, err);
+		return r;
+	}
+	*ret = passphrase;
+	passphrase = (struct sr_secret){ 0 };
+	return 0;
 }
 
 /* "ring boot: policy does not hold: PCR 0 changed since 2026-11-21: if you know why ..." */

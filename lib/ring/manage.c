@@ -61,9 +61,13 @@ static int take_fitting(struct sr_ring *ring, const struct sr_secret *kept,
 	for (size_t at = 0; at + SR_RING_KEY <= kept->size; at += SR_RING_KEY) {
 		int r = sr_secret_copy(kept->data + at, SR_RING_KEY, &ring->key, err);
 
-		if (r < 0 || sr_ring_check_mac(ring, NULL) == 0)
-			return r;
+		if (r == 0)
+			r = sr_ring_check_mac(ring, err);
+		if (r == 0)
+			return 0;
 		sr_secret_done(&ring->key);
+		if (r != -EBADMSG)
+			return r;
 	}
 	return sr_fail(err, -EBADMSG,
 		       "ring %s has another key for it, or its ring.conf was changed: "

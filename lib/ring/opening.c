@@ -161,8 +161,8 @@ static int explain(const struct attempt *attempt, struct sr_err *err)
 		since[10] = '\0'; /* the day is enough */
 	}
 	r = sr_fail(err, -EKEYREJECTED,
-		    "ring %s: policy does not hold: %s changed since %s: %s%s", name, text,
-		    since, attempt->ring->store ? "if you know why, " : "",
+		    "ring %s: policy does not hold: %s changed since %s: %s%s", name,
+		    text, since, attempt->ring->store ? "if you know why, " : "",
 		    remedy(attempt->ring, how));
 	if (err)
 		err->pcrs = comparison.changed;

@@ -68,12 +68,11 @@ static int move(const struct sr_ring *ring, const char *from, const char *to,
 	return sr_sync_dir(dir, "approvals", err);
 }
 
-static bool exists(const struct sr_ring *ring, const char *name)
+/* In doubt there is one. */
+static bool has_current(const struct sr_ring *ring)
 {
-	char path[SR_NAME_MAX + 24];
-
-	(void)snprintf(path, sizeof(path), "approvals/%s.pem", name);
-	return faccessat(ring->dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	return faccessat(ring->dir, "approvals/current.pem", F_OK, AT_SYMLINK_NOFOLLOW) ==
+		   0 ||
 	       errno != ENOENT;
 }
 
@@ -130,7 +129,7 @@ int sr_replace_approvals(const struct sr_replacing *replacing,
 		return r;
 	if (!replacing->later || replacing->ring->moved)
 		return replace_now(replacing, kept, key, values, err);
-	name = exists(replacing->ring, current) ? next : current;
+	name = has_current(replacing->ring) ? next : current;
 	r = sr_approval_write(replacing->ring, name, key, values, err);
 	/* Proven by this boot is the ring's key, if not this approval. */
 	return r < 0 ? r : tell(replacing, kept != NULL, err);

@@ -5,7 +5,7 @@
 
 #include "ground/io.h"
 #include "ring/store.h"
-#include "sealring-sign.h"
+#include "sealring.h"
 
 #define SR_KEY_FILE (SR_NAME_MAX + 5) /* "NAME.pem" and its NUL */
 #define SR_CERTIFICATES_MAX 65536     /* bytes in a file of certificates, at most */

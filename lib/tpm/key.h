@@ -6,7 +6,7 @@
 #include "codec/private.h"
 #include "codec/signature.h"
 #include "object.h"
-#include "sealring-sign.h"
+#include "sealring.h"
 
 /**
  * struct sr_key_shape - what a new key shall be

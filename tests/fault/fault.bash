@@ -103,12 +103,13 @@ wrong() {
 #                              what a crash left, and the old ring after a rotation: the
 #                              next writer removes it
 #   make_dir                   syncing the parent of a directory that is new
-#   sr_replace_approvals       whether there is one already, for the name of one for later
+#   has_current                whether there is one already, for the name of one for later
+#   read_approvals             what can't be read is replaced, as if it were not there
 #   sr_ring_check_key          another secret of the ring may do
 #   describe_latch describe_recovery say_limits say_sealed sr_ring_status
 #                              what is only said
 lenient="Esys_FlushContext Esys_TR_Deserialize mlock madvise BIO_read fflush"
-lenient_in="read_text|is_current|discard_all_hidden|sr_discard_hidden|make_dir|sr_replace_approvals"
+lenient_in="read_text|is_current|discard_all_hidden|sr_discard_hidden|make_dir|has_current|read_approvals"
 lenient_in+="|sr_ring_check_key|describe_latch|describe_recovery|say_limits|say_sealed|sr_ring_status"
 
 # tolerated PROGRAM ARGS: a second run says where the call came from.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the initramfs does with a ring, step by step, for tests that have none. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +140,7 @@ static int unwrap(struct sr_ring *ring, const char *name, const char *file)
 {
 	_cleanup_secret_ struct sr_secret secret = { 0 };
 	_cleanup_buf_ struct sr_buf envelope = { 0 };
-	int r = sr_read_file(-100, file, 8192, &envelope, &err);
+	int r = sr_read_file(AT_FDCWD, file, 8192, &envelope, &err);
 
 	if (r == 0)
 		r = sr_ring_unwrap(ring, name, envelope.data, envelope.size, &secret,
@@ -362,6 +363,81 @@ static int cmd_forge(char **argv)
 	return 0;
 }
 
+/* What carries approvals, as LUKS2 headers do: "envelope" under the old key, the new one's
+ * under "envelope.new". The call with this number fails. */
+static int fail_at;
+
+static int wrap_again(struct sr_ring *ring, struct sr_ring *old)
+{
+	_cleanup_secret_ struct sr_secret secret = { 0 };
+	_cleanup_buf_ struct sr_buf was = { 0 }, is = { 0 };
+	int r = sr_read_file(AT_FDCWD, "envelope", 8192, &was, &err);
+
+	if (r == 0)
+		r = sr_ring_unwrap(old, "luks-x", was.data, was.size, &secret, &err);
+	if (r == 0)
+		r = sr_ring_wrap(ring, "luks-x", &secret, &is.data, &is.size, &err);
+	return r < 0 ? r
+		     : sr_replace_file(AT_FDCWD, "envelope.new", &is, 0600, NULL, &err);
+}
+
+static int follow(void *arg, struct sr_ring *ring, struct sr_ring *old, bool settled,
+		  struct sr_err *why)
+{
+	struct sr_ring_parts parts = { 0 };
+	static int calls;
+	int r = sr_ring_parts_get(ring, &parts, why);
+
+	(void)arg;
+	if (r == 0)
+		printf("%zu approvals%s%s\n", parts.count, old ? ", old key" : "",
+		       settled ? ", settled" : "");
+	sr_ring_parts_done(&parts);
+	if (r == 0 && ++calls == fail_at)
+		r = sr_fail(why, -EIO, "a header cannot be written");
+	if (r == 0 && old)
+		r = wrap_again(ring, old);
+	return r;
+}
+
+static const struct sr_follow following = { .follow = follow };
+
+/* now RING [N]: seal it to the present state; the N-th call of what follows fails */
+static int cmd_now(char **argv)
+{
+	struct sr_ring_options options = { .follow = &following };
+	struct sr_ring *ring = NULL;
+	struct sr_tpm *tpm = NULL;
+	int r = load(argv[0], &ring);
+
+	fail_at = argv[1] ? atoi(argv[1]) : 0;
+	if (r == 0)
+		r = open_tpm(NULL, &tpm, &err);
+	if (r == 0)
+		r = sr_ring_reseal(ring, tpm, NULL, &options, &err);
+	sr_tpm_close(tpm);
+	sr_ring_free(ring);
+	return r < 0 ? r : 0;
+}
+
+/* rotate RING [N]: the same with a new key, and no recovery */
+static int cmd_rotate(char **argv)
+{
+	struct sr_ring_options options = { .follow = &following };
+	struct sr_ring *ring = NULL;
+	struct sr_tpm *tpm = NULL;
+	int r = open_for_admin(argv[0], &ring);
+
+	fail_at = argv[1] ? atoi(argv[1]) : 0;
+	if (r == 0)
+		r = open_tpm(NULL, &tpm, &err);
+	if (r == 0)
+		r = sr_ring_rotate(ring, tpm, &options, NULL, &err);
+	sr_tpm_close(tpm);
+	sr_ring_free(ring);
+	return r;
+}
+
 /* admin RING: open it to be changed */
 static int cmd_admin(char **argv)
 {
@@ -383,7 +459,8 @@ int main(int argc, char **argv)
 		{ "revoke", cmd_revoke },   { "note", cmd_note },
 		{ "volumes", cmd_volumes }, { "admin", cmd_admin },
 		{ "secret", cmd_secret },   { "key", cmd_key },
-		{ "forge", cmd_forge },
+		{ "forge", cmd_forge },	    { "now", cmd_now },
+		{ "rotate", cmd_rotate },
 	};
 
 	for (size_t i = 0; argc > 1 && i < SR_COUNT(commands); i++)

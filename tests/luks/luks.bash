@@ -20,7 +20,6 @@ luks_setup() {
     PW=$BATS_FILE_TMPDIR/passphrase
     PATH=/usr/sbin:/sbin:$PATH
     export TOKEN_PLUGIN=$SEALRING_BUILD/token/libcryptsetup-token-sealring.so
-    export ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0
     PRELOAD=$BATS_FILE_TMPDIR/preload.so
     # The sanitizers of a sanitizer build have to be there before everything else.
     ! nm -D "$TOKEN_PLUGIN" | grep -q __asan_init ||
@@ -39,15 +38,15 @@ volume() {
     [ $# -eq 1 ] || cryptsetup luksUUID -q --uuid "$2" "$1"
 }
 
-# plugged COMMAND: with the plugin
+# plugged COMMAND: with the plugin; what cryptsetup itself does not free is its own affair
 plugged() {
-    LD_PRELOAD=$PRELOAD "$@"
+    ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 LD_PRELOAD=$PRELOAD "$@"
 }
 
 # in_initramfs COMMAND: with the plugin, in what looks like an initramfs; what it writes
 # on the console is appended to the file "console"
 in_initramfs() {
-    TOKEN_INITRAMFS=$PWD/console LD_PRELOAD=$PRELOAD "$@"
+    TOKEN_INITRAMFS=$PWD/console plugged "$@"
 }
 
 # enroll NAME [OPTIONS]

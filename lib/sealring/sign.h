@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The public API of libsealring for keys that sign and decrypt: wrapped by the TPM. */
+/* Keys that sign and decrypt, wrapped by the TPM. */
 #ifndef SEALRING_SIGN_H
 #define SEALRING_SIGN_H
 
-#include "sealring.h"
+#include <sealring/ring.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Rings and a boot: LUKS2 headers, the initramfs, what happened, what was good. */
+#ifndef SEALRING_BOOT_H
+#define SEALRING_BOOT_H
+
+#include <sealring/eventlog.h>
+#include <sealring/ring.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- a ring outside the store: what a LUKS2 header carries ---- */
+
+#define SR_PARTS_APPROVALS 8 /* approvals, at most */
+#define SR_PARTS_MAX 4096 /* bytes in all texts and the storage key together, at most */
+
+/**
+ * struct sr_ring_parts - all that opening a ring takes, but the TPM
+ * @name:	its name
+ * @id:		32 hex digits
+ * @pcrs:	what it is sealed to: "sha256:0+7+15=0"; for messages
+ * @srk:	public area of its storage key: a marshalled TPM2B_PUBLIC
+ * @srk_size:	bytes in @srk
+ * @approvals:	one TPMKey each, DER in base64, in the order in which they are tried: for
+ *		boots to come first, then "current", then others
+ * @values:	as many: what each approval wants, and its day: "sha256:0=HEX+7=HEX+15=0
+ *		2026-11-27"; "" when not known. For messages only, and believed only where
+ *		the policy confirms it
+ * @count:	how many
+ * @pin:	opening it takes a PIN
+ */
+struct sr_ring_parts {
+	char *name;
+	char *id;
+	char *pcrs;
+	uint8_t *srk;
+	size_t srk_size;
+	char **approvals;
+	char **values;
+	size_t count;
+	bool pin;
+};
+
+/**
+ * sr_ring_parts_get() - the parts of a loaded ring, open or closed
+ * @ring:	the ring
+ * @ret:	release with sr_ring_parts_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EINVAL (more than SR_PARTS_MAX), -ENOMEM and what reading approvals returns.
+ */
+int sr_ring_parts_get(const struct sr_ring *ring, struct sr_ring_parts *ret,
+		      struct sr_err *err);
+
+/** sr_ring_parts_done() - release; an all-zero one is fine */
+void sr_ring_parts_done(struct sr_ring_parts *parts);
+
+/**
+ * sr_ring_from_parts() - a closed ring without a store, from parts that anybody may have
+ * written
+ * @parts:	copied
+ * @ret:	the ring; sr_ring_open(), sr_ring_open_cached(), sr_ring_wrap() and
+ *		sr_ring_unwrap() work on it; release with sr_ring_free()
+ * @err:	says why, on failure
+ *
+ * Refused: more than SR_PARTS_APPROVALS or SR_PARTS_MAX; a text, key or approval that is
+ * not in its one form; a parent other than the storage key; a policy of other statements
+ * than PolicyPCR first, then PolicyCounterTimer and PolicyAuthValue; noDA set where there
+ * is a PIN, or clear where there is none; @pin where no approval takes one, or the
+ * reverse. A PIN is asked for once, after the PCRs hold, and tried once.
+ *
+ * Returns 0, -EBADMSG or -ENOMEM.
+ */
+int sr_ring_from_parts(const struct sr_ring_parts *parts, struct sr_ring **ret,
+		       struct sr_err *err);
+
+/**
+ * sr_ring_wrap() - encrypt a secret under an open ring, without a file
+ * @ring:	an open ring
+ * @name:	what it is called; sr_ring_unwrap() must be given the same
+ * @secret:	1 to SR_SECRET_MAX bytes
+ * @ret:	the envelope; release with free()
+ * @size:	bytes in it
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EINVAL, -ENOMEM or -EIO.
+ */
+int sr_ring_wrap(const struct sr_ring *ring, const char *name,
+		 const struct sr_secret *secret, uint8_t **ret, size_t *size,
+		 struct sr_err *err);
+
+/**
+ * sr_ring_unwrap() - the opposite; nothing is returned that does not authenticate
+ *
+ * Returns 0, -EBADMSG (not what was wrapped, or with another ring key), -EINVAL, -ENOMEM
+ * or -EIO.
+ */
+int sr_ring_unwrap(const struct sr_ring *ring, const char *name, const uint8_t *envelope,
+		   size_t size, struct sr_secret *ret, struct sr_err *err);
+
+/**
+ * sr_ring_volumes() - the LUKS volumes whose headers carry the ring's approvals
+ * @ring:	a loaded ring
+ * @ret:	their UUIDs in lower case; release with sr_strv_free()
+ * @err:	says why, on failure
+ *
+ * Returns how many, or -ENOMEM.
+ */
+int sr_ring_volumes(const struct sr_ring *ring, char ***ret, struct sr_err *err);
+
+/**
+ * sr_ring_volume_add() - note such a volume in ring.conf; once is enough
+ * @ring:	a loaded ring, open or closed
+ * @uuid:	36 characters
+ * @err:	says why, on failure
+ *
+ * The list says where re-sealing has to write, nothing about who opens what: so it is no
+ * part of ring.conf's MAC, and a volume can be taken off it without the ring key.
+ *
+ * Returns 0, -EINVAL (not a UUID, or too many) and what writing ring.conf returns.
+ */
+int sr_ring_volume_add(struct sr_ring *ring, const char *uuid, struct sr_err *err);
+
+/** sr_ring_volume_remove() - take it off the list; 0, -ENOKEY (not on it) and others */
+int sr_ring_volume_remove(struct sr_ring *ring, const char *uuid, struct sr_err *err);
+
+/**
+ * struct sr_ring_opener - how to open a ring that may be open already
+ * @tpm:	gets @arg, and connects to the TPM once it is needed; 0 or a negative errno.
+ *		The connection is closed after use
+ * @arg:	the caller's
+ * @ask:	where a PIN comes from; may be NULL
+ * @initramfs:	a file that is there inside the initramfs only; NULL for the usual ones
+ */
+struct sr_ring_opener {
+	int (*tpm)(void *arg, struct sr_tpm **ret, struct sr_err *err);
+	void *arg;
+	const struct sr_ask *ask;
+	const char *initramfs;
+};
+
+/**
+ * sr_ring_open_cached() - open a ring; in the initramfs, with a key that is kept for 60 s
+ * @ring:	a ring
+ * @opener:	how
+ * @err:	says why, on failure
+ *
+ * So that several volumes cost one TPM conversation. Kept is a "user" key in the caller's
+ * @u, "sealring-ring:ID", whose name proves nothing: if what is wrapped under the ring
+ * does not authenticate, call sr_ring_cache_drop() and open the ring once more. Outside
+ * the initramfs nothing is kept or looked for.
+ *
+ * Returns 1 if the key was kept, 0 if the TPM gave it, or as sr_ring_open().
+ */
+int sr_ring_open_cached(struct sr_ring *ring, const struct sr_ring_opener *opener,
+			struct sr_err *err);
+
+/** sr_ring_cache_drop() - close the ring, and forget a key that is kept under its id */
+void sr_ring_cache_drop(struct sr_ring *ring);
+
+#define SR_RING_CACHE_PREFIX                                                             \
+	"sealring-ring:" /* and the ring's id: what keys are called */
+
+/**
+ * sr_ring_cache_revoke_all() - revoke every key that was kept, of whichever ring
+ *
+ * Returns how many, or -EIO if one may still be there.
+ */
+int sr_ring_cache_revoke_all(struct sr_err *err);
+
+/* ---- what happened in this boot ---- */
+
+/**
+ * struct sr_boot_note - what the initramfs noted about a ring
+ * @id:		the ring's
+ * @opened:	when it was opened; 0 if it was not
+ * @approval:	by which approval: 64 hex digits that name the sealed object; "" if unknown
+ * @failed:	when it last failed to open; 0 if it did not
+ * @code:	the negative errno of that
+ * @text:	and why
+ */
+struct sr_boot_note {
+	char id[33];
+	time_t opened;
+	char approval[65];
+	time_t failed;
+	int code;
+	char text[512];
+};
+
+/**
+ * sr_boot_note_opened() - note that a ring was opened in this boot, and by what
+ * @runtime_dir:	/run/sealring, which survives the change of root; boot/ is made in it
+ * @ring:	an open ring; one opened by a kept key changes nothing
+ * @err:	says why, on failure
+ *
+ * Returns 0 or -EIO.
+ */
+int sr_boot_note_opened(const char *runtime_dir, const struct sr_ring *ring,
+			struct sr_err *err);
+
+/**
+ * sr_boot_note_failed() - note that a ring failed to open in this boot, and why
+ * @runtime_dir:	as above
+ * @ring:	the ring
+ * @why:	what opening it said; never a secret
+ * @err:	says why, on failure
+ *
+ * Returns 0 or -EIO.
+ */
+int sr_boot_note_failed(const char *runtime_dir, const struct sr_ring *ring,
+			const struct sr_err *why, struct sr_err *err);
+
+/**
+ * sr_boot_note_read() - what was noted about a ring in this boot
+ * @runtime_dir:	as above
+ * @name:	the ring
+ * @ret:	the note
+ * @err:	says why, on failure
+ *
+ * Notes of another boot, and such as cannot be read, are none.
+ *
+ * Returns 0, -ENOENT (there is none), -EINVAL (not a name), -ENOMEM or -EIO.
+ */
+int sr_boot_note_read(const char *runtime_dir, const char *name, struct sr_boot_note *ret,
+		      struct sr_err *err);
+
+/** sr_boot_note_any() - whether any ring was opened in this boot: 1, 0 or -EIO */
+int sr_boot_note_any(const char *runtime_dir, struct sr_err *err);
+
+/* ---- the initramfs ---- */
+
+/**
+ * sr_image_fill() - put into an initramfs what it needs of a store
+ * @store:	whose
+ * @root:	root directory of the image that is being made
+ * @err:	says why, on failure
+ *
+ * The configuration; and of secrets with Initramfs=yes the envelope, secrets.d/NAME.conf
+ * and the approvals of the ring. Never recovery copies or other secrets. Such a secret of
+ * a ring that stays open after the initramfs is refused: who takes the image from /boot
+ * and boots another system would get it. So is a ring that another PCR closes than the
+ * one that is configured, and extended.
+ *
+ * Returns how many secrets, -EINVAL, -EBADMSG or -EIO.
+ */
+int sr_image_fill(struct sr_store *store, const char *root, struct sr_err *err);
+
+/**
+ * sr_image_done() - note that the image is good, and what it holds
+ * @store:	whose
+ * @root:	as above
+ * @err:	says why, on failure
+ *
+ * Returns 0 or -EIO.
+ */
+int sr_image_done(struct sr_store *store, const char *root, struct sr_err *err);
+
+/**
+ * sr_image_current() - whether the last image holds the present approvals and secrets
+ * @store:	whose
+ * @err:	says why, on failure
+ *
+ * Returns 1 (also if an image has to hold none), 0 or a negative errno.
+ */
+int sr_image_current(struct sr_store *store, struct sr_err *err);
+
+/* ---- baselines: what a boot looked like when it was good ---- */
+
+#define SR_BASELINE_TEXT 96 /* room for one line of what firmware says about itself */
+
+/**
+ * struct sr_baseline - a boot of which somebody said that it was good
+ * @taken:	when
+ * @boot:	the kernel's boot id, 36 characters
+ * @vendor:	of the firmware, by SMBIOS; this and the rest may be empty; safe to print
+ * @version:	its version
+ * @date:	its date
+ * @product:	the machine
+ * @tpm:	manufacturer and version of the TPM
+ * @reset_count:	the TPM's counters
+ * @restart_count:	in that boot
+ * @banks:	how many banks of the log the TPM had
+ * @held:	what it held in them, of PCRs that the log has events of
+ * @log:	the event log
+ * @authentic:	a holder of the ring key wrote it; known only for an open ring
+ */
+struct sr_baseline {
+	time_t taken;
+	char boot[37];
+	char vendor[SR_BASELINE_TEXT];
+	char version[SR_BASELINE_TEXT];
+	char date[SR_BASELINE_TEXT];
+	char product[SR_BASELINE_TEXT];
+	char tpm[SR_BASELINE_TEXT];
+	uint32_t reset_count;
+	uint32_t restart_count;
+	size_t banks;
+	struct sr_pcrs held[SR_EVENTLOG_BANKS];
+	struct sr_eventlog *log;
+	bool authentic;
+};
+
+/**
+ * sr_baseline_now() - what this boot looks like
+ * @store:	whose [TPM] EventLog= counts
+ * @tpm:	an open TPM
+ * @ret:	this boot; release with sr_baseline_free(); @taken and @authentic are not set
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENODEV (no event log, or the TPM is not the one the kernel's log is of),
+ * -EBADMSG (a log larger than any) and others.
+ */
+int sr_baseline_now(struct sr_store *store, struct sr_tpm *tpm, struct sr_baseline **ret,
+		    struct sr_err *err);
+
+/**
+ * sr_baseline_take() - remember this boot as good
+ * @ring:	an open ring
+ * @tpm:	an open TPM
+ * @err:	says why, on failure
+ *
+ * The last three are kept. Returns as sr_baseline_now(), -EINVAL (the ring is closed).
+ */
+int sr_baseline_take(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_err *err);
+
+/**
+ * sr_baseline_load() - the last good boot of a ring
+ * @ring:	a ring; if it is open, the baseline has to be authentic
+ * @ret:	the baseline; release with sr_baseline_free()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOKEY (there is none), -EBADMSG (damaged, of another ring, or forged) and
+ * others.
+ */
+int sr_baseline_load(struct sr_ring *ring, struct sr_baseline **ret, struct sr_err *err);
+
+/** sr_baseline_free() - release; NULL is fine */
+void sr_baseline_free(struct sr_baseline *baseline);
+
+/**
+ * sr_ring_required() - what the approvals of a ring want
+ * @ring:	a loaded ring
+ * @ret:	bank, PCRs, and those values that are known, of the first approval that has
+ *		any; without those that the latch is about
+ * @made:	when that approval was made; 0 if that is not known
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EBADMSG, -EKEYREJECTED (no approval) and others.
+ */
+int sr_ring_required(const struct sr_ring *ring, struct sr_pcrs *ret, time_t *made,
+		     struct sr_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
