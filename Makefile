@@ -430,7 +430,7 @@ COMPLETIONS = $(wildcard completions/bash/*)
 # In bats files a failing cd ends the test; of libraries the callers are not seen.
 lint-shell:
 	shellcheck -x $(shell $(find_scripts))
-	shellcheck -x -e SC2119 -e SC2164 $(wildcard tests/*.bats tests/vm/*.bats)
+	shellcheck -x -e SC2119 -e SC2164 $(wildcard tests/*.bats tests/*/*.bats)
 	$(if $(BATS_LIBRARIES),shellcheck -x -s bats -e SC2034 -e SC2119 -e SC2120 -e SC2154 -e SC2164 $(BATS_LIBRARIES))
 	$(if $(COMPLETIONS),shellcheck -x -s bash $(COMPLETIONS))
 

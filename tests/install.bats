@@ -28,7 +28,7 @@ setup() {
         page=$(basename "$page" .scd)
         [ -s "$DEST/usr/share/man/man${page##*.}/$page" ]
     done
-    run grep -rEl '@[A-Z]+@' "$DEST/usr"
+    run grep -rIEl '@[A-Z]+@' "$DEST/usr"
     [ "$output" = "" ]
 }
 

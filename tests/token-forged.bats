@@ -181,9 +181,10 @@ with() {
     echo "# $output" >&3
     [ "$status" -eq 0 ]
     says " 0 wrong"
-    set -- $output
-    (($1 > 3000))
+    read -r tried _ <<<"$output"
+    ((tried > 3000))
     # Where a changed byte does no harm is the words for messages, and the id.
-    (($(sed 's/.* \([0-9]*\) harmless.*/\1/' <<<"$output") < 700))
+    [[ $output =~ ([0-9]+)" harmless" ]]
+    ((BASH_REMATCH[1] < 700))
     plugged unlock disk
 }

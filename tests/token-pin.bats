@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Volumes of a ring with a PIN: asked for when all else holds, and tried once a prompt.
-# shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
+# shellcheck disable=SC2030,SC2031,SC2154 # before: one test each; helper, status, output: from common.bash and bats
 
 load luks/luks
 

@@ -21,14 +21,13 @@ void doctor_config(struct doctor *doctor)
 }
 
 /*
- * What others may write decides nothing any more; what is private should not be read. The
- * owner of the system's is root, whoever looks.
+ * What others may write decides nothing any more; what is private should not be read. Its
+ * owner is root, or who looks.
  */
 static void check_rights(struct doctor *doctor, const char *path, bool private)
 {
 	char remedy[DOCTOR_REMEDY];
 	mode_t bad = private ? ANY_OTHER : OTHERS;
-	uid_t owner = tool_is_system() ? 0 : geteuid();
 	struct stat st;
 
 	if (stat(path, &st) < 0) {
@@ -37,7 +36,7 @@ static void check_rights(struct doctor *doctor, const char *path, bool private)
 				    "run tpm-doctor as root", "%s can't be seen", path);
 		return;
 	}
-	if (st.st_uid != owner && st.st_uid != 0) {
+	if (st.st_uid != geteuid() && st.st_uid != 0) {
 		doctor_find(doctor, DOCTOR_FAIL, "permissions", "chown it",
 			    "%s belongs to user %u", path, st.st_uid);
 		return;

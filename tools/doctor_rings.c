@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-doctor: rings, their recovery and volumes, and what their PCRs leave out. */
-#include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "doctor.h"
@@ -53,14 +53,28 @@ static void check_state(struct doctor *doctor, const char *name)
 		    sr_state_name(status.state), status.text);
 }
 
+/* One that cannot be read at all looks like none. */
+static bool has_copy(const struct doctor *doctor, const struct sr_ring_info *info)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/rings/%s/recovery.cms",
+		       sr_store_path(doctor->store), info->name);
+	return access(path, F_OK) == 0;
+}
+
 static void check_recovery(struct doctor *doctor, const struct sr_ring_info *info)
 {
-	char subject[SR_NAME_MAX + 32], remedy[DOCTOR_REMEDY];
-	bool any = info->recovery_key || info->escrow;
+	bool any = has_copy(doctor, info) || info->recovery_key || info->escrow;
+	char subject[SR_NAME_MAX + 32], remedy[DOCTOR_REMEDY], when[SR_TIME_TEXT];
 
 	ring_subject(info->name, "recovery", subject);
-	(void)snprintf(remedy, sizeof(remedy), "tpm-ring recovery %s %s",
-		       any && info->recovery_intact ? "test" : "renew", info->name);
+	(void)snprintf(remedy, sizeof(remedy), "tpm-ring recovery %s %s%s",
+		       any && info->recovery_intact ? "test" : "renew", info->name,
+		       any && info->recovery_intact && !info->recovery_key
+			   ? " --escrow-key FILE"
+			   : "");
+	sr_time_format(info->recovery_proven, when);
 	if (!any)
 		doctor_find(doctor, DOCTOR_WARN, subject, remedy,
 			    "there is none: when the TPM does not open it, nobody does");
@@ -69,12 +83,8 @@ static void check_recovery(struct doctor *doctor, const struct sr_ring_info *inf
 			    "the copy is not the one that was written");
 	else if (!info->recovery_proven)
 		doctor_find(doctor, DOCTOR_WARN, subject, remedy, "was never tested");
-	else {
-		char when[SR_TIME_TEXT];
-
-		sr_time_format(info->recovery_proven, when);
+	else
 		doctor_find(doctor, DOCTOR_OK, subject, "", "tested %.10s", when);
-	}
 }
 
 static void check_volume(struct doctor *doctor, const struct sr_ring_info *info,

@@ -193,9 +193,7 @@ static char *directory(const char *override, const char *system, const char *xdg
 /* An ordinary user's may be missing: nothing of theirs happens in the initramfs. */
 static bool has_runtime_dir(void)
 {
-	bool is_system = use_system || (!use_user && geteuid() == 0);
-
-	return is_system || from_env("SEALRING_RUNTIME_DIR") ||
+	return tool_is_system() || from_env("SEALRING_RUNTIME_DIR") ||
 	       from_env("XDG_RUNTIME_DIR");
 }
 
