@@ -19,5 +19,6 @@
     VM_CMDLINE='console=ttyS0,115200 loglevel=4 systemd.show_status=1 TERM=dumb'
     VM_CMDLINE+=' no_timer_check mitigations=off nokaslr audit=0 apparmor=0 8250.nr_uarts=1'
     # A busy machine is slow, and not broken.
-    VM_CMDLINE+=' systemd.default_timeout_start_sec=600 nowatchdog'
+    VM_CMDLINE+=' systemd.default_timeout_start_sec=600'
+    VM_CMDLINE+=' systemd.default_device_timeout_sec=600 nowatchdog'
 }
