@@ -18,7 +18,7 @@ got() {
 
 # many NAME: start 24 units at once; the slowest one's seconds are in $slowest
 many() {
-    vm_do "systemctl start $1@{01..24}.service" 180
+    vm_do "systemctl start $(printf "$1@%02d.service " {1..24})" 180
     vm_do "systemctl show -p InactiveExitTimestampMonotonic -p ActiveEnterTimestampMonotonic \
 '$1@*.service'"
     slowest=$(awk -F = '/InactiveExit/ { from = $2 } /ActiveEnter/ { count++

@@ -53,9 +53,9 @@ attack() {
 
     vm_implant_without_latch
     attack 'control: latch off'
-    vm_do '[ -b /dev/mapper/data ]'
     [[ $vm_output == *'header: exit status 0'* ]]
     [[ $vm_output == *'approval: exit status 0, 32 bytes'* ]]
     [[ $vm_output =~ key:[^$'\n']*sealring ]]
+    vm_do '[ -b /dev/mapper/data ]'
     vm_stop
 }
