@@ -53,11 +53,11 @@ sync' 120
     [ "$(conversations)" -eq 1 ]
 }
 
-# conversations: how many TPM2_Unseal there were in the last boot before the latch (PCR_Event of
-# PCR 15)
+# conversations: how many sessions there were in the last boot before the latch (PCR_Event of
+# PCR 15). A PCR that changes meanwhile (IMA extends 10) costs an Unseal more in the same one.
 conversations() {
     tail -c +$((vm_tpm_from + 1)) "$vm_dir/tpm.log" |
         awk '/SWTPM_IO_Read: length/ { getline; code = $9 $10
             if (code == "013C" && $14 == "0F") exit
-            if (code == "015E") count++ } END { print count + 0 }'
+            if (code == "0176") count++ } END { print count + 0 }'
 }
