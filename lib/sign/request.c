@@ -174,7 +174,6 @@ static int make_extensions(const struct work *work, bool request, extensions **r
 /* PSS with the salt that TLS 1.3 and most certificates have: as long as the digest. */
 static bool set_pss(const EVP_MD *md, X509_ALGOR *ret)
 {
-	_cleanup_(openssl_freep) unsigned char *der = NULL;
 	RSA_PSS_PARAMS *params = RSA_PSS_PARAMS_new();
 	X509_ALGOR *hash = X509_ALGOR_new(), *mask = X509_ALGOR_new();
 	ASN1_STRING *packed = NULL, *mask_packed = NULL;
