@@ -180,7 +180,7 @@ static int next_token(struct crypt_device *cd, int at, struct sr_token *ret)
 	for (; at < SR_VOLUME_SLOTS; at++) {
 		const char *json, *type;
 
-		if (crypt_token_status(cd, at, &type) < CRYPT_TOKEN_INACTIVE ||
+		if (crypt_token_status(cd, at, &type) <= CRYPT_TOKEN_INACTIVE ||
 		    strcmp(type, SR_TOKEN_TYPE) != 0 ||
 		    crypt_token_json_get(cd, at, &json) < 0)
 			continue;
