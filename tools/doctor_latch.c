@@ -6,11 +6,6 @@
 
 #include "doctor.h"
 
-static bool in_initramfs(void)
-{
-	return access("/etc/initrd-release", F_OK) == 0;
-}
-
 static time_t booted(void)
 {
 	struct timespec since = { 0 };
@@ -65,7 +60,7 @@ static void check_pcr(struct doctor *doctor, const struct sr_ring_info *info, bo
 		doctor_find(doctor, DOCTOR_OK, "latch", "",
 			    "PCR %u closes ring %s until the next boot", info->latch,
 			    info->name);
-	else if (in_initramfs())
+	else if (sr_in_initramfs())
 		doctor_find(doctor, DOCTOR_OK, "latch", "",
 			    "ring %s is open until the initramfs is left", info->name);
 	else

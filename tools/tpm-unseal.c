@@ -171,12 +171,6 @@ static int connect_tpm(void *arg, struct sr_tpm **ret, struct sr_err *err)
 	return tool_tpm(arg, ret, err);
 }
 
-static bool in_initramfs(void)
-{
-	return access("/etc/initrd-release", F_OK) == 0 ||
-	       access("/conf/initramfs.conf", F_OK) == 0;
-}
-
 /* Volumes need the same ring in a moment; and the latch has to know what was opened. */
 static int open_early(struct sr_store *store, struct sr_ring *ring, struct sr_err *err)
 {
@@ -202,7 +196,7 @@ static int open_ring(struct sr_store *store, struct sr_tpm **tpm, const char *na
 
 	if (choices.recovery_key_file || escrow_key)
 		return choices_open_recovery(ring, name, escrow_key, err);
-	if (in_initramfs())
+	if (sr_in_initramfs())
 		return open_early(store, ring, err);
 	if (!*tpm)
 		r = tool_tpm(store, tpm, err);

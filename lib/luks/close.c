@@ -30,14 +30,13 @@ static inline void free_device(struct crypt_device **cd)
 }
 
 /* The files alone could be on a disk as well, the file systems alone in a container. */
-static bool in_initramfs(void)
+static bool root_is_initramfs(void)
 {
 	struct statfs fs;
 
 	return statfs("/", &fs) == 0 &&
 	       (fs.f_type == RAMFS_MAGIC || fs.f_type == TMPFS_MAGIC) &&
-	       (access("/etc/initrd-release", F_OK) == 0 ||
-		access("/conf/initramfs.conf", F_OK) == 0);
+	       sr_in_initramfs();
 }
 
 bool sr_dm_attribute(const char *device, const char *attribute, char ret[SR_DM_TEXT])
@@ -115,7 +114,7 @@ int sr_volumes_close(void (*closed)(void *arg, const char *name), void *arg,
 	struct dirent *entry;
 	int count = 0, failed = 0;
 
-	if (!in_initramfs())
+	if (!root_is_initramfs())
 		return sr_fail(err, -EINVAL, "volumes are closed in an initramfs only");
 	unmount_root();
 	sr_volumes_quiet();

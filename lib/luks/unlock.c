@@ -16,12 +16,6 @@ SR_DEFINE_CLEANUP(free_ringp, struct sr_ring *, sr_ring_free)
 
 #define WAIT_MS 10000 /* for others who unlock at the same time */
 
-bool sr_in_initramfs(void)
-{
-	return access("/etc/initrd-release", F_OK) == 0 ||
-	       access("/conf/initramfs.conf", F_OK) == 0;
-}
-
 int sr_passphrase_new(struct sr_secret *ret, struct sr_err *err)
 {
 	_cleanup_secret_ struct sr_secret random = { 0 }, text = { 0 };

@@ -8,9 +8,6 @@
 
 #define SR_PASSPHRASE 44 /* characters: 32 random bytes in base64 */
 
-/** sr_in_initramfs() - whether this is systemd's initramfs, or initramfs-tools' */
-bool sr_in_initramfs(void);
-
 /** sr_passphrase_new() - a passphrase of full entropy, which needs no costly PBKDF */
 int sr_passphrase_new(struct sr_secret *ret, struct sr_err *err);
 

@@ -6,11 +6,8 @@
 
 #define KEPT_SECONDS 60
 
-static bool in_initramfs(const char *file)
+bool sr_in_initramfs(void)
 {
-	if (file)
-		return access(file, F_OK) == 0;
-	/* What systemd's initramfs has, and initramfs-tools'. */
 	return access("/etc/initrd-release", F_OK) == 0 ||
 	       access("/conf/initramfs.conf", F_OK) == 0;
 }
@@ -60,7 +57,8 @@ int sr_ring_open_cached(struct sr_ring *ring, const struct sr_ring_opener *opene
 			struct sr_err *err)
 {
 	_cleanup_(tpm_closep) struct sr_tpm *tpm = NULL;
-	bool may_keep = in_initramfs(opener->initramfs);
+	bool may_keep =
+	    opener->initramfs ? access(opener->initramfs, F_OK) == 0 : sr_in_initramfs();
 	int r;
 
 	if (may_keep && find_kept(ring))

@@ -231,6 +231,9 @@ int sr_boot_note_any(const char *runtime_dir, struct sr_err *err);
 
 /* ---- the initramfs ---- */
 
+/** sr_in_initramfs() - whether this is systemd's initramfs, or initramfs-tools', by their files */
+bool sr_in_initramfs(void);
+
 /**
  * sr_image_fill() - put into an initramfs what it needs of a store
  * @store:	whose
