@@ -217,10 +217,11 @@ LD_ALL := -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SANITIZER) $(CFLA
 # -- what there is --------------------------------------------------------------------
 
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-# What needs libcryptsetup is apart, for the programs that use it.
+# What needs libcryptsetup is apart, for the programs that use it; of the library it knows the
+# public part only, and base64, which is in both.
 LIB_OBJ := $(call object,$(filter-out lib/luks/%,$(wildcard lib/*/*.c)))
 PLUGIN := $(patsubst lib/luks/%.c,%.so,$(wildcard lib/luks/libcryptsetup-token-*.c))
-LUKS_OBJ := $(call object,$(filter-out lib/luks/libcryptsetup-%,$(wildcard lib/luks/*.c)))
+LUKS_OBJ := $(call object,$(filter-out lib/luks/libcryptsetup-%,$(wildcard lib/luks/*.c)) lib/ground/base64.c)
 PROGRAMS := $(patsubst tools/%.c,%,$(wildcard tools/tpm-*.c))
 TOOL_OBJ := $(call object,$(filter-out tools/tpm-%,$(wildcard tools/*.c)))
 FAULT_OBJ := $(call object,$(wildcard tests/fault/*.c))

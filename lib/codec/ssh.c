@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "ground/base64.h"
 #include "ground/parse.h"
 
 #define ROOM 4096 /* more than the largest key with the largest signature */

@@ -28,22 +28,6 @@ int sr_bool_parse(const char *text, bool *ret, struct sr_err *err);
 /** sr_hex_parse() - exactly 2 * @size hex digits; 0 or -EINVAL */
 int sr_hex_parse(const char *text, uint8_t *ret, size_t size, struct sr_err *err);
 
-#define SR_BASE64_SIZE(bytes) (((bytes) + 2) / 3 * 4 + 1) /* characters and the NUL */
-
-/** sr_base64_format() - write @size bytes in base64, padded, in one line, and a NUL */
-void sr_base64_format(const uint8_t *data, size_t size, char *ret);
-
-/**
- * sr_base64_parse() - read what sr_base64_format() writes, and nothing else
- * @text:	base64; no white space, the unused bits zero
- * @max:	bytes at most
- * @ret:	the bytes; release with sr_buf_done()
- * @err:	says why, on failure
- *
- * Returns 0, -EINVAL or -ENOMEM.
- */
-int sr_base64_parse(const char *text, size_t max, struct sr_buf *ret, struct sr_err *err);
-
 /** sr_time_parse() - read what sr_time_format() writes; 0 or -EINVAL */
 int sr_time_parse(const char *text, time_t *ret, struct sr_err *err);
 

@@ -5,7 +5,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
-#include "base64.h"
+#include "ground/base64.h"
 
 #define DEPTH 4 /* token, approvals, approval, and one to spare */
 #define ID_DIGITS 32
@@ -136,7 +136,9 @@ static int take_bytes(struct json_object *object, const char *name, struct sr_bu
 	if (!text)
 		return sr_fail(err, -EBADMSG, "\"%s\" is too long, or no plain text",
 			       name);
-	r = sr_base64_decode(text, ret, err);
+	r = *text ? sr_base64_parse(text, SR_TOKEN_TEXT_MAX / 4 * 3, ret, err) : -EINVAL;
+	if (r == -EINVAL)
+		r = -EBADMSG;
 	return r < 0 ? sr_fail(err, r, "\"%s\" is damaged", name) : 0;
 }
 
@@ -284,11 +286,11 @@ static int add_text(struct json_object *object, const char *name, const char *te
 static int add_bytes(struct json_object *object, const char *name, const uint8_t *data,
 		     size_t size)
 {
-	_cleanup_free_ char *text = malloc(sr_base64_size(size) + 1);
+	_cleanup_free_ char *text = malloc(SR_BASE64_SIZE(size));
 
 	if (!text)
 		return -ENOMEM;
-	sr_base64_encode(data, size, text);
+	sr_base64_format(data, size, text);
 	return add_text(object, name, text);
 }
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "base64.h"
+#include "ground/base64.h"
 
 SR_DEFINE_CLEANUP(free_ringp, struct sr_ring *, sr_ring_free)
 #define _cleanup_secret_ _cleanup_(sr_secret_done)
@@ -25,7 +25,7 @@ int sr_passphrase_new(struct sr_secret *ret, struct sr_err *err)
 		r = sr_secret_alloc(SR_PASSPHRASE + 1, &text, err);
 	if (r < 0)
 		return r;
-	sr_base64_encode(random.data, random.size, (char *)text.data);
+	sr_base64_format(random.data, random.size, (char *)text.data);
 	return sr_secret_copy(text.data, SR_PASSPHRASE, ret, err);
 }
 

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "codec/name.h"
+#include "ground/base64.h"
 
 static const char text_pcr[] = "PCR ";
 static const char text_made[] = "Made ";

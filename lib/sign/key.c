@@ -7,6 +7,7 @@
 #include <time.h>
 #include <tss2/tss2_mu.h>
 
+#include "ground/base64.h"
 #include "ground/parse.h"
 
 #define PEM_LINE 64 /* letters in a line of a PEM block (RFC 7468) */

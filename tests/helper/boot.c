@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "codec/tpmkey.h"
+#include "ground/base64.h"
 #include "ring/ring.h"
 
 static struct sr_err err;

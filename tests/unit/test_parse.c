@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "ground/base64.h"
 #include "ground/parse.h"
 
 #define HEX4 "00112233445566778899aabbccddeeff"
