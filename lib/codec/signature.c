@@ -8,21 +8,14 @@
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
+#include "name.h"
+
 SR_DEFINE_CLEANUP(ecdsa_freep, ECDSA_SIG *, ECDSA_SIG_free)
 SR_DEFINE_CLEANUP(pkey_ctx_freep, EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
 
 const EVP_MD *sr_scheme_md(const struct sr_scheme *scheme)
 {
-	switch (scheme->hash) {
-	case TPM2_ALG_SHA256:
-		return EVP_sha256();
-	case TPM2_ALG_SHA384:
-		return EVP_sha384();
-	case TPM2_ALG_SHA512:
-		return EVP_sha512();
-	default:
-		return NULL;
-	}
+	return scheme->hash == TPM2_ALG_SHA1 ? NULL : sr_name_hash(scheme->hash);
 }
 
 static int copy(const void *data, size_t size, struct sr_buf *ret, struct sr_err *err)
