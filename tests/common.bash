@@ -127,3 +127,36 @@ one_line() {
         return 1
     fi
 }
+
+# failed_tries: wrong PINs, as the TPM counts them
+failed_tries() {
+    printf '%d\n' "$(tpm2_getcap properties-variable |
+        sed -n 's/^TPM2_PT_LOCKOUT_COUNTER: *//p')"
+}
+
+# captured NAME COMMAND...: the bus while it runs, into NAME.pcap
+captured() {
+    TCTI_PCAP_FILE=$PWD/$1.pcap SEALRING_TCTI=pcap:$SEALRING_TCTI "${@:2}"
+}
+
+# crossed FILE HEX: whether these bytes are in the capture
+crossed() {
+    [ "${#2}" -ge 16 ]
+    [ "$(stat -c %s "$1")" -gt 1000 ]
+    [ "$(xxd -p "$1" | tr -d '\n' | grep -oc "$2")" -ge 1 ]
+}
+
+# best MILLISECONDS AMONG COMMAND...: the fastest of five tries takes no longer. A build with
+# sanitizers is not what gets installed, and has ten times as long.
+best() {
+    local bound=$1 started took least=999999 n
+    ! grep -q __asan_init "$SEALRING_BUILD/bin/$3" || bound=$((10 * $1))
+    for ((n = 0; n < 5; n++)); do
+        started=${EPOCHREALTIME/./}
+        "${@:3}" >output
+        took=$(((${EPOCHREALTIME/./} - started) / 1000))
+        ((took >= least)) || least=$took
+    done
+    echo "# ${*:3} with $2: $least ms, best of 5 (bound: $bound ms)" >&3
+    [ "$least" -le "$bound" ]
+}

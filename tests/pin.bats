@@ -26,11 +26,6 @@ teardown_file() {
     tpm_stop
 }
 
-counter() {
-    printf '%d\n' "$(tpm2_getcap properties-variable |
-        sed -n 's/^TPM2_PT_LOCKOUT_COUNTER: //p')"
-}
-
 # guarded NAME TEXT: sealed under the ring that has a PIN
 guarded() {
     seal "$1" "$2" --ring guarded --pin --pin-file pin
@@ -82,13 +77,13 @@ fails_somehow() {
         "tpm-ring rotate guarded --no-recovery --pin-file wrong" \
         "tpm-unseal --pin-file wrong --all --credential=creds" \
         "tpm-unseal --pin-file wrong --file $RINGS/guarded/approvals/current.pem"; do
-        before=$(counter)
+        before=$(failed_tries)
         # shellcheck disable=SC2086 # words on purpose
         fails 4 commands $command
         [ "$(tail -n 1 <<<"$output" | tr ' ' '\n' | grep -c '^Unseal$')" -eq 1 ]
         says "wrong PIN"
-        echo "counter: $before, then $(counter)"
-        [ "$(counter)" -eq $((before + 1)) ]
+        echo "counter: $before, then $(failed_tries)"
+        [ "$(failed_tries)" -eq $((before + 1)) ]
     done
     [ ! -e creds/key ]
     [ "$(tpm-unseal --pin-file pin key)" = sesame ]
@@ -97,9 +92,9 @@ fails_somehow() {
 @test "a second approval does not cost a second try" {
     guarded key sesame
     cp "$RINGS/guarded/approvals/current.pem" "$RINGS/guarded/approvals/older.pem"
-    before=$(counter)
+    before=$(failed_tries)
     fails 4 tpm-unseal --pin-file wrong key
-    [ "$(counter)" -eq $((before + 1)) ]
+    [ "$(failed_tries)" -eq $((before + 1)) ]
 }
 
 @test "the PIN is asked only after the PCRs held" {
@@ -108,7 +103,7 @@ fails_somehow() {
     fails 4 alone tpm-unseal key
     one_line
     says PIN
-    before=$(counter)
+    before=$(failed_tries)
     extend 7 "another certificate"
     fails 3 alone tpm-unseal key
     one_line
@@ -118,16 +113,16 @@ fails_somehow() {
     # nor on a terminal
     fails 3 on_terminal -- tpm-unseal key
     [[ $output != *"PIN of"* ]]
-    [ "$(counter)" = "$before" ]
+    [ "$(failed_tries)" = "$before" ]
     tpm_boot
-    before=$(counter) # a TPM that loses power counts one
+    before=$(failed_tries) # a TPM that loses power counts one
     fails 4 alone tpm-unseal --pin-file wrong key
-    [ "$(counter)" -eq $((before + 1)) ]
+    [ "$(failed_tries)" -eq $((before + 1)) ]
 }
 
 @test "no PIN, an empty one, one too long, one with NUL: refused, nothing tried" {
     guarded key sesame
-    before=$(counter)
+    before=$(failed_tries)
     : >empty
     echo >newline
     printf '%033d' 7 >long
@@ -143,7 +138,7 @@ fails_somehow() {
         count=$((count + 1))
     done
     [ "$count" -eq 6 ]
-    [ "$(counter)" = "$before" ]
+    [ "$(failed_tries)" = "$before" ]
 }
 
 @test "a short PIN needs a lockout authorization; until then a long one is warned about" {
@@ -218,7 +213,7 @@ fails_somehow() {
     tpm2_dictionarylockout -Q --setup-parameters -n 3 -t 10000 -l 10000
     for n in 1 2 3; do
         fails 4 tpm-unseal --pin-file wrong key
-        [ "$(counter)" -eq "$n" ]
+        [ "$(failed_tries)" -eq "$n" ]
     done
     fails 5 tpm-unseal --pin-file pin key
     says "dictionary-attack lockout"
@@ -239,16 +234,16 @@ fails_somehow() {
     fails 0 on_terminal -e "PIN of guarded: " "correct horse battery" -- \
         sh -c 'printf "PIN of guarded: "; read -r pin'
     says "correct horse battery"
-    before=$(counter)
+    before=$(failed_tries)
     fails 4 on_terminal -e "PIN of guarded: " "wrong horse battery" -- tpm-unseal --output got2 key
     says "wrong PIN"
     says "pty: echo on"
     [[ $output != *horse* ]]
     [ ! -e got2 ]
-    [ "$(counter)" -eq $((before + 1)) ]
+    [ "$(failed_tries)" -eq $((before + 1)) ]
     fails 4 on_terminal "PIN of guarded: " "" "" "^M" -- tpm-unseal --output got2 key
     says "needs a PIN, and none was given"
-    [ "$(counter)" -eq $((before + 1)) ]
+    [ "$(failed_tries)" -eq $((before + 1)) ]
 }
 
 @test "on a terminal: a new PIN is asked for twice" {
@@ -267,7 +262,7 @@ fails_somehow() {
 
 @test "Ctrl-C and kill at the prompt: the echo comes back, nothing was tried" {
     guarded key sesame
-    before=$(counter)
+    before=$(failed_tries)
     for command in "tpm-unseal --output got key" "tpm-reseal now guarded"; do
         # shellcheck disable=SC2086 # words on purpose
         fails 130 on_terminal -e "PIN of guarded: " "^C" -- $command
@@ -287,7 +282,7 @@ fails_somehow() {
     [ "$ended" -eq 143 ]
     grep "pty: echo on" shown
     [ ! -e got ]
-    [ "$(counter)" = "$before" ]
+    [ "$(failed_tries)" = "$before" ]
     no_handles_left
 }
 

@@ -264,18 +264,6 @@ refused() {
 
 # -- the bus ------------------------------------------------------------------------------------
 
-# captured NAME COMMAND...: the bus while it runs, into NAME.pcap
-captured() {
-    TCTI_PCAP_FILE=$PWD/$1.pcap SEALRING_TCTI=pcap:$SEALRING_TCTI "${@:2}"
-}
-
-# crossed FILE HEX: whether these bytes are in the capture
-crossed() {
-    [ "${#2}" -ge 16 ]
-    [ "$(stat -c %s "$1")" -gt 1000 ]
-    [ "$(xxd -p "$1" | tr -d '\n' | grep -oc "$2")" -ge 1 ]
-}
-
 hex() {
     xxd -p "$1" | tr -d '\n'
 }

@@ -27,11 +27,6 @@ teardown_file() {
     tpm_stop
 }
 
-counter() {
-    printf '%d\n' "$(tpm2_getcap properties-variable |
-        sed -n 's/^TPM2_PT_LOCKOUT_COUNTER: //p')"
-}
-
 # keygen NAME [OPTIONS]; with a PIN it warns that nothing slows down guessing
 keygen() {
     tpm-sign keygen -q "$@" 2>/dev/null
@@ -217,11 +212,11 @@ alone() {
     keygen bound --pin-file pin --pcrs 0+7
     for command in "sign guarded message" "sign bound message" "sign guarded message message" \
         "csr guarded --subject /CN=x" "passwd guarded --new-pin-file pin"; do
-        before=$(counter)
+        before=$(failed_tries)
         # shellcheck disable=SC2086 # words
         fails 4 tpm-sign $command --pin-file wrong
         says "wrong PIN"
-        [ "$(counter)" -eq $((before + 1)) ]
+        [ "$(failed_tries)" -eq $((before + 1)) ]
     done
     signs guarded --pin-file pin
 }
@@ -229,12 +224,12 @@ alone() {
 @test "no PIN where one is needed: exit 4, nothing tried; none is asked where none is needed" {
     keygen guarded --pin-file pin
     keygen web
-    before=$(counter)
+    before=$(failed_tries)
     fails 4 alone tpm-sign sign guarded message
     one_line
     : >empty
     fails 4 tpm-sign sign guarded message --pin-file empty
-    [ "$(counter)" = "$before" ]
+    [ "$(failed_tries)" = "$before" ]
     alone tpm-sign sign web message >sig
     [ "$(wc -c <sig)" -ge 68 ]
 }
@@ -294,13 +289,13 @@ alone() {
     keygen both --pcrs 0+7 --pin-file pin
     signs bound
     extend 7 "another certificate"
-    before=$(counter)
+    before=$(failed_tries)
     fails 3 tpm-sign sign bound message
     one_line
     says "bound to the PCRs sha256:0+7"
     fails 3 alone tpm-sign sign both message
     fails 3 tpm-sign sign both --pin-file nowhere message
-    [ "$(counter)" = "$before" ]
+    [ "$(failed_tries)" = "$before" ]
     tpm_boot
     signs bound
     signs both --pin-file pin

@@ -29,11 +29,6 @@ teardown_file() {
     tpm_stop
 }
 
-# failed_tries: as the TPM counts them
-failed_tries() {
-    printf '%d\n' "$(tpm2_getcap properties-variable | sed -n 's/^TPM2_PT_LOCKOUT_COUNTER: *//p')"
-}
-
 # prompts FILE: a PIN a prompt, in one process, as systemd-cryptsetup does it; $output is
 # what each of them came to
 prompts() {
