@@ -242,6 +242,33 @@ refused() {
     fails 4 setsid -w tpm-sign sign both message
 }
 
+@test "PKCS#12: the key, with its certificate and those behind it" {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=CA \
+        -keyout ca.key -out ca.crt 2>/dev/null
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out plain
+    openssl req -new -key plain -subj /CN=client |
+        openssl x509 -req -CA ca.crt -CAkey ca.key -out client.crt 2>/dev/null
+    openssl pkcs12 -export -inkey plain -in client.crt -certfile ca.crt -passout pass:sesame -out p12
+    run "$helper/pty" "Passphrase of the private key:" wrong -- tpm-sign import x p12
+    says "wrong passphrase"
+    [ ! -e "$KEYS/x.pem" ]
+    run "$helper/pty" "Passphrase of the private key:" sesame -- tpm-sign import x p12
+    diff "$KEYS/x.pub" <(openssl pkey -in plain -pubout)
+    diff "$KEYS/x.crt" <(cat client.crt ca.crt)
+    openssl pkcs12 -export -inkey plain -in client.crt -passout pass: -out empty.p12
+    tpm-sign import -q empty empty.p12
+    diff "$KEYS/empty.crt" client.crt
+    tpm-sign sign empty message -o sig
+    accepted empty sha256
+    openssl pkcs12 -export -nocerts -inkey plain -passout pass: -out bare.p12
+    tpm-sign import -q bare bare.p12
+    [ ! -e "$KEYS/bare.crt" ]
+    openssl pkcs12 -export -nokeys -in client.crt -passout pass: -out no-key.p12
+    fails 8 tpm-sign import x2 no-key.p12
+    head -c 300 p12 >short.p12
+    fails 8 tpm-sign import x2 short.p12
+}
+
 @test "what no TPM holds, or is no private key, is refused with a reason" {
     openssl genpkey -algorithm ED25519 -out ed25519
     fails 2 tpm-sign import x ed25519

@@ -119,13 +119,14 @@ int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name
  * @store:	where
  * @tpm:	the TPM
  * @name:	a new name
- * @private_key:	PKCS#8, PKCS#1 or SEC1, PEM or DER
+ * @private_key:	PKCS#8, PKCS#1 or SEC1, PEM or DER; PKCS#12
  * @passphrase:	asked for if it is encrypted; may be NULL
  * @options:	how
  * @ret:	the key; release with sr_key_free()
  * @err:	says why, on failure
  *
- * It crosses the bus encrypted. Otherwise as sr_key_generate().
+ * It crosses the bus encrypted. Certificates of PKCS#12 are installed beside the key.
+ * Otherwise as sr_key_generate().
  */
 int sr_key_import(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 		  const struct sr_secret *private_key, const struct sr_ask *passphrase,

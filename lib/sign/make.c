@@ -266,10 +266,13 @@ int sr_key_import(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 	_cleanup_(sr_private_done) struct sr_private from = { 0 };
 	int r = sr_private_read(private_key, passphrase, &from, err);
 
-	if (r < 0)
-		return r;
-	return make_key(store, tpm, name, sr_key_type_of(&from.pub), &from, options, ret,
-			err);
+	if (r == 0)
+		r = make_key(store, tpm, name, sr_key_type_of(&from.pub), &from, options,
+			     ret, err);
+	return r == 0 && from.certificates
+		   ? sr_key_install(store, *ret, from.certificates,
+				    strlen(from.certificates), err)
+		   : r;
 }
 
 int sr_tpm_has_type(struct sr_tpm *tpm, const char *name, struct sr_err *err)
