@@ -269,6 +269,38 @@ refused() {
     fails 8 tpm-sign import x2 short.p12
 }
 
+@test "keys of tpm2-tools, in two files, come in as they are" {
+    made() {
+        tpm2_create -Q -C 0x81000001 "$@" -u pub -r priv && tpm2_flushcontext -t
+    }
+    for kind in ecc256 ecc384 rsa2048; do
+        made -G $kind
+        tpm-sign import -q "peer-$kind" --public pub priv
+        tpm-sign sign "peer-$kind" --hash sha256 message -o sig
+        accepted "peer-$kind" sha256
+    done
+    made -G ecc256 -p 'correct horse battery' -a "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign"
+    fails 4 setsid -w tpm-sign import x --pin --public pub priv
+    tpm-sign import -q guarded --pin-file pin --public pub priv
+    tpm-sign sign guarded --pin-file pin message -o sig
+    accepted guarded sha256
+    fails 4 setsid -w tpm-sign sign guarded message
+    fails 2 tpm-sign import x --pcrs 0+7 --public pub priv
+    head -c 50 pub >short
+    fails 8 tpm-sign import x --public short priv
+    fails 8 tpm-sign import x --public pub short
+    head -c 32 /dev/zero >policy
+    made -G ecc256 -L policy -a "fixedtpm|fixedparent|sensitivedataorigin|sign"
+    fails 8 tpm-sign import x --public pub priv
+    says "bound to a policy"
+    # under another storage key
+    tpm2_createprimary -Q -C n -c other
+    tpm2_create -Q -C other -u pub -r priv
+    tpm2_flushcontext -t
+    fails 7 tpm-sign import x --public pub priv
+    [ ! -e "$KEYS/x.pem" ]
+}
+
 @test "what no TPM holds, or is no private key, is refused with a reason" {
     openssl genpkey -algorithm ED25519 -out ed25519
     fails 2 tpm-sign import x ed25519
