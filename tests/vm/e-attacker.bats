@@ -3,7 +3,7 @@
 # Scenario e: an attacker puts a root file system of his own in the place of the victim's:
 # the same UUIDs, his passphrase. It boots, and PCR 0 and 7 are the victim's.
 
-# shellcheck disable=SC2154 # from vm.bash
+# shellcheck disable=SC2034,SC2154 # for and from vm.bash
 load scenario
 
 attacker='of an attacker'
