@@ -6,11 +6,11 @@
 # shellcheck disable=SC2016,SC2154 # for the shell in the machine; from vm.bash
 load scenario
 
-# tamper: what is added to the initramfs takes the key of the root volume
+# tamper: what is added to the initramfs runs as root in it, before the volume is opened
 tamper() {
     local evil=$VM_WORK/evil
     mkdir -p "$evil/etc/systemd/system/tpm-wait.service.d"
-    printf '%s\n' '[Service]' 'ExecStartPost=/bin/touch /run/evil' \
+    printf '%s\n' '[Service]' 'ExecStartPost=/bin/sh -c ": >/run/evil"' \
         >"$evil/etc/systemd/system/tpm-wait.service.d/evil.conf"
     vm_implant "$evil"
 }
