@@ -73,7 +73,7 @@ tpm2_create -Q -C primary -c object -i plain -p right' 120
     vm_menu 's/ ro / ro rd.timeout=30 rd.retry=30 /'
     vm_maintenance 'no root disk' 'Press Enter for maintenance|Give root password'
     [[ $vm_output =~ [0-9A-F]{64} && ${BASH_REMATCH[0]} == *[1-9A-F]* ]]
-    [[ $vm_output != *'exit status 0, end'* ]]
+    [[ $vm_output == *'exit status 1, end'* ]]
     vm_kill
 
     vm_implant_without_latch
