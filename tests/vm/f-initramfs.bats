@@ -28,7 +28,10 @@ tamper() {
     vm_say "now: ${vm_output//$'\n'/; }"
     vm_stop
 
+    # Until a boot proved the new approval the old one stays, and holds as well.
     vm_unattended 'the same, 0+7+9'
+    vm_do 'tpm-reseal now boot && tpm-reseal status boot' 120
+    vm_say "now, and status: ${vm_output//$'\n'/; }"
     vm_stop
     tamper
     vm_ask 'another initramfs, 0+7+9'
