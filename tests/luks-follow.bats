@@ -58,6 +58,18 @@ boot() {
     plugged unlock disk
 }
 
+@test "recover on another TPM: of a volume that is away it is said once" {
+    uuid=$(cryptsetup luksUUID disk)
+    mv disk away
+    tpm_start second
+    boot_state
+    run tpm-reseal recover --recovery-key-file "$RK"
+    tpm_stop second
+    tpm_use main
+    [ "$status" -eq 0 ]
+    [ "$(grep -c "volume $uuid is not here" <<<"$output")" -eq 1 ]
+}
+
 @test "a volume that is away: pending with its UUID; the next now catches up" {
     uuid=$(cryptsetup luksUUID disk)
     volume second 11111111-2222-3333-4444-555555555555

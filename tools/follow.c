@@ -3,13 +3,37 @@
 #include "follow.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "luks/follow.h"
 #include "tool.h"
 
+static char (*told)[SR_UUID_TEXT];
+static size_t told_count;
+static int lock = -1;
+
+/* One work may write a ring more than once. */
+static bool was_told(const char *uuid)
+{
+	char(*more)[SR_UUID_TEXT];
+
+	for (size_t i = 0; i < told_count; i++)
+		if (strcmp(told[i], uuid) == 0)
+			return true;
+	more = reallocarray(told, told_count + 1, sizeof(*told));
+	if (more) {
+		told = more;
+		(void)snprintf(told[told_count++], sizeof(*told), "%s", uuid);
+	}
+	return false;
+}
+
 static void warn_absent(void *arg, const char *uuid)
 {
 	(void)arg;
+	if (was_told(uuid))
+		return;
 	tool_warn("volume %s is not here, so its header stays as it is: tpm-reseal now, "
 		  "once it is",
 		  uuid);
@@ -17,7 +41,6 @@ static void warn_absent(void *arg, const char *uuid)
 
 static struct sr_following following = { .absent = warn_absent };
 static const struct sr_follow hook = { sr_follow, &following };
-static int lock = -1;
 
 int follow_start(struct sr_store *store, struct sr_err *err)
 {
@@ -38,6 +61,8 @@ void follow_end(void)
 	if (lock >= 0)
 		(void)close(lock);
 	lock = -1;
+	free(take(told));
+	told_count = 0;
 }
 
 void follow_status(struct sr_store *store, const char *name, struct sr_status *status)

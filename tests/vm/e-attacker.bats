@@ -3,10 +3,17 @@
 # Scenario e: an attacker puts a root file system of his own in the place of the victim's:
 # the same UUIDs, his passphrase. It boots, and PCR 0 and 7 are the victim's.
 
-# shellcheck disable=SC2154 # from vm.bash
+# shellcheck disable=SC2034,SC2154 # for and from vm.bash
 load scenario
 
 attacker='of an attacker'
+
+# First, so that another scenario can make the enrolled machine meanwhile.
+setup() {
+    VM_WORK=$BATS_TEST_TMPDIR
+    attackers_disk=$(attackers_image)/disk.raw
+    vm_machine machine
+}
 
 # attackers_image: prints its directory; what runs there first is vm-grab-keys and vm-grab
 attackers_image() {
@@ -16,7 +23,7 @@ attackers_image() {
     mkdir -p "$etc/system/sysinit.target.wants" "$etc/system-generators"
     ln -s ../vm-grab.service "$etc/system/sysinit.target.wants"
     ln -s /usr/local/sbin/vm-grab-keys "$etc/system-generators"
-    VM_OVERLAY=$overlay VM_PASSPHRASE=$attacker "$vm_here/image"
+    VM_OVERLAY=$overlay VM_PASSPHRASE=$attacker VM_BOOT=no "$vm_here/image"
     rm -rf "$overlay"
 }
 
@@ -31,12 +38,10 @@ attack() {
 }
 
 @test "a planted root file system gets nothing; with the latch off it does" {
-    local other
     vm_flatten
     vm_read_root "$vm_dir/header" 16
     truncate -s 64M "$vm_dir/header"
-    other=$(attackers_image)
-    vm_read_root "$vm_dir/planted" "$vm_root_size" "$other/disk.raw"
+    vm_read_root "$vm_dir/planted" "$vm_root_size" "$attackers_disk"
     vm_write_root "$vm_dir/planted"
     rm "$vm_dir/planted"
     vm_add_disk "$vm_dir/header" header

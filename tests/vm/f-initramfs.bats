@@ -6,11 +6,11 @@
 # shellcheck disable=SC2016,SC2154 # for the shell in the machine; from vm.bash
 load scenario
 
-# tamper: what is added to the initramfs takes the key of the root volume
+# tamper: what is added to the initramfs runs as root in it, before the volume is opened
 tamper() {
     local evil=$VM_WORK/evil
     mkdir -p "$evil/etc/systemd/system/tpm-wait.service.d"
-    printf '%s\n' '[Service]' 'ExecStartPost=/bin/touch /run/evil' \
+    printf '%s\n' '[Service]' 'ExecStartPost=/bin/sh -c ": >/run/evil"' \
         >"$evil/etc/systemd/system/tpm-wait.service.d/evil.conf"
     vm_implant "$evil"
 }
@@ -28,7 +28,10 @@ tamper() {
     vm_say "now: ${vm_output//$'\n'/; }"
     vm_stop
 
+    # Until a boot proved the new approval the old one stays, and holds as well.
     vm_unattended 'the same, 0+7+9'
+    vm_do 'tpm-reseal now boot && tpm-reseal status boot' 120
+    vm_say "now, and status: ${vm_output//$'\n'/; }"
     vm_stop
     tamper
     vm_ask 'another initramfs, 0+7+9'

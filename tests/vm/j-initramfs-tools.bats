@@ -26,7 +26,7 @@ load scenario
     vm_menu 's/ ro / ro rootdelay=20 /'
     vm_maintenance 'no root disk' '\(initramfs\)'
     [[ $vm_output =~ [0-9A-F]{64} && ${BASH_REMATCH[0]} == *[1-9A-F]* ]]
-    [[ $vm_output != *'exit status 0, end'* ]]
+    [[ $vm_output == *'exit status 1, end'* ]]
     vm_kill
 
     mkdir -p "$VM_WORK/off/scripts/panic"

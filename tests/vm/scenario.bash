@@ -15,6 +15,7 @@ load vm
 vm_volume=/dev/disk/by-uuid/$VM_LUKS_UUID
 vm_data_uuid=5ea10000-0000-4000-8000-000000000003
 VM_CACHE=${VM_CACHE:-$vm_here/../../build-vm}
+VM_FLAVOUR=${VM_FLAVOUR:-dracut}
 
 setup() {
     VM_WORK=$BATS_TEST_TMPDIR
@@ -32,7 +33,7 @@ vm_snapshot() (
     image=$("$vm_here/image") || exit
     VM_CACHE=$(dirname "$image")
     key=$({ echo "$image" && declare -f vm_enroll; } | sha256sum | cut -c 1-12)
-    snapshot=$VM_CACHE/machine-${VM_FLAVOUR:-dracut}-$key
+    snapshot=$VM_CACHE/machine-$VM_FLAVOUR-$key
     exec 9>"$VM_CACHE/machine.lock"
     flock 9
     if [ ! -e "$snapshot/disk.qcow2" ]; then
@@ -194,15 +195,19 @@ vm_without_root() {
 }
 
 # vm_maintenance WHAT PATTERN: boot into the shell that the initramfs gives, whose first sign is
-# PATTERN; $vm_output is PCR 15 and what the victim's header gives there
+# PATTERN; $vm_output is PCR 15 and what the victim's header gives there, to what that
+# initramfs opens volumes with
 vm_maintenance() {
+    local header=/dev/disk/by-id/virtio-header
+    local open="/lib/systemd/systemd-cryptsetup attach header $header - headless=true"
+    [ "$VM_FLAVOUR" = dracut ] || open="cryptsetup open --test-passphrase --token-only $header"
     vm_start
     vm_wait "$2" 400
     vm_say "$1: shell after $vm_time s"
     vm_type ''
     sleep 5
     vm_type 'cat /sys/class/tpm/tpm0/pcr-sha256/15'
-    vm_type 'cryptsetup open --test-passphrase --token-only /dev/disk/by-id/virtio-header </dev/null'
+    vm_type "$open </dev/null"
     vm_type "echo header: exit status \$?, e''nd"
     vm_wait 'exit status [0-9]+, end' 120
     vm_output=$(vm_console | sed -nE "/$2/,\$p")

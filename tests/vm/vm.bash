@@ -282,6 +282,15 @@ vm_do() {
     return 1
 }
 
+# vm_seconds UNIT...: how long they took to start; the slowest one's is in $vm_took
+vm_seconds() {
+    vm_do "systemctl show -p InactiveExitTimestampMonotonic -p ActiveEnterTimestampMonotonic $*" ||
+        return
+    vm_took=$(awk -F = '/^InactiveExit/ { from = $2 }
+        /^ActiveEnter/ && $2 - from > most { most = $2 - from }
+        END { printf "%.2f", most / 1e6 }' <<<"$vm_output")
+}
+
 # -- the TPM ------------------------------------------------------------------------------
 
 # vm_tpm_mark: count from here
