@@ -96,7 +96,7 @@ approvals() {
     header
     next_boot "firmware 2.0"
     fails 129 "$boot" open parts luks-x envelope
-    says "ring boot: policy does not hold: PCR 0 changed since $(date -u +%F): enter the passphrase, then: tpm-reseal status"
+    says "ring boot: policy does not hold: PCR 0 changed since $(date -u +%F): enter the passphrase, then: tpm-reseal explain"
     # Values are believed only where the policy confirms them.
     sed 's/^\(values sha256:0=\)..../\1ffff/' parts >lying
     fails 129 "$boot" open lying luks-x envelope

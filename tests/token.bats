@@ -124,8 +124,8 @@ teardown_file() {
     extend 0 "firmware 2.0"
     fails 1 in_initramfs unlock disk
     today=$(date +%F)
-    [ "$(tr -d '\r' <console)" = "sealring: PCR 0 changed since $today: enter the passphrase, then: tpm-reseal status" ]
-    says "sealring: PCR 0 changed since $today: enter the passphrase, then: tpm-reseal status"
+    [ "$(tr -d '\r' <console)" = "sealring: PCR 0 changed since $today: enter the passphrase, then: tpm-reseal explain" ]
+    says "sealring: PCR 0 changed since $today: enter the passphrase, then: tpm-reseal explain"
     ls run/boot/boot.failed
     tpm_boot
 }

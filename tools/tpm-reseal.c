@@ -125,6 +125,7 @@ static void print_json(struct work *work, const char *name,
 	json_add_text(ring, "state", sr_state_name(status->state));
 	json_object_object_add(ring, "changed", pcrs);
 	json_add_time(ring, "approved", status->approved);
+	json_add_time(ring, "failed", status->failed);
 	json_add_text(ring, "text", status->text);
 	json_object_array_add(work->array, ring);
 }

@@ -112,7 +112,7 @@ static void say_why(const struct call *call, const struct sr_err *err)
 	sr_unlock_cause(err, cause);
 	say_both(call, cause,
 		 err->code == -EACCES ? "without a PIN the passphrase is asked for"
-				      : "enter the passphrase, then: tpm-reseal status");
+				      : "enter the passphrase, then: tpm-reseal explain");
 }
 
 static const char *path_of(const char *name, const char *usual)

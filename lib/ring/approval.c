@@ -217,24 +217,14 @@ static int format_values(const struct sr_approval *approval, char **ret,
 			 struct sr_err *err)
 {
 	const struct sr_pcrs *values = &approval->values;
-	char hex[2 * SR_DIGEST_MAX + 1], when[SR_TIME_TEXT];
-	const char *plus = "";
+	char when[SR_TIME_TEXT];
 	size_t size;
 	FILE *out = open_memstream(ret, &size);
 
 	if (!out)
 		return sr_fail_memory(err);
 	if (values->mask && (values->given & values->mask) == values->mask) {
-		fprintf(out, "%s:", sr_bank_name(values->bank));
-		for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++) {
-			if (!(values->mask & 1U << pcr))
-				continue;
-			sr_hex_format(values->value[pcr], sr_bank_size(values->bank),
-				      hex);
-			fprintf(out, "%s%u=%s", plus, pcr,
-				sr_pcr_is_zero(values, pcr) ? "0" : hex);
-			plus = "+";
-		}
+		sr_pcrs_print(out, values);
 		sr_time_format(approval->made, when);
 		fprintf(out, " %.10s", when);
 	}

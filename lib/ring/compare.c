@@ -73,6 +73,7 @@ int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
 		consider(&approvals->approval[i], &present, 1U << i, &best);
 	}
 	*ret = best;
+	ret->present = present;
 	return 0;
 }
 
@@ -89,28 +90,46 @@ void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT])
 	}
 }
 
-int sr_ring_required(const struct sr_ring *ring, struct sr_pcrs *ret, time_t *made,
-		     struct sr_err *err)
+/* What holds, or else wants the fewest changes, is what can be explained best. */
+static const struct sr_approval *closest(const struct sr_approvals *approvals,
+					 const struct sr_comparison *comparison,
+					 uint32_t latch)
+{
+	const struct sr_approval *best = NULL;
+	int least = SR_PCR_COUNT + 1;
+
+	for (size_t i = 0; i < approvals->count; i++) {
+		const struct sr_approval *approval = &approvals->approval[i];
+		int changed = comparison->holding & 1U << i
+				  ? -1
+				  : __builtin_popcount(differences(&approval->values,
+								   &comparison->present));
+
+		if (!(approval->values.given & ~latch) || changed >= least)
+			continue;
+		best = approval;
+		least = changed;
+	}
+	return best;
+}
+
+int sr_ring_required(const struct sr_ring *ring, struct sr_tpm *tpm, struct sr_pcrs *ret,
+		     time_t *made, struct sr_err *err)
 {
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
+	struct sr_comparison comparison;
+	const struct sr_approval *approval;
 	uint32_t latch = sr_ring_latch(ring);
 	int r = sr_approvals_read(ring, &approvals, err);
 
+	if (r == 0)
+		r = sr_compare(ring, &approvals, tpm, &comparison, err);
 	if (r < 0)
 		return sr_fail_ring(ring, r, err);
-	*ret = ring->pcrs;
-	ret->given = 0;
-	*made = 0;
-	for (size_t i = 0; i < approvals.count; i++) {
-		const struct sr_approval *approval = &approvals.approval[i];
-
-		if (!(approval->values.given & ~latch))
-			continue;
-		*ret = approval->values;
-		*made = approval->made;
-		break;
-	}
+	approval = closest(&approvals, &comparison, latch);
+	*ret = approval ? approval->values : ring->pcrs;
 	ret->mask &= ~latch;
-	ret->given &= ~latch;
+	ret->given = approval ? ret->given & ~latch : 0;
+	*made = approval ? approval->made : 0;
 	return 0;
 }

@@ -11,12 +11,15 @@
  * @latched:	a PCR that the ring's list wants to be zero is not: until the next boot
  * @changed:	if none: PCRs that the closest approval wants otherwise; 0 when not known
  * @made:	when that approval was made; 0 when not known
+ * @present:	what the TPM holds, in the bank of the last approval; zero where the latch
+ *		closed, as it will be
  */
 struct sr_comparison {
 	uint32_t holding;
 	bool latched;
 	uint32_t changed;
 	time_t made;
+	struct sr_pcrs present;
 };
 
 /**

@@ -118,7 +118,7 @@ static int converse(const struct attempt *attempt, struct sr_handle *parent,
 static const char *remedy(const struct sr_ring *ring, char ret[REMEDY_TEXT])
 {
 	if (!ring->store)
-		return "enter the passphrase, then: tpm-reseal status";
+		return "enter the passphrase, then: tpm-reseal explain";
 	(void)snprintf(ret, REMEDY_TEXT,
 		       "get in with the recovery key: tpm-reseal recover %s", ring->name);
 	return ret;
@@ -149,6 +149,7 @@ static int explain(const struct attempt *attempt, struct sr_err *err)
 		attempt->ring->latched = true;
 		return fail_latched(attempt->ring, err);
 	}
+	attempt->ring->seen = comparison.present;
 	if (!comparison.changed)
 		return sr_fail(
 		    err, -EKEYREJECTED,

@@ -7,25 +7,13 @@
 
 static const char current[] = "current", next[] = "next", booted[] = "booted";
 
-int sr_note_of(const struct sr_ring *ring, struct sr_boot_note *ret, struct sr_err *err)
-{
-	int r;
-
-	if (!ring->store || !ring->store->runtime_dir)
-		return 0;
-	r = sr_boot_note_read(ring->store->runtime_dir, ring->name, ret, err);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	return strcmp(ret->id, ring->id) == 0;
-}
-
 /* The approval by which the initramfs opened the ring; 0 if it is not there, else 1. */
 static int find_proven(const struct sr_ring *ring, const struct sr_approvals *approvals,
 		       const struct sr_approval **ret, struct sr_err *err)
 {
 	struct sr_boot_note note = { 0 };
 	char id[SR_APPROVAL_ID];
-	int r = sr_note_of(ring, &note, err);
+	int r = sr_boot_note_of(ring, &note, err);
 
 	for (size_t i = 0; r == 1 && note.opened && i < approvals->count; i++) {
 		int failed = sr_approval_id(&approvals->approval[i], id, err);

@@ -44,7 +44,4 @@ int sr_replace_approvals(const struct sr_replacing *replacing,
 int sr_keep_proven(const struct sr_replacing *replacing, const struct sr_policy *policy,
 		   struct sr_err *err);
 
-/** sr_note_of() - what the initramfs noted about this ring: 1; nothing: 0; or an errno */
-int sr_note_of(const struct sr_ring *ring, struct sr_boot_note *ret, struct sr_err *err);
-
 #endif

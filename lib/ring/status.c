@@ -36,57 +36,59 @@ static bool is_proven(const struct sr_approvals *approvals, uint32_t holding,
 }
 
 /* The latch has closed it: what it will be at the next boot is judged by this one. */
-static int judge_latched(const struct sr_ring *ring, const struct sr_approvals *approvals,
-			 const struct sr_comparison *comparison, struct sr_status *status,
-			 struct sr_err *err)
+static void judge_latched(const struct sr_approvals *approvals,
+			  const struct sr_comparison *comparison,
+			  const struct sr_boot_note *note, struct sr_status *status)
 {
-	struct sr_boot_note note = { 0 };
-	int noted = sr_note_of(ring, &note, err);
-
-	if (noted < 0)
-		return noted;
-	if (noted && is_proven(approvals, comparison->holding, &note))
-		return set_state(status, SR_STATE_READY,
-				 "opened in this boot, closed until the next");
+	if (is_proven(approvals, comparison->holding, note)) {
+		(void)set_state(status, SR_STATE_READY,
+				"opened in this boot, closed until the next");
+		return;
+	}
 	(void)set_state(status, SR_STATE_PENDING,
 			"sealed to this boot state; the next boot has to prove it");
-	if (noted && note.failed && !note.opened)
+	if (status->failed)
 		(void)snprintf(status->text, sizeof(status->text),
 			       "the next boot has to prove it; this one did not open it: "
 			       "%.180s",
-			       note.text);
-	return 0;
+			       note->text);
 }
 
 static void judge_drifted(const struct sr_ring *ring, struct sr_status *status)
 {
-	char text[SR_CHANGED_TEXT];
+	char text[SR_CHANGED_TEXT], when[SR_TIME_TEXT];
 
 	status->state = SR_STATE_DRIFTED;
 	sr_changed_text(status->changed, text);
+	sr_time_format(status->failed, when);
 	(void)snprintf(status->text, sizeof(status->text),
-		       "%.100s changed: if you know why: tpm-reseal recover %s",
-		       *text ? text : "the boot state", ring->name);
+		       "%.100s changed%s%s: if you know why: tpm-reseal recover %s",
+		       *text ? text : "the boot state",
+		       status->failed ? ", the initramfs did not open it at " : "",
+		       status->failed ? when : "", ring->name);
 }
 
 static int judge_pcrs(const struct sr_ring *ring, struct sr_approvals *approvals,
 		      struct sr_tpm *tpm, struct sr_status *status, struct sr_err *err)
 {
+	struct sr_boot_note note = { 0 };
 	struct sr_comparison comparison;
-	int r;
+	int r = sr_boot_note_of(ring, &note, err);
 
 	sr_approvals_sort(approvals);
-	r = sr_compare(ring, approvals, tpm, &comparison, err);
-
+	if (r >= 0)
+		r = sr_compare(ring, approvals, tpm, &comparison, err);
 	if (r < 0)
 		return r;
+	status->failed = note.opened ? 0 : note.failed;
 	status->changed = comparison.changed;
 	status->approved = comparison.made;
 	if (comparison.holding && comparison.latched)
-		return judge_latched(ring, approvals, &comparison, status, err);
-	if (comparison.holding)
-		return set_state(status, SR_STATE_READY, "opens in this boot");
-	judge_drifted(ring, status);
+		judge_latched(approvals, &comparison, &note, status);
+	else if (comparison.holding)
+		(void)set_state(status, SR_STATE_READY, "opens in this boot");
+	else
+		judge_drifted(ring, status);
 	return 0;
 }
 

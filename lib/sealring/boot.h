@@ -179,6 +179,7 @@ int sr_ring_cache_revoke_all(struct sr_err *err);
  * @failed:	when it last failed to open; 0 if it did not
  * @code:	the negative errno of that
  * @text:	and why
+ * @pcrs:	what the TPM held then, if a PCR was why: later the PCRs go on
  */
 struct sr_boot_note {
 	char id[33];
@@ -187,6 +188,7 @@ struct sr_boot_note {
 	time_t failed;
 	int code;
 	char text[512];
+	struct sr_pcrs pcrs;
 };
 
 /**
@@ -225,6 +227,15 @@ int sr_boot_note_failed(const char *runtime_dir, const struct sr_ring *ring,
  */
 int sr_boot_note_read(const char *runtime_dir, const char *name, struct sr_boot_note *ret,
 		      struct sr_err *err);
+
+/**
+ * sr_boot_note_of() - what was noted in this boot about a loaded ring, and no other of its
+ * name
+ *
+ * Returns 1, 0 (nothing) and otherwise as above.
+ */
+int sr_boot_note_of(const struct sr_ring *ring, struct sr_boot_note *ret,
+		    struct sr_err *err);
 
 /** sr_boot_note_any() - whether any ring was opened in this boot: 1, 0 or -EIO */
 int sr_boot_note_any(const char *runtime_dir, struct sr_err *err);
@@ -343,17 +354,18 @@ int sr_baseline_load(struct sr_ring *ring, struct sr_baseline **ret, struct sr_e
 void sr_baseline_free(struct sr_baseline *baseline);
 
 /**
- * sr_ring_required() - what the approvals of a ring want
+ * sr_ring_required() - what a ring wants, by the approval that fits this boot best
  * @ring:	a loaded ring
- * @ret:	bank, PCRs, and those values that are known, of the first approval that has
- *		any; without those that the latch is about
+ * @tpm:	the TPM, whose PCRs are read
+ * @ret:	bank, PCRs, and those values that are known; without those that the latch is
+ *		about
  * @made:	when that approval was made; 0 if that is not known
  * @err:	says why, on failure
  *
  * Returns 0, -EBADMSG, -EKEYREJECTED (no approval) and others.
  */
-int sr_ring_required(const struct sr_ring *ring, struct sr_pcrs *ret, time_t *made,
-		     struct sr_err *err);
+int sr_ring_required(const struct sr_ring *ring, struct sr_tpm *tpm, struct sr_pcrs *ret,
+		     time_t *made, struct sr_err *err);
 
 #ifdef __cplusplus
 }

@@ -468,12 +468,15 @@ const char *sr_state_name(enum sr_state state);
  * @state:	one word
  * @changed:	bit N: PCR N is not as approved
  * @approved:	when the approval was made; 0 if there is none
+ * @failed:	when the initramfs of this boot failed to open it, and it was not opened
+ *		since; else 0
  * @text:	one line: why, and what to do
  */
 struct sr_status {
 	enum sr_state state;
 	uint32_t changed;
 	time_t approved;
+	time_t failed;
 	char text[256];
 };
 

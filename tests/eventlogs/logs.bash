@@ -54,9 +54,7 @@ logs_replay() {
     tpm-reseal events --json "$1" >replayed.json
     jq -r '.events[] | select(.type != "EV_NO_ACTION") | "\(.pcr):" +
         ([.digests | to_entries[] | "\(.key)=\(.value)"] | join(","))' replayed.json |
-        while read -r digests; do
-            tpm2_pcrextend "$digests"
-        done
+        xargs tpm2_pcrextend
 }
 
 # logs_configure FILE: this is the event log of this boot
