@@ -278,6 +278,43 @@ not_opened() {
     says 'There is no log to say why.'
 }
 
+@test "a bank that the event log has nothing of is refused where it is chosen" {
+    boot_with before
+    # A log of SHA-1 that leads to what the TPM holds says nothing about the other banks.
+    printf '\000\000\000\000\010\000\000\000%s\004\000\000\000test' 01234567890123456789 >sha1.bin
+    logs_configure "$PWD/sha1.bin"
+    fails 2 seal key sesame
+    one_line
+    says 'the event log of this boot has nothing of the sha256 bank'
+    [ ! -e "$RINGS/system" ]
+    seal key sesame --pcrs sha1:0+7
+    fails 2 tpm-reseal -q now system --pcrs sha256:0+7
+    one_line
+    says 'insist with --accept-unmeasured'
+    [ "$(tpm-unseal key)" = sesame ]
+    tpm-reseal -q now system --pcrs sha256:0+7 --accept-unmeasured
+    # Later it does not stand in the way.
+    tpm-reseal -q now system
+    tpm-reseal -q recover system --recovery-key-file "$RK"
+    # Nor does a log that says nothing at all.
+    for log in damaged nothing; do
+        head -c 30 sha1.bin >damaged
+        logs_configure "$PWD/$log"
+        tpm-ring -q create "$log" --no-recovery
+    done
+    logs_configure "$own/before.bin"
+    tpm-ring -q create other --no-recovery --pcrs sha384:0+7
+    # To another machine no export brings its bank, and this one's is looked at.
+    tpm-ring -q export system "$PWD/exported"
+    logs_configure "$PWD/sha1.bin"
+    tpm-ring -q remove --force system
+    fails 2 tpm-ring import "$PWD/exported" system --recovery-key-file "$RK"
+    says 'the event log of this boot has nothing of the sha256 bank'
+    [ ! -e "$RINGS/system" ]
+    tpm-ring -q import "$PWD/exported" system --recovery-key-file "$RK" --accept-unmeasured
+    [ "$(tpm-unseal key)" = sesame ]
+}
+
 @test "mistakes" {
     boot_with before
     seal key sesame

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Approving the present boot state. */
+#include "baseline.h"
 #include "codec/name.h"
 #include "manage.h"
 
@@ -23,11 +24,14 @@ static int check_pin(const struct sr_ring *ring, struct sr_err *err)
 static int approve(struct sr_ring *ring, struct sr_opening *opening,
 		   const struct sr_ring_options *options, struct sr_err *err)
 {
+	uint16_t bank = ring->pcrs.bank;
 	bool later = false;
 	int r = sr_ring_apply(ring, options, err);
 
 	if (r == 0 && !options->pcrs)
 		r = sr_ring_check_selection(ring, err);
+	if (r == 0 && (ring->moved || ring->pcrs.bank != bank))
+		r = sr_ring_check_evidence(ring, opening->session.tpm, options, err);
 	if (r == 0)
 		r = check_pin(ring, err);
 	ring->pin = ring->pin_value.size > 0;
