@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-doctor: rings, their recovery and volumes, and what their PCRs leave out. */
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 
@@ -87,6 +88,31 @@ static void check_recovery(struct doctor *doctor, const struct sr_ring_info *inf
 		doctor_find(doctor, DOCTOR_OK, subject, "", "tested %.10s", when);
 }
 
+/* What explain compares with; of use only where there is an event log. */
+static void check_baseline(struct doctor *doctor, struct sr_ring *ring,
+			   const struct sr_ring_info *info)
+{
+	struct sr_baseline *baseline = NULL;
+	char subject[SR_NAME_MAX + 32], remedy[DOCTOR_REMEDY] = "", when[SR_TIME_TEXT];
+	struct sr_err err = { 0 };
+	int r = sr_baseline_load(ring, &baseline, &err);
+
+	ring_subject(info->name, "baseline", subject);
+	if (!info->latch)
+		(void)snprintf(remedy, sizeof(remedy), "tpm-reseal now %s takes one",
+			       info->name);
+	if (r == -ENOKEY) {
+		doctor_find(doctor, DOCTOR_NOTE, subject, remedy,
+			    "there is none: tpm-reseal explain can compare values only");
+	} else if (r < 0) {
+		doctor_find(doctor, DOCTOR_WARN, subject, remedy, "%s", err.text);
+	} else {
+		sr_time_format(baseline->taken, when);
+		doctor_find(doctor, DOCTOR_OK, subject, "", "of %.10s", when);
+	}
+	sr_baseline_free(baseline);
+}
+
 static void check_volume(struct doctor *doctor, const struct sr_ring_info *info,
 			 const char *uuid)
 {
@@ -140,6 +166,8 @@ static void check_ring(struct doctor *doctor, const char *name)
 	if (!doctor_info(doctor, name, &ring, &info))
 		return;
 	check_recovery(doctor, &info);
+	if (doctor->log)
+		check_baseline(doctor, ring, &info);
 	count = sr_ring_volumes(ring, &volumes, &err);
 	if (count < 0)
 		doctor_fail(doctor, name, &err);
