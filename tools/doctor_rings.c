@@ -17,11 +17,20 @@ static void ring_subject(const char *name, const char *what, char ret[SR_NAME_MA
 		       what);
 }
 
+/* One that is damaged is said to be so by its state, where there is a TPM. */
 bool doctor_info(struct doctor *doctor, const char *name, struct sr_ring **ring,
 		 struct sr_ring_info *ret)
 {
-	return sr_ring_load(doctor->store, name, ring, NULL) == 0 &&
-	       sr_ring_info(*ring, ret, NULL) == 0;
+	char subject[SR_NAME_MAX + 32];
+	struct sr_err err = { 0 };
+	int r = sr_ring_load(doctor->store, name, ring, &err);
+
+	if (r == 0)
+		r = sr_ring_info(*ring, ret, &err);
+	ring_subject(name, "", subject);
+	if (r < 0 && (r != -EBADMSG || !doctor->tpm))
+		doctor_fail(doctor, subject, &err);
+	return r == 0;
 }
 
 static enum doctor_level level_of(enum sr_state state)

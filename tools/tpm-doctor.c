@@ -54,7 +54,8 @@ static void know_rings(struct doctor *doctor)
 		_cleanup_ring_ struct sr_ring *ring = NULL;
 		struct sr_ring_info info;
 
-		if (!doctor_info(doctor, *name, &ring, &info))
+		if (sr_ring_load(doctor->store, *name, &ring, NULL) < 0 ||
+		    sr_ring_info(ring, &info, NULL) < 0)
 			continue;
 		doctor->any_pin |= info.pin;
 		use_bank(doctor, info.pcrs);
