@@ -72,8 +72,8 @@ int sr_baseline_now(struct sr_store *store, struct sr_tpm *tpm, struct sr_baseli
 		return r;
 	sr_machine_describe(baseline);
 	(void)snprintf(baseline->tpm, sizeof(baseline->tpm), "%s", identity.text);
-	baseline->reset_count = identity.reset_count;
-	baseline->restart_count = identity.restart_count;
+	baseline->reset_count = identity.clock.resets;
+	baseline->restart_count = identity.clock.restarts;
 	*ret = take(baseline);
 	return 0;
 }
