@@ -135,8 +135,8 @@ static void remove_old(int dir, const char *suffix, unsigned long last)
 	}
 }
 
-static int keep(struct sr_ring *ring, const struct sr_baseline *baseline,
-		struct sr_err *err)
+int sr_baseline_keep(struct sr_ring *ring, struct sr_baseline *baseline,
+		     struct sr_err *err)
 {
 	_cleanup_names_ struct sr_names names = { 0 };
 	_cleanup_close_ int lock = -1, dir = -1;
@@ -145,6 +145,7 @@ static int keep(struct sr_ring *ring, const struct sr_baseline *baseline,
 
 	if (r < 0)
 		return r;
+	baseline->taken = time(NULL);
 	dir = open_directory(ring, err);
 	r = dir < 0 ? dir : sr_list_dir(dir, ".conf", &names, err);
 	if (r < 0)
@@ -167,8 +168,5 @@ int sr_baseline_take(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_err *er
 		r = sr_fail(err, -EINVAL, "ring %s is in no store", ring->name);
 	if (r == 0)
 		r = sr_baseline_now(ring->store, tpm, &baseline, err);
-	if (r < 0)
-		return r;
-	baseline->taken = time(NULL);
-	return keep(ring, baseline, err);
+	return r < 0 ? r : sr_baseline_keep(ring, baseline, err);
 }

@@ -24,4 +24,8 @@ SR_DEFINE_CLEANUP(sr_baseline_freep, struct sr_baseline *, sr_baseline_free)
 int sr_baseline_format(const struct sr_ring *ring, const struct sr_baseline *baseline,
 		       struct sr_buf *ret, struct sr_err *err);
 
+/** sr_baseline_keep() - sr_baseline_take() of a boot that was looked at already */
+int sr_baseline_keep(struct sr_ring *ring, struct sr_baseline *baseline,
+		     struct sr_err *err);
+
 #endif

@@ -31,6 +31,7 @@
  * @key:	the ring key; empty while it is closed
  * @opened:	the PCRs of the approval that opened it, which the TPM confirmed; empty
  *		when recovery opened it
+ * @bounded:	that approval holds in a few boots only, and may want fewer PCRs
  * @approval:	names the approval that opened it, as sr_approval_id(); "" when none did
  * @moved:	its storage key is another than before: no older approval opens any more
  * @latched:	opening it failed, and but for the latch it would not have
@@ -56,6 +57,7 @@ struct sr_ring {
 	struct sr_ring_parts *parts;
 	struct sr_secret key;
 	struct sr_pcrs opened;
+	bool bounded;
 	char approval[65];
 	bool moved;
 	bool latched;
