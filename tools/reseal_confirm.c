@@ -24,9 +24,11 @@ static void say_confirmed(const char *name, const struct sr_confirmation *confir
 		    "prove it",
 		    name);
 		break;
-	default:
-		tool_say("ring %s: %s", name,
-			 *confirmed->text ? confirmed->text : "nothing to confirm");
+	default: /* at boot there mostly is, and nobody reads it */
+		if (*confirmed->text || is_named || tool_is_terminal())
+			tool_say("ring %s: %s", name,
+				 *confirmed->text ? confirmed->text
+						  : "nothing to confirm");
 	}
 	if (*confirmed->warning)
 		tool_warn("%s: tpm-reseal explain will know less of this boot",

@@ -14,11 +14,13 @@ static const char bridge[] = "bridge", planned[] = "planned";
  * @key:	the sealed object
  * @values:	the PCRs it wants
  * @kind:	what it is called, but for a number
+ * @name:	what it is called, once it is about to be written
  */
 struct sealed {
 	struct sr_tpmkey *key;
 	struct sr_pcrs values;
 	const char *kind;
+	char name[SR_NAME_MAX + 1];
 };
 
 /**
@@ -256,25 +258,24 @@ static int seal_all(struct work *work, struct sr_opening *opening,
 	return r;
 }
 
-static bool is_taken(const struct work *work, const struct sr_prepared *prepared,
-		     const char *name)
-{
-	for (size_t i = 0; i < work->approvals.count; i++)
-		if (strcmp(work->approvals.approval[i].name, name) == 0)
-			return true;
-	for (size_t i = 0; i < prepared->count; i++)
-		if (strcmp(prepared->name[i], name) == 0)
-			return true;
-	return false;
-}
-
 /* "bridge", or "bridge-2" while that is needed. */
-static void choose_name(const struct work *work, const struct sr_prepared *prepared,
-			const char *kind, char ret[SR_NAME_MAX + 1])
+static void choose_name(const struct work *work, struct sealed *sealed)
 {
-	(void)snprintf(ret, SR_NAME_MAX + 1, "%s", kind);
-	for (unsigned int n = 2; is_taken(work, prepared, ret); n++)
-		(void)snprintf(ret, SR_NAME_MAX + 1, "%s-%u", kind, n);
+	unsigned int n = 1;
+	bool taken;
+
+	(void)snprintf(sealed->name, sizeof(sealed->name), "%s", sealed->kind);
+	do {
+		taken = false;
+		for (size_t i = 0; i < work->approvals.count; i++)
+			taken |=
+			    strcmp(work->approvals.approval[i].name, sealed->name) == 0;
+		for (const struct sealed *other = work->sealed; other < sealed; other++)
+			taken |= strcmp(other->name, sealed->name) == 0;
+		if (taken)
+			(void)snprintf(sealed->name, sizeof(sealed->name), "%s-%u",
+				       sealed->kind, ++n);
+	} while (taken);
 }
 
 static int tell(struct sr_ring *ring, const struct sr_follow *follow, struct sr_err *err)
@@ -282,35 +283,61 @@ static int tell(struct sr_ring *ring, const struct sr_follow *follow, struct sr_
 	return follow ? follow->follow(follow->arg, ring, NULL, false, err) : 0;
 }
 
-static int remove_all(struct sr_ring *ring, const struct sr_prepared *prepared,
-		      struct sr_err *err)
+static void take_back(const struct work *work, const struct sr_follow *follow)
 {
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < prepared->count; i++)
-		r = sr_approval_remove(ring, prepared->name[i], err);
-	return r;
+	for (size_t i = 0; i < work->count; i++)
+		if (work->sealed[i].name[0])
+			(void)sr_approval_remove(work->ring, work->sealed[i].name, NULL);
+	(void)tell(work->ring, follow, NULL);
 }
 
 static int write_all(struct work *work, const struct sr_follow *follow,
-		     struct sr_prepared *prepared, struct sr_err *err)
+		     struct sr_err *err)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < work->count; i++) {
-		const struct sealed *sealed = &work->sealed[i];
-		char *name = prepared->name[prepared->count];
+		struct sealed *sealed = &work->sealed[i];
 
-		choose_name(work, prepared, sealed->kind, name);
-		r = sr_approval_write(work->ring, name, sealed->key, &sealed->values,
-				      err);
-		prepared->count += r == 0;
-		prepared->states += r == 0 && sealed->kind == planned;
+		choose_name(work, sealed);
+		r = sr_approval_write(work->ring, sealed->name, sealed->key,
+				      &sealed->values, err);
 	}
 	if (r == 0 && work->count > 0)
 		r = tell(work->ring, follow, err);
-	if (r < 0 && remove_all(work->ring, prepared, NULL) == 0)
-		(void)tell(work->ring, follow, NULL);
+	if (r < 0)
+		take_back(work, follow);
+	return r;
+}
+
+static int id_of(const struct sr_tpmkey *key, char ret[SR_APPROVAL_ID],
+		 struct sr_err *err)
+{
+	const struct sr_approval approval = { .key = (struct sr_tpmkey *)key };
+
+	return sr_approval_id(&approval, ret, err);
+}
+
+/* What is replaced are earlier ones of the kinds of which there are new ones. */
+static int describe(const struct work *work, struct sr_prepared *ret, struct sr_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < work->count; i++) {
+		r = id_of(work->sealed[i].key, ret->added[ret->count++], err);
+		ret->states += work->sealed[i].kind == planned;
+	}
+	for (size_t i = 0; r == 0 && i < work->approvals.count; i++) {
+		const struct sr_approval *earlier = &work->approvals.approval[i];
+
+		if (earlier->bounded ? ret->count > ret->states
+				     : ret->states > 0 && sr_approval_is_planned(earlier))
+			r = id_of(earlier->key, ret->earlier[ret->earlier_count++], err);
+	}
+	if (ret->count > ret->states) {
+		ret->open = work->open;
+		ret->boots = work->window.until - work->window.after;
+	}
 	return r;
 }
 
@@ -330,15 +357,12 @@ static int prepare(struct work *work, struct sr_tpm *tpm, const struct sr_ask *a
 	if (r == 0)
 		r = seal_all(work, &opening, options, err);
 	if (r == 0)
-		r = write_all(work, options->follow, &prepared, err);
-	if (r < 0)
-		return r;
-	if (prepared.count > prepared.states) {
-		prepared.open = work->open;
-		prepared.boots = work->window.until - work->window.after;
-	}
-	*ret = prepared;
-	return 0;
+		r = describe(work, &prepared, err);
+	if (r == 0)
+		r = write_all(work, options->follow, err);
+	if (r == 0)
+		*ret = prepared;
+	return r;
 }
 
 int sr_ring_prepare(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
@@ -353,20 +377,9 @@ int sr_ring_prepare(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_as
 	return r < 0 ? sr_fail_ring(ring, r, err) : 0;
 }
 
-/* Earlier ones of the kinds of which there are new ones. */
-static bool is_superseded(const struct sr_approval *approval,
-			  const struct sr_prepared *by)
-{
-	for (size_t i = 0; i < by->count; i++)
-		if (strcmp(by->name[i], approval->name) == 0)
-			return false;
-	return approval->bounded ? by->count > by->states
-				 : by->states > 0 && sr_approval_is_planned(approval);
-}
-
-/* What opened this boot stays in any case. */
-static int remove_prepared(struct sr_ring *ring, const struct sr_prepared *by,
-			   size_t *removed, struct sr_err *err)
+/* What opened this boot stays in any case. Without @ids: all that was prepared. */
+static int remove_prepared(struct sr_ring *ring, const char (*ids)[SR_APPROVAL_ID],
+			   size_t count, size_t *removed, struct sr_err *err)
 {
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
 	const struct sr_approval *proven = NULL;
@@ -376,9 +389,13 @@ static int remove_prepared(struct sr_ring *ring, const struct sr_prepared *by,
 		r = sr_find_proven(ring, &approvals, &proven, err);
 	for (size_t i = 0; r >= 0 && i < approvals.count; i++) {
 		const struct sr_approval *approval = &approvals.approval[i];
+		char id[SR_APPROVAL_ID];
+		bool goes = !ids && is_prepared(approval);
 
-		if (approval == proven ||
-		    !(by ? is_superseded(approval, by) : is_prepared(approval)))
+		r = sr_approval_id(approval, id, err);
+		for (size_t j = 0; ids && j < count; j++)
+			goes |= strcmp(ids[j], id) == 0;
+		if (r < 0 || !goes || approval == proven)
 			continue;
 		r = sr_approval_remove(ring, approval->name, err);
 		*removed += r == 0;
@@ -386,7 +403,7 @@ static int remove_prepared(struct sr_ring *ring, const struct sr_prepared *by,
 	return r < 0 ? r : 0;
 }
 
-int sr_ring_prepared(struct sr_ring *ring, const struct sr_prepared *prepared, bool keep,
+int sr_ring_prepared(struct sr_ring *ring, const struct sr_prepared *prepared, bool made,
 		     const struct sr_follow *follow, struct sr_err *err)
 {
 	_cleanup_close_ int lock = -1;
@@ -395,11 +412,12 @@ int sr_ring_prepared(struct sr_ring *ring, const struct sr_prepared *prepared, b
 
 	if (r == 0)
 		r = sr_ring_lock(ring, &lock, err);
-	if (r == 0 && keep)
-		r = remove_prepared(ring, prepared, &removed, err);
-	else if (r == 0)
-		r = remove_all(ring, prepared, err);
-	if (r == 0 && (removed || !keep))
+	if (r == 0)
+		r = made ? remove_prepared(ring, prepared->earlier,
+					   prepared->earlier_count, &removed, err)
+			 : remove_prepared(ring, prepared->added, prepared->count,
+					   &removed, err);
+	if (r == 0 && removed > 0)
 		r = tell(ring, follow, err);
 	return r < 0 ? sr_fail_ring(ring, r, err) : 0;
 }
@@ -436,7 +454,7 @@ int sr_ring_unprepare(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_
 	if (r == 0 && count > 0)
 		r = sr_ring_lock(ring, &lock, err);
 	if (r == 0 && count > 0)
-		r = remove_prepared(ring, NULL, &removed, err);
+		r = remove_prepared(ring, NULL, 0, &removed, err);
 	if (r == 0 && removed > 0 && ring->volume_count > 0)
 		r = tell(ring, follow, err);
 	return r < 0 ? sr_fail_ring(ring, r, err) : (int)removed;

@@ -376,15 +376,19 @@ struct sr_plan {
 
 /**
  * struct sr_prepared - what was prepared for an update
- * @name:	names of the approvals
+ * @added:	the approvals, by the digests in their objects' Names, in hex
  * @count:	how many; none for a ring that does not depend on what will change
- * @states:	how many of them are each for one boot state
+ * @earlier:	those of the same kinds that were prepared before, and are needed no longer
+ * @earlier_count:	how many
+ * @states:	how many of @added are each for one boot state
  * @open:	bit N: the others hold whatever PCR N is
  * @boots:	in so many boots after this one
  */
 struct sr_prepared {
-	char name[SR_PARTS_APPROVALS][SR_NAME_MAX + 1];
+	char added[SR_PARTS_APPROVALS][65];
 	size_t count;
+	char earlier[SR_PARTS_APPROVALS][65];
+	size_t earlier_count;
 	size_t states;
 	uint32_t open;
 	unsigned int boots;
@@ -418,13 +422,13 @@ int sr_ring_prepare(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_as
  * sr_ring_prepared() - the update was made, or it was not
  * @ring:	an open ring
  * @prepared:	what was prepared for it
- * @keep:	what was prepared before, of the same kinds, goes; else @prepared goes
+ * @made:	what was prepared before goes; else what was added
  * @follow:	as in struct sr_ring_options
  * @err:	says why, on failure
  *
  * Needs no TPM. Returns 0, -EIO and others.
  */
-int sr_ring_prepared(struct sr_ring *ring, const struct sr_prepared *prepared, bool keep,
+int sr_ring_prepared(struct sr_ring *ring, const struct sr_prepared *prepared, bool made,
 		     const struct sr_follow *follow, struct sr_err *err);
 
 /**
