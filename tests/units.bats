@@ -75,6 +75,13 @@ exposure() {
     [ "$(exposure tpm-credential.service)" -gt 25 ]
 }
 
+@test "what confirms a boot is exposed to little" {
+    [ "$(exposure tpm-reseal-confirm.service)" -le 40 ]
+    echo "# exposure of tpm-reseal-confirm.service: $(exposure tpm-reseal-confirm.service), in tenths" >&3
+    # It has to reach the TPM, volumes and this boot's id, and event log.
+    ! grep -qE '^(PrivateDevices|DevicePolicy|DeviceAllow|ProtectClock|ProcSubset|ProtectHome)=' tpm-reseal-confirm.service
+}
+
 @test "services do not wait for ever to start" {
     for unit in *.service; do
         grep -qE '^TimeoutStartSec=[0-9]' "$unit"

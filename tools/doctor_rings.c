@@ -39,6 +39,7 @@ static enum doctor_level level_of(enum sr_state state)
 	case SR_STATE_READY:
 		return DOCTOR_OK;
 	case SR_STATE_PENDING:
+	case SR_STATE_BRIDGED:
 		return DOCTOR_NOTE;
 	case SR_STATE_EXPOSED:
 		return DOCTOR_WARN;

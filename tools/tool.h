@@ -75,6 +75,12 @@ void tool_complain(int r, const struct sr_err *err);
  */
 void tool_fail_silently(int r);
 
+/** tool_behind() - how many of the operands stood behind "--": the last ones */
+int tool_behind(void);
+
+/** tool_end_with() - this exit status, of a program that was run for somebody */
+void tool_end_with(int status);
+
 /** tool_progress() - "sealing 12 of 1000" on a terminal, once a second has passed */
 void tool_progress(void *what, size_t done, size_t total);
 

@@ -105,8 +105,8 @@ int sr_baseline_now(struct sr_store *store, struct sr_tpm *tpm, struct sr_baseli
 		return r;
 	sr_machine_describe(baseline);
 	(void)snprintf(baseline->tpm, sizeof(baseline->tpm), "%s", identity.text);
-	baseline->reset_count = identity.reset_count;
-	baseline->restart_count = identity.restart_count;
+	baseline->reset_count = identity.clock.resets;
+	baseline->restart_count = identity.clock.restarts;
 	*ret = take(baseline);
 	return 0;
 }
@@ -168,8 +168,8 @@ static void remove_old(int dir, const char *suffix, unsigned long last)
 	}
 }
 
-static int keep(struct sr_ring *ring, const struct sr_baseline *baseline,
-		struct sr_err *err)
+int sr_baseline_keep(struct sr_ring *ring, struct sr_baseline *baseline,
+		     struct sr_err *err)
 {
 	_cleanup_names_ struct sr_names names = { 0 };
 	_cleanup_close_ int lock = -1, dir = -1;
@@ -178,6 +178,7 @@ static int keep(struct sr_ring *ring, const struct sr_baseline *baseline,
 
 	if (r < 0)
 		return r;
+	baseline->taken = time(NULL);
 	dir = open_directory(ring, err);
 	r = dir < 0 ? dir : sr_list_dir(dir, ".conf", &names, err);
 	if (r < 0)
@@ -200,8 +201,5 @@ int sr_baseline_take(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_err *er
 		r = sr_fail(err, -EINVAL, "ring %s is in no store", ring->name);
 	if (r == 0)
 		r = sr_baseline_now(ring->store, tpm, &baseline, err);
-	if (r < 0)
-		return r;
-	baseline->taken = time(NULL);
-	return keep(ring, baseline, err);
+	return r < 0 ? r : sr_baseline_keep(ring, baseline, err);
 }

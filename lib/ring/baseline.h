@@ -38,4 +38,8 @@ int sr_baseline_format(const struct sr_ring *ring, const struct sr_baseline *bas
 int sr_ring_check_evidence(const struct sr_ring *ring, const struct sr_tpm *tpm,
 			   const struct sr_ring_options *options, struct sr_err *err);
 
+/** sr_baseline_keep() - sr_baseline_take() of a boot that was looked at already */
+int sr_baseline_keep(struct sr_ring *ring, struct sr_baseline *baseline,
+		     struct sr_err *err);
+
 #endif

@@ -10,8 +10,9 @@ const char *sr_state_name(enum sr_state state)
 {
 	static const char *const names[] = {
 		[SR_STATE_READY] = "ready",	[SR_STATE_PENDING] = "pending",
-		[SR_STATE_DRIFTED] = "drifted", [SR_STATE_EXPOSED] = "exposed",
-		[SR_STATE_FOREIGN] = "foreign", [SR_STATE_DAMAGED] = "damaged",
+		[SR_STATE_BRIDGED] = "bridged", [SR_STATE_DRIFTED] = "drifted",
+		[SR_STATE_EXPOSED] = "exposed", [SR_STATE_FOREIGN] = "foreign",
+		[SR_STATE_DAMAGED] = "damaged",
 	};
 
 	return (size_t)state < SR_COUNT(names) ? names[state] : "unknown";
@@ -68,6 +69,63 @@ static void judge_drifted(const struct sr_ring *ring, struct sr_status *status)
 		       status->failed ? when : "", ring->name);
 }
 
+/* Which PCRs the live ones do not look at, and how many boots are still to come. */
+static uint32_t find_bridge(const struct sr_ring *ring,
+			    const struct sr_approvals *approvals,
+			    const struct sr_comparison *comparison, uint32_t *boots)
+{
+	uint32_t open = 0;
+
+	*boots = 0;
+	for (size_t i = 0; i < approvals->count; i++) {
+		const struct sr_approval *approval = &approvals->approval[i];
+		uint32_t left = approval->window.until - comparison->clock.resets;
+
+		if (!approval->bounded ||
+		    approval->window.until < comparison->clock.resets)
+			continue;
+		open |= ring->pcrs.mask & ~approval->values.mask;
+		if (left > *boots)
+			*boots = left;
+	}
+	return open;
+}
+
+/* A weakened approval is shown until it is gone. */
+static void judge_bridge(const struct sr_ring *ring, const struct sr_approvals *approvals,
+			 const struct sr_comparison *comparison, struct sr_status *status)
+{
+	char text[SR_CHANGED_TEXT];
+	uint32_t boots, open = find_bridge(ring, approvals, comparison, &boots);
+
+	if (!open || !comparison->holding)
+		return;
+	status->state = SR_STATE_BRIDGED;
+	sr_changed_text(open, text);
+	if (!(comparison->holding & ~comparison->bounded))
+		(void)snprintf(
+		    status->text, sizeof(status->text),
+		    "this boot opens it whatever %.100s is: tpm-reseal confirm "
+		    "%s seals it to just this boot state",
+		    text, ring->name);
+	else if (boots == 0)
+		(void)snprintf(
+		    status->text, sizeof(status->text),
+		    "this boot, but none after it, opens it whatever %.100s is", text);
+	else
+		(void)snprintf(status->text, sizeof(status->text),
+			       "the next %u boot%s open%s it whatever %.100s is", boots,
+			       boots == 1 ? "" : "s", boots == 1 ? "s" : "", text);
+}
+
+static bool is_planned(const struct sr_approvals *approvals)
+{
+	for (size_t i = 0; i < approvals->count; i++)
+		if (sr_approval_is_planned(&approvals->approval[i]))
+			return true;
+	return false;
+}
+
 static int judge_pcrs(const struct sr_ring *ring, struct sr_approvals *approvals,
 		      struct sr_tpm *tpm, struct sr_status *status, struct sr_err *err)
 {
@@ -89,12 +147,19 @@ static int judge_pcrs(const struct sr_ring *ring, struct sr_approvals *approvals
 		(void)set_state(status, SR_STATE_READY, "opens in this boot");
 	else
 		judge_drifted(ring, status);
+	if (status->state == SR_STATE_READY && is_planned(approvals))
+		(void)set_state(
+		    status, SR_STATE_PENDING,
+		    "an update is prepared for: this boot state opens it, and "
+		    "that after the update");
+	judge_bridge(ring, approvals, &comparison, status);
 	return 0;
 }
 
 static bool is_good(const struct sr_status *status)
 {
-	return status->state == SR_STATE_READY || status->state == SR_STATE_PENDING;
+	return status->state == SR_STATE_READY || status->state == SR_STATE_PENDING ||
+	       status->state == SR_STATE_BRIDGED;
 }
 
 /* A latch that extends another PCR leaves the ring open for all that runs afterwards. */
@@ -121,7 +186,8 @@ static void judge_image(const struct sr_ring *ring, struct sr_status *status)
 	    sr_image_current(ring->store, NULL) != 0)
 		return;
 	(void)set_state(
-	    status, SR_STATE_PENDING,
+	    status,
+	    status->state == SR_STATE_BRIDGED ? SR_STATE_BRIDGED : SR_STATE_PENDING,
 	    "the initramfs has not the present approvals and secrets: build it "
 	    "anew: update-initramfs -u, or dracut --force");
 }

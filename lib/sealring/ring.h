@@ -453,7 +453,9 @@ int sr_ring_rename(struct sr_ring *ring, const char *from, const char *to,
 
 enum sr_state {
 	SR_STATE_READY,	  /* this boot opens it */
-	SR_STATE_PENDING, /* sealed to this boot state: the next boot has to prove it */
+	SR_STATE_PENDING, /* sealed to this boot state: the next boot has to prove it; or
+			     to one to come as well */
+	SR_STATE_BRIDGED, /* boots to come open it whatever some of its PCRs are */
 	SR_STATE_DRIFTED, /* the boot state is not the approved one */
 	SR_STATE_EXPOSED, /* it has no intact recovery copy, or the latch does not close it */
 	SR_STATE_FOREIGN, /* sealed by another TPM, or the TPM was cleared since */
