@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Baselines, and tpm-reseal explain RING: what changed since a ring was sealed.
+# shellcheck disable=SC2030,SC2031,SC2154 # helper, output, status: from common.bash and bats
 
 load common
 load eventlogs/logs
@@ -93,7 +94,7 @@ words() {
 
 # not_opened: ring boot as the initramfs tries it, and fails; then the initramfs is left
 not_opened() {
-    rm -rf "$SEALRING_RUNTIME_DIR/boot"
+    rm -rf "${SEALRING_RUNTIME_DIR:?}/boot"
     run "$helper/boot" open parts luks-x envelope
     [ "$status" -ne 0 ]
     extend 15 'the initramfs was left'

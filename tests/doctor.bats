@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # tpm-doctor: every check where all is good, and with the real thing broken.
-# shellcheck disable=SC2154 # helper, output, status: from common.bash and bats
+# shellcheck disable=SC2030,SC2031,SC2154 # helper, output, status: from common.bash and bats
 
 bats_require_minimum_version 1.5.0
 load luks/luks
