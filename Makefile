@@ -95,7 +95,7 @@ MAKEFLAGS += --no-builtin-rules
 Q := $(if $(filter 1,$(V)),,@)
 say = @$(if $(filter 1,$(V)),:,printf '  %-7s %s\n' $(1) $(2))
 
-.PHONY: all check check-quick check-san check-vm bench-vm fault check-fault fuzz bench demo man install uninstall clean \
+.PHONY: all check check-all check-quick check-san check-vm bench-vm fault check-fault fuzz bench demo man install uninstall clean \
 	help deps lint lint-format lint-c lint-shell lint-man test-programs fuzz-programs \
 	fault-programs FORCE
 
@@ -373,6 +373,9 @@ test_env = SEALRING_BUILD='$(abspath $(BUILD))' SEALRING_FAULT='$(abspath $(FAUL
 
 check: all test-programs fault ## run the tests (TESTS='tests/a.bats ...' runs some)
 	@+$(test_env) tests/run $(TESTS)
+
+check-all: ## check, with every point where a call can fail, a process die, a byte be wrong
+	@+THOROUGH=1 $(MAKE) --no-print-directory check
 
 # Those left out try thousands of points, with builds of their own.
 check-quick: all test-programs ## the tests but fault injection, kill -9 and flipped bytes

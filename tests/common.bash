@@ -128,6 +128,11 @@ one_line() {
     fi
 }
 
+# stride N: of the points of a campaign every N-th is tried, or with THOROUGH=1 every one
+stride() {
+    if [ -n "${THOROUGH-}" ]; then echo 1; else echo "$1"; fi
+}
+
 # failed_tries: wrong PINs, as the TPM counts them
 failed_tries() {
     printf '%d\n' "$(tpm2_getcap properties-variable |

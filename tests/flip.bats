@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A file damaged anywhere: refused with the documented status, or the right secret; never
-# a crash, never another secret.
+# a crash, never another secret. Each byte in one of three ways in turn, with THOROUGH=1
+# in all of them.
 
 # Status 8 says that a file is damaged. What else may come, and why, stands with each file.
 # shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
@@ -28,10 +29,11 @@ teardown_file() {
 
 # damaged FILE STATUSES COMMAND: flipped bits, cut, longer; $output is the counts
 damaged() {
-    local how file=$1 statuses=$2 failed=0
+    local how file=$1 statuses=$2 failed=0 step
+    step=$(stride 3)
     shift 2
     output=
-    for how in 01 80 cut append; do
+    for how in 01,0/$step 80,$((1 % step))/$step cut,$((2 % step))/$step append; do
         "$helper/flip" "$file" $how "$SECRET" "$statuses" "$@" >counts || failed=1
         cat counts
         output+=$(cat counts)

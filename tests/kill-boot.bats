@@ -1,9 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Killed at system calls, all that change something on disk and a third of the others, with
-# a ring that is changed through another: either the old or the new keys open all, never
-# neither.
-# shellcheck disable=SC2034,SC2154 # sparse: for kill.bash; helper: from common.bash
+# Killed at system calls, with a ring that is changed through another: either the old or the
+# new keys open all, never neither.
+# shellcheck disable=SC2154 # helper: from common.bash
 
 load kill
 
@@ -20,9 +19,6 @@ setup_file() {
     tpm-ring -q create boot --manage yes --escrow "$BATS_FILE_TMPDIR/escrow.pem"
     printf early | tpm-seal -q --ring boot early
 }
-
-# kill.bats tries every call of the same programs.
-sparse=3
 
 # Ring boot is opened through ring system, and its secret is there.
 also_there() {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# tpm-sign killed at every system call: afterwards a key is there, whole, or not there.
+# tpm-sign killed at every system call (of those that may change something outside every
+# second, unless THOROUGH=1): afterwards a key is there, whole, or not there.
 # shellcheck disable=SC2154,SC2317 # helper: from common.bash; next and whole are called by name
 
 load common
@@ -76,7 +77,7 @@ campaign() (
     trap - DEBUG
     set +eET
     points=0 changed=0 flushed=0 bad=0
-    command=()
+    command=() step=$(stride 2)
     while [ "$1" != -- ]; do
         command+=("$1")
         shift
@@ -84,7 +85,7 @@ campaign() (
     shift
     restore
     for call in $(calls "${command[@]}"); do
-        for ((n = 1; ; n++)); do
+        for ((n = 1; ; n += step)); do
             restore
             status=0
             traced -o /dev/null -e trace="$call" -e inject="$call:signal=SIGKILL:when=$n" \
@@ -95,10 +96,10 @@ campaign() (
     done 2>/dev/null
     echo "# $BATS_TEST_DESCRIPTION: $points points, $changed of them after a file changed" >&3
     echo "$points points, $changed changed, $flushed with handles, $bad bad"
-    ((points > 50 && changed > least && points > changed && bad == 0))
+    ((points > 25 && changed > least && points > changed && bad == 0))
 )
 
-@test "keygen, killed at every system call" {
+@test "keygen, killed at system calls" {
     least=5
     whole() {
         cmp -s "$BASE/keys/kept.pem" state/keys/kept.pem &&
@@ -111,7 +112,7 @@ campaign() (
     campaign tpm-sign keygen -q new -- next
 }
 
-@test "passwd, killed at every system call" {
+@test "passwd, killed at system calls" {
     least=5
     whole() {
         signs guarded --pin-file "$old" || signs guarded --pin-file "$new"
@@ -125,7 +126,7 @@ campaign() (
     campaign tpm-sign passwd -q guarded --pin-file "$old" --new-pin-file "$new" -- next
 }
 
-@test "delete, killed at every system call" {
+@test "delete, killed at system calls" {
     least=2
     whole() {
         cmp -s "$BASE/keys/guarded.pem" state/keys/guarded.pem &&

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Killed at every system call: afterwards the old or the new state opens, never neither.
+# Killed at system calls: afterwards the old or the new state opens, never neither.
 # shellcheck disable=SC2154 # from kill.bash
 
 load kill
@@ -20,14 +20,14 @@ also_there() {
     :
 }
 
-@test "tpm-seal over an existing secret, killed at every system call" {
+@test "tpm-seal over an existing secret, killed at system calls" {
     campaign "old new" tpm-seal -q --replace key
 }
 
-@test "tpm-reseal now, killed at every system call" {
+@test "tpm-reseal now, killed at system calls" {
     campaign "old" tpm-reseal -q now system
 }
 
-@test "tpm-ring rotate, killed at every system call" {
+@test "tpm-ring rotate, killed at system calls" {
     campaign "old" tpm-ring -q rotate system --escrow "$BATS_FILE_TMPDIR/escrow.pem"
 }

@@ -242,6 +242,65 @@ refused() {
     fails 4 setsid -w tpm-sign sign both message
 }
 
+@test "PKCS#12: the key, with its certificate and those behind it" {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=CA \
+        -keyout ca.key -out ca.crt 2>/dev/null
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out plain
+    openssl req -new -key plain -subj /CN=client |
+        openssl x509 -req -CA ca.crt -CAkey ca.key -out client.crt 2>/dev/null
+    openssl pkcs12 -export -inkey plain -in client.crt -certfile ca.crt -passout pass:sesame -out p12
+    run "$helper/pty" "Passphrase of the private key:" wrong -- tpm-sign import x p12
+    says "wrong passphrase"
+    [ ! -e "$KEYS/x.pem" ]
+    run "$helper/pty" "Passphrase of the private key:" sesame -- tpm-sign import x p12
+    diff "$KEYS/x.pub" <(openssl pkey -in plain -pubout)
+    diff "$KEYS/x.crt" <(cat client.crt ca.crt)
+    openssl pkcs12 -export -inkey plain -in client.crt -passout pass: -out empty.p12
+    tpm-sign import -q empty empty.p12
+    diff "$KEYS/empty.crt" client.crt
+    tpm-sign sign empty message -o sig
+    accepted empty sha256
+    openssl pkcs12 -export -nocerts -inkey plain -passout pass: -out bare.p12
+    tpm-sign import -q bare bare.p12
+    [ ! -e "$KEYS/bare.crt" ]
+    openssl pkcs12 -export -nokeys -in client.crt -passout pass: -out no-key.p12
+    fails 8 tpm-sign import x2 no-key.p12
+    head -c 300 p12 >short.p12
+    fails 8 tpm-sign import x2 short.p12
+}
+
+@test "keys of tpm2-tools, in two files, come in as they are" {
+    made() {
+        tpm2_create -Q -C 0x81000001 "$@" -u pub -r priv && tpm2_flushcontext -t
+    }
+    for kind in ecc256 ecc384 rsa2048; do
+        made -G $kind
+        tpm-sign import -q "peer-$kind" --public pub priv
+        tpm-sign sign "peer-$kind" --hash sha256 message -o sig
+        accepted "peer-$kind" sha256
+    done
+    made -G ecc256 -p 'correct horse battery' -a "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign"
+    fails 4 setsid -w tpm-sign import x --pin --public pub priv
+    tpm-sign import -q guarded --pin-file pin --public pub priv
+    tpm-sign sign guarded --pin-file pin message -o sig
+    accepted guarded sha256
+    fails 4 setsid -w tpm-sign sign guarded message
+    fails 2 tpm-sign import x --pcrs 0+7 --public pub priv
+    head -c 50 pub >short
+    fails 8 tpm-sign import x --public short priv
+    fails 8 tpm-sign import x --public pub short
+    head -c 32 /dev/zero >policy
+    made -G ecc256 -L policy -a "fixedtpm|fixedparent|sensitivedataorigin|sign"
+    fails 8 tpm-sign import x --public pub priv
+    says "bound to a policy"
+    # under another storage key
+    tpm2_createprimary -Q -C n -c other
+    tpm2_create -Q -C other -u pub -r priv
+    tpm2_flushcontext -t
+    fails 7 tpm-sign import x --public pub priv
+    [ ! -e "$KEYS/x.pem" ]
+}
+
 @test "what no TPM holds, or is no private key, is refused with a reason" {
     openssl genpkey -algorithm ED25519 -out ed25519
     fails 2 tpm-sign import x ed25519

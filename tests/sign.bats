@@ -453,3 +453,29 @@ alone() {
     says "only RSA keys decrypt"
     [ ! -e "$KEYS/x.pem" ]
 }
+
+# -- where results go -------------------------------------------------------------------
+
+@test "a file is replaced whole, keeps its mode, and links and devices stay what they are" {
+    umask 022
+    keygen web
+    tpm-sign csr web --subject /CN=web -o new
+    [ "$(stat -c %a new)" = 644 ]
+    echo old >kept
+    chmod 640 kept
+    ln -s kept link
+    before=$(stat -c %i kept)
+    tpm-sign csr web --subject /CN=web -o link
+    [ -L link ] && [ "$(stat -c %a kept)" = 640 ] && [ "$(stat -c %i kept)" != "$before" ]
+    openssl req -in kept -noout -verify
+    tpm-sign csr web --subject /CN=web -o /dev/stdout | openssl req -noout -verify
+    tpm-sign keygen -q decrypter -t rsa2048 --usage decrypt
+    echo hello | openssl pkeyutl -encrypt -pubin -inkey "$KEYS/decrypter.pub" \
+        -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -out cipher
+    [ "$(tpm-sign decrypt decrypter cipher -o /dev/stdout)" = hello ]
+    [ -L /dev/stdout ]
+    mkfifo pipe
+    tpm-sign csr web --subject /CN=web -o pipe &
+    openssl req -noout -verify <pipe
+    [ -p pipe ] && [ -z "$(find . -name '.*.new')" ]
+}

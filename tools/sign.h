@@ -11,6 +11,7 @@
 struct sign_choices {
 	bool json;
 	const char *type;
+	const char *public;
 	const char *usage;
 	const char *hash;
 	bool pss;

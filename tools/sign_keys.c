@@ -94,22 +94,52 @@ static int give_passphrase(void *arg, const char *name, struct sr_secret *ret,
 	return prompt_secret(question, PASSPHRASE_MAX, ret, err);
 }
 
-int cmd_import(int argc, char **argv, struct sr_err *err)
+static int import_key(struct key_work *work, const char *name,
+		      const struct sr_secret *content, struct sr_err *err)
 {
 	static const struct sr_ask passphrase = { .pin = give_passphrase };
+	struct sr_key_options options = { 0 };
+	int r = choose(work, name, &options, err);
+
+	return r < 0 ? r
+		     : sr_key_import(work->store, work->tpm, name, content, &passphrase,
+				     &options, &work->key, err);
+}
+
+static int import_pair(struct key_work *work, const char *name,
+		       const struct sr_secret *priv, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret pub = { 0 };
+	struct sr_key_pair pair = { .priv = priv->data,
+				    .priv_size = priv->size,
+				    .pin = choices.pin || choices.pin_file };
+	int r = sign_choices.usage || choices.pcrs
+		    ? sr_fail(err, -EINVAL, "--usage, --pcrs: that key is made already")
+		    : choices_read_file(sign_choices.public, PRIVATE_MAX, &pub, err);
+
+	pair.pub = pub.data;
+	pair.pub_size = pub.size;
+	if (r == 0)
+		r = tool_store(&work->store, err);
+	if (r == 0)
+		r = tool_tpm(work->store, &work->tpm, err);
+	return r < 0 ? r
+		     : sr_key_adopt(work->store, work->tpm, name, &pair, choices_ask(),
+				    &work->key, err);
+}
+
+int cmd_import(int argc, char **argv, struct sr_err *err)
+{
 	_cleanup_key_work_ struct key_work work = { 0 };
 	_cleanup_secret_ struct sr_secret content = { 0 };
 	const char *file = argc > 1 ? argv[1] : "-";
-	struct sr_key_options options = { 0 };
 	int r = sign_choices.type
 		    ? sr_fail(err, -EINVAL, "--type: an imported key has its own")
-		    : choose(&work, argv[0], &options, err);
+		    : choices_read_file(file, PRIVATE_MAX, &content, err);
 
 	if (r == 0)
-		r = choices_read_file(file, PRIVATE_MAX, &content, err);
-	if (r == 0)
-		r = sr_key_import(work.store, work.tpm, argv[0], &content, &passphrase,
-				  &options, &work.key, err);
+		r = sign_choices.public ? import_pair(&work, argv[0], &content, err)
+					: import_key(&work, argv[0], &content, err);
 	return r < 0 ? r : say_made(&work, "imported", err);
 }
 

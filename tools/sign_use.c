@@ -203,6 +203,6 @@ int cmd_decrypt(int argc, char **argv, struct sr_err *err)
 	if (r < 0)
 		return r;
 	if (to && strcmp(to, "-") != 0)
-		return sr_secret_write_file(&plain, to, false, err);
+		return tool_save(to, &plain, true, err);
 	return sr_secret_write(&plain, STDOUT_FILENO, "standard output", err);
 }

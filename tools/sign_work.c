@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the commands of tpm-sign share: loading a key, choosing how, writing results. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "sign.h"
@@ -28,41 +27,28 @@ int key_work_load(struct key_work *work, const char *name, bool with_tpm,
 	return r;
 }
 
-static int write_all(int fd, const char *name, const uint8_t *data, size_t size,
-		     struct sr_err *err)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, data, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return sr_fail_sys(err, errno, "cannot write %s", name);
-		data += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
 int key_save(const char *file, const void *data, size_t size, struct sr_err *err)
 {
-	_cleanup_close_ int fd =
-	    open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	_cleanup_secret_ struct sr_secret content = { 0 };
+	int r = sr_secret_copy(data, size, &content, err);
 
-	if (fd < 0)
-		return sr_fail_sys(err, errno, "cannot write %s", file);
-	return write_all(fd, file, data, size, err);
+	return r < 0 ? r : tool_save(file, &content, false, err);
 }
 
 int key_output(const void *data, size_t size, bool text, struct sr_err *err)
 {
+	_cleanup_secret_ struct sr_secret content = { 0 };
+	int r;
+
 	if (sign_choices.output && strcmp(sign_choices.output, "-") != 0)
 		return key_save(sign_choices.output, data, size, err);
 	if (!text && isatty(STDOUT_FILENO))
 		return sr_fail(err, -EINVAL,
 			       "a terminal cannot show that: write it to a file with "
 			       "--output");
-	return write_all(STDOUT_FILENO, "standard output", data, size, err);
+	r = sr_secret_copy(data, size, &content, err);
+	return r < 0 ? r
+		     : sr_secret_write(&content, STDOUT_FILENO, "standard output", err);
 }
 
 int key_sign_options(struct sr_sign_options *ret, struct sr_err *err)

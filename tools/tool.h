@@ -71,6 +71,16 @@ void tool_report(int r, const struct sr_err *err, const struct sr_request *reque
  */
 void tool_complain(int r, const struct sr_err *err);
 
+/**
+ * tool_save() - write a result to a file: whole or not at all
+ * @file:	where; a device or pipe is written to, a link followed
+ * @content:	what
+ * @secret:	only its owner may read the file; else what any program would let
+ * @err:	says why, on failure
+ */
+int tool_save(const char *file, const struct sr_secret *content, bool secret,
+	      struct sr_err *err);
+
 /** tool_fail_silently() - what was printed says it all; only the exit status is missing
  */
 void tool_fail_silently(int r);

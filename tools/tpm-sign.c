@@ -9,6 +9,8 @@ static const struct option_row options[] = {
 	  "list, info and algs as JSON" },
 	{ 't', "type", OPTION_TEXT, &sign_choices.type, "TYPE",
 	  "kind of key: p256, rsa2048 ... (p256)" },
+	{ 0, "public", OPTION_TEXT, &sign_choices.public, "FILE",
+	  "import: what belongs to a .priv of tpm2-tools" },
 	{ 0, "usage", OPTION_TEXT, &sign_choices.usage, "USAGE",
 	  "sign, decrypt or both" },
 	{ 0, "pcrs", OPTION_TEXT, &choices.pcrs, "LIST", "bind the key to these PCRs" },

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "choices.h"
 #include "tool.h"
@@ -59,30 +58,6 @@ static int write_fd(const struct sr_secret *secret, struct sr_err *err)
 	int r = sr_number_parse(fd_number, INT32_MAX, &fd, err);
 
 	return r < 0 ? r : sr_secret_write(secret, (int)fd, "the file descriptor", err);
-}
-
-/* A pipe or device is written to; the last thing wanted is a file in its place. */
-static int write_special(const struct sr_secret *secret, struct sr_err *err)
-{
-	_cleanup_close_ int fd = open(output, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-
-	if (fd < 0)
-		return sr_fail_sys(err, errno, "cannot open %s", output);
-	return sr_secret_write(secret, fd, output, err);
-}
-
-static int write_output(const struct sr_secret *secret, struct sr_err *err)
-{
-	_cleanup_free_ char *real = realpath(output, NULL);
-	struct stat st;
-	bool there = stat(output, &st) == 0;
-
-	if (!there && errno != ENOENT)
-		return sr_fail_sys(err, errno, "cannot examine %s", output);
-	if (there && (!S_ISREG(st.st_mode) || strncmp(output, "/dev/", 5) == 0 ||
-		      strncmp(output, "/proc/", 6) == 0))
-		return write_special(secret, err);
-	return sr_secret_write_file(secret, real ? real : output, false, err);
 }
 
 static int put_keyring(const struct sr_keyring *wanted, const char *name,
@@ -162,7 +137,7 @@ static int deliver(struct sr_store *store, const char *ring, const char *name,
 	if (fd_number)
 		return write_fd(secret, err);
 	if (output && strcmp(output, "-") != 0)
-		return write_output(secret, err);
+		return tool_save(output, secret, true, err);
 	return write_stdout(secret, err);
 }
 

@@ -6,14 +6,23 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <string.h>
 
 #define DER_SEQUENCE 0x30
+#define PASSPHRASE_ROOM 1025 /* bytes for one and its NUL */
 
 static const char openssh[] = "-----BEGIN OPENSSH PRIVATE KEY-----";
 
 SR_DEFINE_CLEANUP(bio_freep, BIO *, BIO_free_all)
 SR_DEFINE_CLEANUP(bn_clear_freep, BIGNUM *, BN_clear_free)
+SR_DEFINE_CLEANUP(pkcs12_freep, PKCS12 *, PKCS12_free)
+SR_DEFINE_CLEANUP(x509_freep, X509 *, X509_free)
+
+static inline void x509s_freep(STACK_OF(X509) * *list)
+{
+	sk_X509_pop_free(*list, X509_free);
+}
 
 /* What the callback of OpenSSL was told, and told us. */
 struct question {
@@ -50,27 +59,94 @@ static int fail_read(const struct question *question, struct sr_err *err)
 	if (question->asked)
 		return sr_fail(err, -EACCES, "wrong passphrase of the private key");
 	return sr_fail(err, -EBADMSG,
-		       "no private key in a form that is known: PKCS#8, PKCS#1 or SEC1");
+		       "no private key in a form that is known: PKCS#8, PKCS#1, SEC1 or "
+		       "PKCS#12");
+}
+
+/* Its own certificate first, as TLS sends them. */
+static int take_certificates(X509 *own, STACK_OF(X509) * others, char **ret,
+			     struct sr_err *err)
+{
+	_cleanup_(bio_freep) BIO *out = BIO_new(BIO_s_mem());
+	char *text;
+	long size;
+
+	if (!own)
+		return 0;
+	if (!out || PEM_write_bio_X509(out, own) != 1)
+		return sr_fail_libcrypto(err, "reading a certificate");
+	for (int i = 0; i < sk_X509_num(others); i++)
+		if (PEM_write_bio_X509(out, sk_X509_value(others, i)) != 1)
+			return sr_fail_libcrypto(err, "reading a certificate");
+	size = BIO_get_mem_data(out, &text);
+	*ret = strndup(text, (size_t)size);
+	return *ret ? 0 : sr_fail_memory(err);
+}
+
+/* An empty passphrase and none at all are different in PKCS#12, and both are in use. */
+static const char *pkcs12_passphrase(PKCS12 *file, struct question *question,
+				     struct sr_secret *room)
+{
+	int size;
+
+	if (PKCS12_verify_mac(file, NULL, 0))
+		return NULL;
+	if (!PKCS12_verify_mac(file, "", 0)) {
+		size =
+		    give_passphrase((char *)room->data, PASSPHRASE_ROOM - 1, 0, question);
+		room->data[size < 0 ? 0 : size] = '\0';
+	}
+	return (const char *)room->data;
+}
+
+static int decode_pkcs12(PKCS12 *file, struct question *question, EVP_PKEY **key,
+			 char **certificates)
+{
+	_cleanup_(x509s_freep) STACK_OF(X509) *others = NULL;
+	_cleanup_(x509_freep) X509 *own = NULL;
+	_cleanup_secret_ struct sr_secret room = { 0 };
+	const char *passphrase;
+	int r = sr_secret_alloc(PASSPHRASE_ROOM, &room, question->err);
+
+	if (r < 0)
+		return r;
+	passphrase = pkcs12_passphrase(file, question, &room);
+	if (question->r < 0 || PKCS12_parse(file, passphrase, key, &own, &others) != 1 ||
+	    !*key)
+		return fail_read(question, question->err);
+	return take_certificates(own, others, certificates, question->err);
+}
+
+/* DER does not say which of them it is. */
+static int decode_der(const struct sr_secret *content, BIO *bio,
+		      struct question *question, EVP_PKEY **key, char **certificates)
+{
+	_cleanup_(pkcs12_freep) PKCS12 *file = NULL;
+	const unsigned char *at = content->data;
+
+	*key = d2i_AutoPrivateKey(NULL, &at, (long)content->size);
+	if (!*key)
+		*key = d2i_PKCS8PrivateKey_bio(bio, NULL, give_passphrase, question);
+	if (*key || question->asked)
+		return *key ? 0 : fail_read(question, question->err);
+	at = content->data;
+	file = d2i_PKCS12(NULL, &at, (long)content->size);
+	return file ? decode_pkcs12(file, question, key, certificates)
+		    : fail_read(question, question->err);
 }
 
 static int decode(const struct sr_secret *content, const struct sr_ask *ask,
-		  EVP_PKEY **ret, struct sr_err *err)
+		  EVP_PKEY **ret, char **certificates, struct sr_err *err)
 {
 	_cleanup_(bio_freep) BIO *bio =
 	    BIO_new_mem_buf(content->data, (int)content->size);
 	struct question question = { .ask = ask, .err = err };
-	const unsigned char *at = content->data;
 
 	if (!bio)
 		return sr_fail_libcrypto(err, "reading a private key");
-	if (content->data[0] == DER_SEQUENCE) {
-		*ret = d2i_AutoPrivateKey(NULL, &at, (long)content->size);
-		if (!*ret)
-			*ret = d2i_PKCS8PrivateKey_bio(bio, NULL, give_passphrase,
-						       &question);
-	} else {
-		*ret = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, &question);
-	}
+	if (content->data[0] == DER_SEQUENCE)
+		return decode_der(content, bio, &question, ret, certificates);
+	*ret = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, &question);
 	return *ret ? 0 : fail_read(&question, err);
 }
 
@@ -120,6 +196,6 @@ int sr_private_read(const struct sr_secret *content, const struct sr_ask *passph
 			       "a private key in OpenSSH's own form: convert a copy of "
 			       "it with ssh-keygen -p -m PKCS8 -f COPY");
 	*ret = (struct sr_private){ 0 };
-	r = decode(content, passphrase, &key, err);
+	r = decode(content, passphrase, &key, &ret->certificates, err);
 	return r < 0 ? r : take_key(key, ret, err);
 }

@@ -12,15 +12,17 @@
  * struct sr_private - a private key
  * @pub:	type, parameters and unique are set
  * @value:	the private number of an EC key; one of RSA's two primes
+ * @certificates:	PKCS#12: the key's and those behind it, PEM; NULL for none
  */
 struct sr_private {
 	TPM2B_PUBLIC pub;
 	struct sr_secret value;
+	char *certificates;
 };
 
 /**
  * sr_private_read() - read a private key
- * @content:	PKCS#8, PKCS#1 or SEC1, PEM or DER
+ * @content:	PKCS#8, PKCS#1 or SEC1, PEM or DER; PKCS#12
  * @passphrase:	asked for if it is encrypted; may be NULL
  * @ret:	release with sr_private_done()
  * @err:	says why, on failure
@@ -35,6 +37,7 @@ int sr_private_read(const struct sr_secret *content, const struct sr_ask *passph
 static inline void sr_private_done(struct sr_private *key)
 {
 	sr_secret_done(&key->value);
+	free(key->certificates);
 }
 
 #endif

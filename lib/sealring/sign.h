@@ -119,18 +119,52 @@ int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name
  * @store:	where
  * @tpm:	the TPM
  * @name:	a new name
- * @private_key:	PKCS#8, PKCS#1 or SEC1, PEM or DER
+ * @private_key:	PKCS#8, PKCS#1 or SEC1, PEM or DER; PKCS#12
  * @passphrase:	asked for if it is encrypted; may be NULL
  * @options:	how
  * @ret:	the key; release with sr_key_free()
  * @err:	says why, on failure
  *
- * It crosses the bus encrypted. Otherwise as sr_key_generate().
+ * It crosses the bus encrypted. Certificates of PKCS#12 are installed beside the key.
+ * Otherwise as sr_key_generate().
  */
 int sr_key_import(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 		  const struct sr_secret *private_key, const struct sr_ask *passphrase,
 		  const struct sr_key_options *options, struct sr_key **ret,
 		  struct sr_err *err);
+
+/**
+ * struct sr_key_pair - a key as TPM2_Create gives it, and tpm2-tools keep it in two files
+ * @pub:	TPM2B_PUBLIC
+ * @pub_size:	bytes
+ * @priv:	TPM2B_PRIVATE
+ * @priv_size:	bytes
+ * @pin:	using it takes a PIN
+ */
+struct sr_key_pair {
+	const uint8_t *pub;
+	size_t pub_size;
+	const uint8_t *priv;
+	size_t priv_size;
+	bool pin;
+};
+
+/**
+ * sr_key_adopt() - take over a key that others made under this TPM's storage key
+ * @store:	where
+ * @tpm:	the TPM
+ * @name:	a new name
+ * @pair:	the key
+ * @ask:	where its PIN comes from; may be NULL
+ * @ret:	the key; release with sr_key_free()
+ * @err:	says why, on failure
+ *
+ * Returns -EBADMSG for one with a policy, which can't be known; else as
+ * sr_key_generate().
+ */
+int sr_key_adopt(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		 const struct sr_key_pair *pair, const struct sr_ask *ask,
+		 struct sr_key **ret, struct sr_err *err);
 
 /** sr_key_remove() - remove a key of the store, its public key and its certificate */
 int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err);

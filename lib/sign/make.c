@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Keys come and go: made, imported, given another PIN, removed. */
 #include <fcntl.h>
-#include <openssl/err.h>
-#include <openssl/rsa.h>
 #include <string.h>
+#include <tss2/tss2_mu.h>
 
 #include "ground/parse.h"
+#include "prove.h"
 #include "signer.h"
 #include "tpm/pcr.h"
 #include "tpm/session.h"
 #include "tpm/srk.h"
 
-#define PROOF_SIZE 32 /* bytes that are signed or encrypted for a try */
-
-SR_DEFINE_CLEANUP(pkey_ctx_freep, EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
-
-/* What is being made; @later when it is bound to PCR values to come. */
+/*
+ * What is being made: in the TPM, or @from a private key, or it is in @pair already; @later
+ * when it is bound to PCR values to come.
+ */
 struct making {
 	struct sr_tpm *tpm;
 	const struct sr_key_options *options;
 	const struct sr_private *from;
+	const struct sr_tpmkey *pair;
+	const struct sr_ask *ask;
 	struct sr_key *key;
 	struct sr_policy policy;
 	bool later;
@@ -34,76 +35,9 @@ static int give_new_pin(void *arg, const char *name, struct sr_secret *ret,
 	return sr_secret_copy(pin->data, pin->size, ret, err);
 }
 
-static int encrypt_for(EVP_PKEY *pub, const struct sr_secret *plain,
-		       struct sr_secret *ret, struct sr_err *err)
+static struct sr_ask ask_new_pin(const struct sr_secret *pin)
 {
-	_cleanup_(pkey_ctx_freep) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pub, NULL);
-	size_t size = (size_t)EVP_PKEY_get_size(pub);
-	int r = sr_secret_alloc(size, ret, err);
-
-	if (r < 0)
-		return r;
-	if (!ctx || EVP_PKEY_encrypt_init(ctx) <= 0 ||
-	    EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) <= 0 ||
-	    EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) <= 0 ||
-	    EVP_PKEY_encrypt(ctx, ret->data, &size, plain->data, plain->size) <= 0)
-		return sr_fail_libcrypto(err, "encrypting");
-	return 0;
-}
-
-static int prove_decrypts(struct sr_signer *signer, struct sr_err *err)
-{
-	_cleanup_secret_ struct sr_secret plain = { 0 }, cipher = { 0 }, found = { 0 };
-	int r = sr_secret_random(PROOF_SIZE, &plain, err);
-
-	if (r == 0)
-		r = encrypt_for(signer->pub, &plain, &cipher, err);
-	if (r == 0)
-		r = sr_signer_decrypt(signer, TPM2_ALG_SHA256, &cipher, &found, err);
-	if (r == 0 && !sr_secret_equal(&plain, &found))
-		r = sr_fail(err, -EIO, "the TPM decrypts to other bytes");
-	return r;
-}
-
-static int prove_signs(struct sr_signer *signer, struct sr_err *err)
-{
-	static const struct sr_scheme scheme = { .hash = TPM2_ALG_SHA256 };
-	static const struct sr_digest digest = { .size = PROOF_SIZE };
-	_cleanup_buf_ struct sr_buf unused = { 0 };
-
-	return sr_signer_sign(signer, &scheme, &digest, true, &unused, err);
-}
-
-static bool signs(const struct sr_key *key)
-{
-	return key->file->pub.publicArea.objectAttributes & TPMA_OBJECT_SIGN_ENCRYPT;
-}
-
-static int prove_works(const struct sr_key *key, struct sr_tpm *tpm,
-		       const struct sr_secret *pin, struct sr_err *err)
-{
-	_cleanup_signer_ struct sr_signer signer = SR_SIGNER(tpm);
-	struct sr_ask ask = { .pin = give_new_pin, .arg = (void *)pin };
-	int r = sr_signer_open(key, tpm, &ask,
-			       signs(key) ? SR_SIGNER_PLAIN : SR_SIGNER_ENCRYPTED,
-			       &signer, err);
-
-	if (r < 0)
-		return r;
-	return signs(key) ? prove_signs(&signer, err) : prove_decrypts(&signer, err);
-}
-
-/* What is for a boot state to come can't be used now: that it loads is all there is. */
-static int prove(const struct sr_key *key, struct sr_tpm *tpm,
-		 const struct sr_secret *pin, bool later, struct sr_err *err)
-{
-	_cleanup_handle_ struct sr_handle parent = SR_HANDLE(tpm);
-	int r;
-
-	if (!later)
-		return prove_works(key, tpm, pin, err);
-	r = sr_srk_pin(tpm, key->file->parent, &key->parent, &parent, err);
-	return r < 0 ? r : sr_object_loads(&parent, key->file, err);
+	return (struct sr_ask){ .pin = give_new_pin, .arg = (void *)pin };
 }
 
 static bool is_present(const struct sr_pcrs *wanted, const struct sr_pcrs *present)
@@ -172,13 +106,20 @@ static int make(struct making *making, struct sr_err *err)
 	if (r == 0)
 		r = sr_srk_get(making->tpm, &key->parent, &parent, err);
 	if (r == 0)
-		r = make_object(making, &parent, err);
+		r = making->pair ? 0 : make_object(making, &parent, err);
 	if (r < 0)
 		return r;
+	if (making->pair)
+		*key->file = *making->pair;
 	key->file->parent = SR_SRK_HANDLE;
 	r = sr_key_describe(key, err);
 	if (r == 0)
-		r = prove(key, making->tpm, making->options->pin, making->later, err);
+		r = sr_key_prove(key, making->tpm, making->ask, making->later, err);
+	if (r == -EBADMSG && making->pair)
+		return sr_fail(err, -EREMOTE,
+			       "not made under the storage key 0x%x of this TPM, or "
+			       "damaged",
+			       SR_SRK_HANDLE);
 	return r;
 }
 
@@ -217,17 +158,15 @@ static int make_and_write(struct sr_store *store, struct making *making,
 	return r < 0 ? r : sr_key_write_public(making->key, dir, err);
 }
 
-static int make_key(struct sr_store *store, struct sr_tpm *tpm, const char *name,
-		    const struct sr_key_type *type, const struct sr_private *from,
-		    const struct sr_key_options *options, struct sr_key **ret,
+static int make_key(struct sr_store *store, struct making *making, const char *name,
+		    const struct sr_key_type *type, struct sr_key **ret,
 		    struct sr_err *err)
 {
 	_cleanup_key_ struct sr_key *key = NULL;
-	struct making making = { .tpm = tpm, .options = options, .from = from };
 	int r = sr_name_check(name, "key", err);
 
 	if (r == 0)
-		r = check_options(name, type, options, err);
+		r = check_options(name, type, making->options, err);
 	if (r < 0)
 		return r;
 	key = sr_key_new(name);
@@ -236,8 +175,8 @@ static int make_key(struct sr_store *store, struct sr_tpm *tpm, const char *name
 	if (!key || !key->file)
 		return sr_fail_memory(err);
 	key->type = type;
-	making.key = key;
-	r = make_and_write(store, &making, err);
+	making->key = key;
+	r = make_and_write(store, making, err);
 	if (r < 0)
 		return r == -EEXIST ? r : sr_fail_key(key, r, err);
 	*ret = take(key);
@@ -249,13 +188,15 @@ int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name
 		    struct sr_err *err)
 {
 	const struct sr_key_type *type = sr_key_type_find(options->type ?: "p256");
+	struct sr_ask ask = ask_new_pin(options->pin);
+	struct making making = { .tpm = tpm, .options = options, .ask = &ask };
 
 	if (!type)
 		return sr_fail(err, -EINVAL,
 			       "no keys of type \"%s\": tpm-sign algs shows which there "
 			       "are",
 			       options->type);
-	return make_key(store, tpm, name, type, NULL, options, ret, err);
+	return make_key(store, &making, name, type, ret, err);
 }
 
 int sr_key_import(struct sr_store *store, struct sr_tpm *tpm, const char *name,
@@ -264,12 +205,61 @@ int sr_key_import(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 		  struct sr_err *err)
 {
 	_cleanup_(sr_private_done) struct sr_private from = { 0 };
+	struct sr_ask ask = ask_new_pin(options->pin);
+	struct making making = {
+		.tpm = tpm, .options = options, .from = &from, .ask = &ask
+	};
 	int r = sr_private_read(private_key, passphrase, &from, err);
 
-	if (r < 0)
-		return r;
-	return make_key(store, tpm, name, sr_key_type_of(&from.pub), &from, options, ret,
-			err);
+	if (r == 0)
+		r = make_key(store, &making, name, sr_key_type_of(&from.pub), ret, err);
+	return r == 0 && from.certificates
+		   ? sr_key_install(store, *ret, from.certificates,
+				    strlen(from.certificates), err)
+		   : r;
+}
+
+/* Of a policy there is but the digest. */
+static int read_pair(const struct sr_key_pair *pair, struct sr_tpmkey *ret,
+		     struct sr_err *err)
+{
+	const TPMT_PUBLIC *area = &ret->pub.publicArea;
+	size_t pub_used = 0, priv_used = 0;
+
+	if (Tss2_MU_TPM2B_PUBLIC_Unmarshal(pair->pub, pair->pub_size, &pub_used,
+					   &ret->pub) != TSS2_RC_SUCCESS ||
+	    pub_used != pair->pub_size)
+		return sr_fail(err, -EBADMSG, "the public part is no TPM2B_PUBLIC");
+	if (Tss2_MU_TPM2B_PRIVATE_Unmarshal(pair->priv, pair->priv_size, &priv_used,
+					    &ret->priv) != TSS2_RC_SUCCESS ||
+	    priv_used != pair->priv_size)
+		return sr_fail(err, -EBADMSG, "the private part is no TPM2B_PRIVATE");
+	if (!sr_key_type_of(&ret->pub))
+		return sr_fail(err, -EBADMSG, "none of the kinds of keys that there are");
+	if (area->authPolicy.size > 0 ||
+	    !(area->objectAttributes & TPMA_OBJECT_USERWITHAUTH))
+		return sr_fail(err, -EBADMSG,
+			       "it is bound to a policy, which such files do not tell: "
+			       "only its digest");
+	ret->type = SR_TPMKEY_LOADABLE;
+	ret->has_empty_auth = true;
+	ret->empty_auth = !pair->pin;
+	ret->parent = SR_SRK_HANDLE;
+	return 0;
+}
+
+int sr_key_adopt(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		 const struct sr_key_pair *pair, const struct sr_ask *ask,
+		 struct sr_key **ret, struct sr_err *err)
+{
+	static const struct sr_key_options none = { 0 };
+	_cleanup_(sr_tpmkey_freep) struct sr_tpmkey *file = sr_tpmkey_new();
+	struct making making = { .tpm = tpm, .options = &none, .pair = file, .ask = ask };
+	int r = file ? read_pair(pair, file, err) : sr_fail_memory(err);
+
+	return r < 0
+		   ? r
+		   : make_key(store, &making, name, sr_key_type_of(&file->pub), ret, err);
 }
 
 int sr_tpm_has_type(struct sr_tpm *tpm, const char *name, struct sr_err *err)
@@ -339,8 +329,9 @@ static int prove_changed(const struct sr_key *key, struct sr_tpm *tpm,
 			 const struct sr_secret *pin, struct sr_err *err)
 {
 	bool later = key->pinned && key->file->policy.count > 0;
+	struct sr_ask ask = ask_new_pin(pin);
 
-	return prove(key, tpm, pin, later, err);
+	return sr_key_prove(key, tpm, &ask, later, err);
 }
 
 int sr_key_change_pin(struct sr_store *store, struct sr_key *key, struct sr_tpm *tpm,

@@ -11,25 +11,12 @@
 #include "ring/ring.h"
 
 static struct sr_err err;
+static struct sr_store *store; /* a ring keeps pointing to it */
 
 static int fail(int r)
 {
 	fprintf(stderr, "boot: %s\n", err.text);
 	return -r;
-}
-
-static struct sr_store *open_store(void)
-{
-	struct sr_store_options options = {
-		.config_dir = getenv("SEALRING_CONFIG_DIR"),
-		.state_dir = getenv("SEALRING_STATE_DIR"),
-		.runtime_dir = getenv("SEALRING_RUNTIME_DIR"),
-	};
-	struct sr_store *store = NULL;
-
-	if (sr_store_open(&options, &store, &err) < 0)
-		exit(fail(-1));
-	return store;
 }
 
 static int open_tpm(void *arg, struct sr_tpm **ret, struct sr_err *why)
@@ -51,7 +38,14 @@ static int give_pin(void *arg, const char *name, struct sr_secret *ret,
 
 static int load(const char *name, struct sr_ring **ret)
 {
-	return sr_ring_load(open_store(), name, ret, &err);
+	struct sr_store_options options = {
+		.config_dir = getenv("SEALRING_CONFIG_DIR"),
+		.state_dir = getenv("SEALRING_STATE_DIR"),
+		.runtime_dir = getenv("SEALRING_RUNTIME_DIR"),
+	};
+	int r = sr_store_open(&options, &store, &err);
+
+	return r < 0 ? r : sr_ring_load(store, name, ret, &err);
 }
 
 static void print_parts(const struct sr_ring_parts *parts)
@@ -468,6 +462,7 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) == 0) {
 			int r = commands[i].run(argv + 2);
 
+			sr_store_close(store);
 			return r < 0 ? fail(r) : 0;
 		}
 	return 2;

@@ -3,9 +3,10 @@
 /*
  * flip FILE HOW SECRET STATUSES [-d DIR] COMMAND...
  *
- * HOW is a mask in hex for each byte, "cut" (at every length) or "append". The command
- * must end with one of STATUSES (a list with commas), and then say nothing on stdout, or
- * with 0, and then give SECRET: on stdout, or as the only file that it made in DIR.
+ * HOW is a mask in hex for each byte, "cut" (at every length) or "append"; with ",K/N"
+ * behind it only the K-th of N places, from 0, and every N-th after that. The command must
+ * end with one of STATUSES (a list with commas), and then say nothing on stdout, or with
+ * 0, and then give SECRET: on stdout, or as the only file that it made in DIR.
  * Prints how many there were, and how often it ended with which status.
  */
 #include <assert.h>
@@ -25,6 +26,8 @@ struct flip {
 	const char *dir;
 	char **command;
 	struct sr_buf whole;
+	size_t first;
+	size_t step;
 	unsigned int tried;
 	unsigned int wrong;
 	unsigned int ended[256];
@@ -117,7 +120,7 @@ static void try(struct flip *flip, size_t at)
 
 static void flip_all(struct flip *flip, uint8_t mask)
 {
-	for (size_t i = 0; i < flip->whole.size; i++) {
+	for (size_t i = flip->first; i < flip->whole.size; i += flip->step) {
 		flip->whole.data[i] ^= mask;
 		put(flip, flip->whole.data, flip->whole.size);
 		flip->whole.data[i] ^= mask;
@@ -127,7 +130,7 @@ static void flip_all(struct flip *flip, uint8_t mask)
 
 static void cut_all(struct flip *flip)
 {
-	for (size_t size = 0; size < flip->whole.size; size++) {
+	for (size_t size = flip->first; size < flip->whole.size; size += flip->step) {
 		put(flip, flip->whole.data, size);
 		try(flip, size);
 	}
@@ -157,7 +160,10 @@ static void append_all(struct flip *flip)
 
 static void damage(struct flip *flip, const char *how)
 {
-	if (strcmp(how, "cut") == 0)
+	if (sscanf(how, "%*[^,],%zu/%zu", &flip->first, &flip->step) != 2)
+		flip->step = 1;
+	assert(flip->step > 0);
+	if (strncmp(how, "cut", 3) == 0)
 		cut_all(flip);
 	else if (strcmp(how, "append") == 0)
 		append_all(flip);
