@@ -23,6 +23,9 @@ SYSUSERSDIR   ?= $(call pkg_dir,systemd,sysusersdir,$(PREFIX)/lib/sysusers.d)
 TMPFILESDIR   ?= $(call pkg_dir,systemd,tmpfilesdir,$(PREFIX)/lib/tmpfiles.d)
 PRESETDIR     ?= $(call pkg_dir,systemd,systemdsystempresetdir,$(PREFIX)/lib/systemd/system-preset)
 CATALOGDIR    ?= $(call pkg_dir,systemd,catalogdir,$(PREFIX)/lib/systemd/catalog)
+KERNELDIR     ?= $(PREFIX)/lib/kernel/install.d
+KERNELHOOKDIR ?= $(SYSCONFDIR)/kernel/postinst.d
+IMAGEHOOKDIR  ?= $(SYSCONFDIR)/initramfs/post-update.d
 SLEEPDIR      ?= $(call pkg_dir,systemd,systemdsleepdir,$(PREFIX)/lib/systemd/system-sleep)
 BASHCOMPDIR   ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR    ?= $(PREFIX)/share/zsh/site-functions
@@ -232,7 +235,7 @@ MAN := $(if $(shell command -v $(SCDOC)),$(patsubst %.scd,$(BUILD)/%,$(wildcard 
 # Text files that name paths: units and what belongs to them, and parts of an initramfs.
 UNITS := $(wildcard $(addprefix units/*.,service socket target timer path) units/*.d/*.conf)
 TEXTS := $(UNITS) $(wildcard units/sysusers.conf units/tmpfiles.conf units/preset units/sealring.catalog \
-	units/system-sleep udev/*.rules dracut/*/* initramfs-tools/keyscript) \
+	units/system-sleep udev/*.rules dracut/*/* initramfs-tools/keyscript hooks/*) \
 	$(foreach d,hooks conf-hooks.d scripts/*,$(wildcard initramfs-tools/$(d)/sealring*))
 # By the daemons and units only, so not on anybody's PATH.
 PRIVATE := $(filter tpm-credential tpm-latch,$(PROGRAMS))
@@ -339,7 +342,8 @@ $(FUZZ): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(TEST_LIBS)
 
 # Pages, units and sealring.pc name the paths that were configured.
 SUBST = $(foreach v,VERSION PREFIX BINDIR LIBDIR LIBEXECDIR INCLUDEDIR SYSCONFDIR \
-	LOCALSTATEDIR RUNSTATEDIR UNITDIR TOKENDIR KEYSCRIPTDIR,-e 's|@$(v)@|$($(v))|g')
+	LOCALSTATEDIR RUNSTATEDIR UNITDIR TOKENDIR KEYSCRIPTDIR KERNELDIR KERNELHOOKDIR \
+	IMAGEHOOKDIR,-e 's|@$(v)@|$($(v))|g')
 
 $(BUILD)/man/%: man/%.scd $(BUILD)/paths
 	$(call say,MAN,$@)
@@ -418,7 +422,7 @@ demo: all ## the whole story on a software TPM, in plain words
 # -- looking at it --------------------------------------------------------------------
 
 C_FILES = $(wildcard lib/*.h lib/*/*.[ch] tools/*.[ch] tests/*/*.[ch])
-find_scripts = grep -lIE -m1 '^\#! *(/usr/bin/env (ba)?sh|/bin/(ba)?sh)' .ci/* tests/* tests/*/* tests/vm/guest/root/*/*/*/* dracut/*/* 2>/dev/null
+find_scripts = grep -lIE -m1 '^\#! *(/usr/bin/env (ba)?sh|/bin/(ba)?sh)' .ci/* tests/* tests/*/* tests/vm/guest/root/*/*/*/* dracut/*/* hooks/* 2>/dev/null
 
 lint: lint-format lint-c lint-shell lint-man ## check formatting, C, shell and manual pages
 
@@ -463,6 +467,10 @@ INSTALL_LIST := $(foreach p,$(filter-out $(PRIVATE),$(PROGRAMS)),$(BUILD)/dist/$
 	$(call place,units/%,units/preset,$(PRESETDIR)/90-sealring.preset,644) \
 	$(call place,units/%,units/sealring.catalog,$(CATALOGDIR)/%,644) \
 	$(call place,units/%,units/system-sleep,$(SLEEPDIR)/sealring,755) \
+	$(call place,hooks/%,hooks/prepare-firmware,$(LIBEXECDIR)/sealring/%,755) \
+	$(call place,hooks/%,hooks/kernel,$(KERNELDIR)/40-sealring.install,755) \
+	$(call place,hooks/%,hooks/kernel,$(KERNELHOOKDIR)/00-sealring,755) \
+	$(call place,hooks/%,hooks/kernel,$(IMAGEHOOKDIR)/sealring,755) \
 	$(call place,udev/%,$(filter udev/%,$(TEXTS)),$(UDEVDIR)/rules.d/%,644) \
 	$(call place,dracut/%,$(filter dracut/%,$(TEXTS)),$(DRACUTDIR)/%,755) \
 	$(call place,initramfs-tools/%,initramfs-tools/keyscript,$(KEYSCRIPTDIR)/sealring,755) \

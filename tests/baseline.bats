@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Baselines, and tpm-reseal explain RING: what changed since a ring was sealed.
+# shellcheck disable=SC2030,SC2031,SC2154 # helper, output, status: from common.bash and bats
 
 load common
 load eventlogs/logs
@@ -91,6 +92,109 @@ words() {
     jq -e '.[0] | .changed == [0] and .pcrs[0].verdict == "behind-the-log" and .confidence == "unexplained"' json
 }
 
+# not_opened: ring boot as the initramfs tries it, and fails; then the initramfs is left
+not_opened() {
+    rm -rf "${SEALRING_RUNTIME_DIR:?}/boot"
+    run "$helper/boot" open parts luks-x envelope
+    [ "$status" -ne 0 ]
+    extend 15 'the initramfs was left'
+}
+
+@test "what kept ring boot closed in the initramfs is told when the system runs" {
+    boot_with before
+    seal key sesame
+    tpm-ring -q create boot --recovery-key-file "$RK" --manage yes
+    "$helper/boot" take boot >parts
+    printf hello | "$helper/boot" wrap boot luks-x >envelope
+    boot_with after
+    not_opened
+    grep -q "^pcrs sha256:0=$(sed -n 's/^sha256 0 //p' "$BATS_TEST_DIRNAME/eventlogs/after.pcrs")+7=" \
+        "$SEALRING_RUNTIME_DIR/boot/boot.failed"
+    when=$(sed -n 's/^time //p' "$SEALRING_RUNTIME_DIR/boot/boot.failed")
+    run tpm-reseal explain boot
+    [[ $(words) == *'ring boot: PCR 0 and 7 changed since 20'* ]]
+    [[ $(words) == *"The initramfs did not open it at $when: this boot state is not the approved one."* ]]
+    [[ $(words) == *'~ dbx 1 -> 2 hashes: 1 added, 0 removed (76 -> 152 bytes)'* ]]
+    [ "$(wc -L <<<"$output")" -le 80 ]
+    says 'tpm-reseal recover boot'
+    tpm-reseal explain --json boot >json
+    jq -e '.[0] | .changed == [0,7] and .confidence == "explained"' json
+    jq -e --arg when "$when" '.[0].initramfs | .failed == $when and .opened == null and
+        (.pcrs | keys) == ["0","15","7"] and (.text | contains("PCR 0 and PCR 7 changed"))' json
+    # The other ring was not tried there.
+    tpm-reseal explain --json system | jq -e '.[0] | .changed == [0,7] and .initramfs == null'
+    fails 3 tpm-reseal status boot
+    says "boot: drifted: PCR 0 and PCR 7 changed, the initramfs did not open it at $when: if you know why"
+    tpm-reseal status --json boot >json || true
+    [ "$(jq -r '.[0].failed' json)" = "$when" ]
+    # Approved, that is the past.
+    tpm-reseal -q recover --recovery-key-file "$RK"
+    run tpm-reseal explain boot
+    [[ $(words) == *"nothing changed since 20"*"The initramfs did not open it at $when"* ]]
+    [[ $output != *'held then'* && $output != *'If you made'* ]]
+    run tpm-reseal status boot
+    says 'boot: pending: '
+    # Of another boot, or what was opened afterwards, is none.
+    sed -i 's/^boot ..../boot 0000/' "$SEALRING_RUNTIME_DIR/boot/boot.failed"
+    run tpm-reseal explain boot
+    [[ $output != *initramfs* ]]
+}
+
+@test "PCRs that the system goes on to extend are compared as the initramfs saw them" {
+    boot_with before
+    extend 11 'the kernel'
+    seal key sesame
+    tpm-ring -q create boot --recovery-key-file "$RK" --manage yes --pcrs 0+7+11
+    "$helper/boot" take boot >parts
+    printf hello | "$helper/boot" wrap boot luks-x >envelope
+    boot_with after
+    extend 11 'the kernel'
+    not_opened
+    extend 11 'the system is ready'
+    tpm-reseal explain --json boot | jq -e '.[0].changed == [0,7]'
+    tpm-reseal explain boot | tr -s ' \n' ' ' | grep -qF 'What PCRs held then is compared.'
+    note=$SEALRING_RUNTIME_DIR/boot/boot.failed
+    # Without that they are as they are now; and what is not just so is none.
+    cp "$note" good
+    sed '/^pcrs /d' good >"$note"
+    tpm-reseal explain --json boot | jq -e '.[0] | .changed == [0,7,11] and .initramfs.failed and .initramfs.pcrs == null'
+    for change in 's/^pcrs .*/pcrs /' 's/^pcrs .*/pcrs sha256:0+7/' \
+        's/^pcrs .*/pcrs sha256:0=00/' 's/^\(pcrs .*+\)7=/\10=/' '/^pcrs/{p}' '/^pcrs/{h;d};/^text/{G}' \
+        '/^text/d'; do
+        sed "$change" good >"$note"
+        cmp -s good "$note" && false
+        tpm-reseal explain --json boot | jq -e '.[0] | .changed == [0,7,11] and .initramfs == null'
+    done
+    head -c -10 good >"$note"
+    tpm-reseal explain --json boot | jq -e '.[0].initramfs == null'
+    cp good "$note"
+    tpm-reseal explain --json boot | jq -e '.[0].changed == [0,7]'
+}
+
+@test "a PCR that its log never led to is said so; after hibernation, too" {
+    boot_with before
+    extend 0 'not in the log'
+    seal key sesame
+    boot_with after
+    extend 0 'not in the log'
+    run tpm-reseal explain system
+    [[ $(words) == *'Its log did not lead to its value at the baseline either, so there may be more than what is listed.'* ]]
+    [[ $(words) == *'The logs explain some of these PCRs, not all.'* ]]
+    [[ $output != *restarted* ]]
+    tpm-reseal explain --json system | jq -e '.[0] | [.pcrs[].verdict] == ["never-explained", "explained"] and
+        .confidence == "partly"'
+    # Hibernation: the TPM restarts, and the log is that of the boot which is resumed.
+    boot_with before
+    tpm-reseal -q recover system --recovery-key-file "$RK"
+    tpm2_shutdown
+    tpm_reboot
+    boot_state
+    run tpm-reseal explain system
+    [[ $(words) == *'The TPM was restarted since this boot began: suspended, or hibernated.'* ]]
+    [[ $(words) == *'The log is the same, the PCR is not'* ]]
+    tpm-reseal explain --json system | jq -e '.[0] | .confidence == "unexplained" and .now.restart_count == 1'
+}
+
 @test "without an event log: values only, and no TPM command more" {
     boot_with before
     rm "$SEALRING_CONFIG_DIR/sealring.conf"
@@ -173,6 +277,43 @@ words() {
     [ "$status" -eq 0 ]
     says 'damaged at offset 20138'
     says 'There is no log to say why.'
+}
+
+@test "a bank that the event log has nothing of is refused where it is chosen" {
+    boot_with before
+    # A log of SHA-1 that leads to what the TPM holds says nothing about the other banks.
+    printf '\000\000\000\000\010\000\000\000%s\004\000\000\000test' 01234567890123456789 >sha1.bin
+    logs_configure "$PWD/sha1.bin"
+    fails 2 seal key sesame
+    one_line
+    says 'the event log of this boot has nothing of the sha256 bank'
+    [ ! -e "$RINGS/system" ]
+    seal key sesame --pcrs sha1:0+7
+    fails 2 tpm-reseal -q now system --pcrs sha256:0+7
+    one_line
+    says 'insist with --accept-unmeasured'
+    [ "$(tpm-unseal key)" = sesame ]
+    tpm-reseal -q now system --pcrs sha256:0+7 --accept-unmeasured
+    # Later it does not stand in the way.
+    tpm-reseal -q now system
+    tpm-reseal -q recover system --recovery-key-file "$RK"
+    # Nor does a log that says nothing at all.
+    for log in damaged nothing; do
+        head -c 30 sha1.bin >damaged
+        logs_configure "$PWD/$log"
+        tpm-ring -q create "$log" --no-recovery
+    done
+    logs_configure "$own/before.bin"
+    tpm-ring -q create other --no-recovery --pcrs sha384:0+7
+    # To another machine no export brings its bank, and this one's is looked at.
+    tpm-ring -q export system "$PWD/exported"
+    logs_configure "$PWD/sha1.bin"
+    tpm-ring -q remove --force system
+    fails 2 tpm-ring import "$PWD/exported" system --recovery-key-file "$RK"
+    says 'the event log of this boot has nothing of the sha256 bank'
+    [ ! -e "$RINGS/system" ]
+    tpm-ring -q import "$PWD/exported" system --recovery-key-file "$RK" --accept-unmeasured
+    [ "$(tpm-unseal key)" = sesame ]
 }
 
 @test "mistakes" {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # tpm-doctor: every check where all is good, and with the real thing broken.
-# shellcheck disable=SC2154 # helper, output, status: from common.bash and bats
+# shellcheck disable=SC2030,SC2031,SC2154 # helper, output, status: from common.bash and bats
 
 bats_require_minimum_version 1.5.0
 load luks/luks
@@ -341,6 +341,63 @@ forge_off() {
     [ "$status" -eq 1 ]
     printf '[Latch]\nRequired=no\n' >"$SEALRING_CONFIG_DIR/sealring.conf"
     finds warn latch 'the boot goes on where the latch fails'
+}
+
+# kernel_with DISK LOCKDOWN CMDLINE: what the doctor finds on a kernel that says this
+kernel_with() {
+    local -a space=(unshare -m)
+    [ "$(id -u)" -eq 0 ] || space=(unshare -rm)
+    cat >kernel <<-'END'
+		mount -t tmpfs tmpfs /sys/power || exit 99
+		mount -t tmpfs tmpfs /sys/kernel/security || exit 98
+		[ -z "$1" ] || echo "$1" >/sys/power/disk
+		[ -z "$2" ] || echo "$2" >/sys/kernel/security/lockdown
+		echo "$3" >line
+		mount --bind line /proc/cmdline || exit 97
+		tpm-doctor --system
+	END
+    run "${space[@]}" bash kernel "$@"
+    [ "$status" -le 1 ]
+}
+
+@test "resuming from hibernation, which comes before the latch" {
+    if [ "$(id -u)" -ne 0 ] && ! unshare -rm true 2>/dev/null; then
+        # No namespaces here: whatever this kernel says, without a latched ring it is no matter.
+        run tpm-doctor --system
+        lacks '.*' resume
+        return
+    fi
+    free='[none] integrity confidentiality'
+    seal first 1
+    kernel_with '[platform] shutdown' "$free" 'root=/dev/vda2 resume=/dev/vda3'
+    lacks '.*' resume
+    tpm-ring -q create boot --recovery-key-file "$RK" --manage yes
+    kernel_with '[platform] shutdown' "$free" 'root=/dev/vda2 resume=/dev/vda3'
+    grep -qE '^warn +resume: the kernel may resume .*: where nobody hibernates: noresume' <<<"$output"
+    kernel_with '[platform] shutdown' '' 'root=/dev/vda2 noresume2 xresume=1'
+    grep -qE '^note +resume: the kernel may resume' <<<"$output"
+    kernel_with '[platform] shutdown' "$free" 'root=/dev/vda2 resume=/dev/vda3 noresume'
+    grep -qE '^ok +resume: .*: noresume is on its command line' <<<"$output"
+    kernel_with '[disabled]' 'none [integrity] confidentiality' 'root=/dev/vda2 resume=/dev/vda3'
+    grep -qE '^ok +resume: .*: it is locked down' <<<"$output"
+    for disk in '[disabled]' ''; do
+        kernel_with "$disk" "$free" 'root=/dev/vda2 resume=/dev/vda3'
+        grep -qE "^ok +resume: .*: it can't hibernate" <<<"$output"
+    done
+}
+
+@test "baselines: there, missing, damaged; of no matter without an event log" {
+    tpm_reboot
+    logs_replay "$log"
+    seal other 1 --ring other
+    run tpm-doctor --system
+    lacks '.*' 'ring other, baseline'
+    logs_configure "$log"
+    finds note 'ring other, baseline' 'there is none: tpm-reseal explain can compare values only: tpm-reseal now other takes one'
+    tpm-seal -q --generate --recovery-key-file "$RK" first
+    finds ok 'ring system, baseline' "of $(date -u +%F)"
+    printf x >>"$RINGS/system/baseline/00000001.log"
+    finds warn 'ring system, baseline' '00000001.log is not the log of the baseline'
 }
 
 @test "volumes: current, behind, absent, not enrolled" {

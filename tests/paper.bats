@@ -467,6 +467,9 @@ run_examples() {
     gunzip -c "$root/tests/eventlogs/after.bin.gz" >now.log
     cp "$root/tests/eventlogs/dbx.esl" dbxupdate.bin
     tpm-ring -q create boot --recovery-key-file recovery.key --manage yes
+    printf '#!/bin/sh\n[ "$*" = update ]\n' >fwupdmgr
+    chmod +x fwupdmgr
+    PATH=$PWD:$PATH
     run_examples tpm-reseal.1
     [ "$(tpm-unseal --pin-file pin.txt db-password)" = sesame ]
     fails 4 setsid -w tpm-unseal db-password

@@ -9,7 +9,8 @@ setup() {
     cp -r "$SEALRING_BUILD"/units/*.* "$U"
     rm -f "$U"/*.conf "$U"/*.catalog
     # As installed, but for where the programs are.
-    sed -i "s|/usr/libexec/sealring/|$SEALRING_BUILD/bin/|; s|/usr/bin/tpm-|$SEALRING_BUILD/bin/tpm-|" \
+    install -D -t "$BATS_TEST_TMPDIR/hooks" "$SEALRING_BUILD/hooks/prepare-firmware"
+    sed -i "s|/usr/libexec/sealring/prepare-firmware|$BATS_TEST_TMPDIR/hooks/prepare-firmware|; s|/usr/libexec/sealring/|$SEALRING_BUILD/bin/|; s|/usr/bin/tpm-|$SEALRING_BUILD/bin/tpm-|" \
         "$U"/*.*
     cd "$U"
 }
@@ -55,7 +56,7 @@ verify() {
         count=$((count + 1))
     done < <(grep -hoE '^Documentation=.*' "$root"/units/*.* | grep -oE 'man:[^ ]+\)' | sort -u)
     [ "$count" -ge 3 ]
-    for unit in *.service *.socket; do
+    for unit in *.service *.socket *.path; do
         grep -q '^Documentation=man:' "$unit"
         grep -qE "^[*]${unit%%.*}" "$root/man/sealring-units.8.scd" ||
             grep -qF "*$unit*" "$root/man/sealring-units.8.scd"
@@ -73,6 +74,13 @@ exposure() {
     echo "# exposure of tpm-credential.service: $(exposure tpm-credential.service), in tenths" >&3
     sed -i '/^Restrict\|^Protect\|^Private\|^Capability\|^SystemCall/d' tpm-credential.service
     [ "$(exposure tpm-credential.service)" -gt 25 ]
+}
+
+@test "what confirms a boot is exposed to little" {
+    [ "$(exposure tpm-reseal-confirm.service)" -le 40 ]
+    echo "# exposure of tpm-reseal-confirm.service: $(exposure tpm-reseal-confirm.service), in tenths" >&3
+    # It has to reach the TPM, volumes and this boot's id, and event log.
+    ! grep -qE '^(PrivateDevices|DevicePolicy|DeviceAllow|ProtectClock|ProcSubset|ProtectHome)=' tpm-reseal-confirm.service
 }
 
 @test "services do not wait for ever to start" {

@@ -84,6 +84,7 @@ void doctor_secure_boot(struct doctor *doctor);
 void doctor_rings(struct doctor *doctor);
 void doctor_coverage(struct doctor *doctor);
 void doctor_latch(struct doctor *doctor);
+void doctor_resume(struct doctor *doctor);
 void doctor_secrets(struct doctor *doctor);
 void doctor_units(struct doctor *doctor);
 

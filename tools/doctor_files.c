@@ -31,9 +31,10 @@ static void check_rights(struct doctor *doctor, const char *path, bool private)
 	struct stat st;
 
 	if (stat(path, &st) < 0) {
-		if (errno == EACCES)
+		if (errno != ENOENT)
 			doctor_find(doctor, DOCTOR_NOTE, "permissions",
-				    "run tpm-doctor as root", "%s can't be seen", path);
+				    errno == EACCES ? "run tpm-doctor as root" : "",
+				    "%s can't be seen", path);
 		return;
 	}
 	if (st.st_uid != geteuid() && st.st_uid != 0) {

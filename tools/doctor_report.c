@@ -29,6 +29,16 @@ static void escape(const char *text, char *ret, size_t room)
 	ret[used] = '\0';
 }
 
+/* Several checks load the same ring, and each that can't says so. */
+static bool said_before(const struct doctor *doctor, const struct doctor_finding *finding)
+{
+	for (size_t i = 0; i < doctor->count; i++)
+		if (strcmp(doctor->finding[i].subject, finding->subject) == 0 &&
+		    strcmp(doctor->finding[i].finding, finding->finding) == 0)
+			return true;
+	return false;
+}
+
 void doctor_find(struct doctor *doctor, enum doctor_level level, const char *subject,
 		 const char *remedy, const char *fmt, ...)
 {
@@ -36,20 +46,21 @@ void doctor_find(struct doctor *doctor, enum doctor_level level, const char *sub
 	char text[sizeof(finding->finding)];
 	va_list ap;
 
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
 	larger = reallocarray(doctor->finding, doctor->count + 1, sizeof(*larger));
 	if (!larger) {
 		doctor->no_memory = true;
 		return;
 	}
 	doctor->finding = larger;
-	finding = &larger[doctor->count++];
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
+	finding = &larger[doctor->count];
 	finding->level = level;
 	escape(subject, finding->subject, sizeof(finding->subject));
 	escape(text, finding->finding, sizeof(finding->finding));
 	escape(remedy, finding->remedy, sizeof(finding->remedy));
+	doctor->count += !said_before(doctor, finding);
 }
 
 void doctor_fail(struct doctor *doctor, const char *subject, const struct sr_err *err)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-doctor: rings, their recovery and volumes, and what their PCRs leave out. */
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 
@@ -16,11 +17,20 @@ static void ring_subject(const char *name, const char *what, char ret[SR_NAME_MA
 		       what);
 }
 
+/* One that is damaged is said to be so by its state, where there is a TPM. */
 bool doctor_info(struct doctor *doctor, const char *name, struct sr_ring **ring,
 		 struct sr_ring_info *ret)
 {
-	return sr_ring_load(doctor->store, name, ring, NULL) == 0 &&
-	       sr_ring_info(*ring, ret, NULL) == 0;
+	char subject[SR_NAME_MAX + 32];
+	struct sr_err err = { 0 };
+	int r = sr_ring_load(doctor->store, name, ring, &err);
+
+	if (r == 0)
+		r = sr_ring_info(*ring, ret, &err);
+	ring_subject(name, "", subject);
+	if (r < 0 && (r != -EBADMSG || !doctor->tpm))
+		doctor_fail(doctor, subject, &err);
+	return r == 0;
 }
 
 static enum doctor_level level_of(enum sr_state state)
@@ -29,6 +39,7 @@ static enum doctor_level level_of(enum sr_state state)
 	case SR_STATE_READY:
 		return DOCTOR_OK;
 	case SR_STATE_PENDING:
+	case SR_STATE_BRIDGED:
 		return DOCTOR_NOTE;
 	case SR_STATE_EXPOSED:
 		return DOCTOR_WARN;
@@ -87,6 +98,31 @@ static void check_recovery(struct doctor *doctor, const struct sr_ring_info *inf
 		doctor_find(doctor, DOCTOR_OK, subject, "", "tested %.10s", when);
 }
 
+/* What explain compares with; of use only where there is an event log. */
+static void check_baseline(struct doctor *doctor, struct sr_ring *ring,
+			   const struct sr_ring_info *info)
+{
+	struct sr_baseline *baseline = NULL;
+	char subject[SR_NAME_MAX + 32], remedy[DOCTOR_REMEDY] = "", when[SR_TIME_TEXT];
+	struct sr_err err = { 0 };
+	int r = sr_baseline_load(ring, &baseline, &err);
+
+	ring_subject(info->name, "baseline", subject);
+	if (!info->latch)
+		(void)snprintf(remedy, sizeof(remedy), "tpm-reseal now %s takes one",
+			       info->name);
+	if (r == -ENOKEY) {
+		doctor_find(doctor, DOCTOR_NOTE, subject, remedy,
+			    "there is none: tpm-reseal explain can compare values only");
+	} else if (r < 0) {
+		doctor_find(doctor, DOCTOR_WARN, subject, remedy, "%s", err.text);
+	} else {
+		sr_time_format(baseline->taken, when);
+		doctor_find(doctor, DOCTOR_OK, subject, "", "of %.10s", when);
+	}
+	sr_baseline_free(baseline);
+}
+
 static void check_volume(struct doctor *doctor, const struct sr_ring_info *info,
 			 const char *uuid)
 {
@@ -140,6 +176,8 @@ static void check_ring(struct doctor *doctor, const char *name)
 	if (!doctor_info(doctor, name, &ring, &info))
 		return;
 	check_recovery(doctor, &info);
+	if (doctor->log)
+		check_baseline(doctor, ring, &info);
 	count = sr_ring_volumes(ring, &volumes, &err);
 	if (count < 0)
 		doctor_fail(doctor, name, &err);

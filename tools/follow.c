@@ -70,11 +70,13 @@ void follow_status(struct sr_store *store, const char *name, struct sr_status *s
 	_cleanup_ring_ struct sr_ring *ring = NULL;
 	char uuid[SR_UUID_TEXT];
 
-	if ((status->state != SR_STATE_READY && status->state != SR_STATE_PENDING) ||
+	if ((status->state != SR_STATE_READY && status->state != SR_STATE_PENDING &&
+	     status->state != SR_STATE_BRIDGED) ||
 	    sr_ring_load(store, name, &ring, NULL) < 0 ||
 	    !sr_follow_behind(store, ring, uuid))
 		return;
-	status->state = SR_STATE_PENDING;
+	if (status->state == SR_STATE_READY)
+		status->state = SR_STATE_PENDING;
 	(void)snprintf(status->text, sizeof(status->text),
 		       "volume %s has older approvals in its header: tpm-reseal now %s, "
 		       "once it is here",

@@ -98,8 +98,17 @@ static int complain(int value, char **argv, struct sr_err *err)
 		       (int)strcspn(word, "="), word);
 }
 
-int options_parse(const struct option_row *const tables[], int argc, char **argv,
-		  int *first, struct sr_err *err)
+/* getopt(3) would mix what stands before and behind it. */
+static int find_end(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--") == 0)
+			return i;
+	return argc;
+}
+
+static int parse(const struct option_row *const tables[], int argc, char **argv,
+		 struct sr_err *err)
 {
 	struct option longs[OPTIONS_MAX + 1];
 	char letters[3 * OPTIONS_MAX + 2];
@@ -116,6 +125,22 @@ int options_parse(const struct option_row *const tables[], int argc, char **argv
 		r = take_option(row, optarg, err);
 		if (r < 0)
 			return r;
+	}
+	return 0;
+}
+
+int options_parse(const struct option_row *const tables[], int *argc, char **argv,
+		  int *first, int *behind, struct sr_err *err)
+{
+	int end = find_end(*argc, argv), r = parse(tables, end, argv, err);
+
+	if (r < 0)
+		return r;
+	*behind = 0;
+	if (end < *argc) {
+		*behind = --*argc - end;
+		for (int i = end; i <= *argc; i++)
+			argv[i] = argv[i + 1];
 	}
 	*first = optind;
 	return 0;

@@ -59,15 +59,18 @@ struct command_row {
 /**
  * options_parse() - read the command line
  * @tables:	option tables, ended by NULL
- * @argc:	of main
+ * @argc:	of main; one less where a word "--" was taken out of @argv
  * @argv:	of main; operands end up behind the options
  * @first:	index of the first operand
+ * @behind:	how many words stood behind "--": the last of the operands
  * @err:	says what is wrong, on failure
+ *
+ * The first word "--" is no argument of an option.
  *
  * Returns 0 or -EINVAL.
  */
-int options_parse(const struct option_row *const tables[], int argc, char **argv,
-		  int *first, struct sr_err *err);
+int options_parse(const struct option_row *const tables[], int *argc, char **argv,
+		  int *first, int *behind, struct sr_err *err);
 
 /** options_print() - the tables as --help shows them */
 void options_print(const struct option_row *const tables[]);

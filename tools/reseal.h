@@ -4,7 +4,7 @@
 #define RESEAL_H
 
 #include "ground/attr.h"
-#include "options.h"
+#include "tool.h"
 
 struct json_object;
 
@@ -18,6 +18,8 @@ struct reseal_options {
 	struct option_list dbx;
 	struct option_list db;
 	struct option_list kek;
+	const char *next_boot;
+	bool undo;
 };
 
 extern struct reseal_options reseal_options;
@@ -32,6 +34,38 @@ SR_DEFINE_CLEANUP(reseal_baseline_freep, struct sr_baseline *, sr_baseline_free)
 int reseal_events(int argc, char **argv, struct sr_err *err);
 int reseal_explain(int argc, char **argv, struct sr_err *err);
 int reseal_predict(int argc, char **argv, struct sr_err *err);
+int reseal_prepare(int argc, char **argv, struct sr_err *err);
+int reseal_confirm(int argc, char **argv, struct sr_err *err);
+
+/* -- rings -- */
+
+/**
+ * struct reseal_work - what is done to rings
+ * @store:	the store
+ * @tpm:	the TPM; may be closed early
+ * @array:	what --json prints
+ * @worst:	the first failure that is an answer
+ */
+struct reseal_work {
+	struct sr_store *store;
+	struct sr_tpm *tpm;
+	struct json_object *array;
+	int worst;
+};
+
+#define _cleanup_reseal_work_ _cleanup_(reseal_work_done)
+
+/** reseal_work_start() - open store and TPM; release with reseal_work_done() */
+int reseal_work_start(struct reseal_work *work, struct sr_err *err);
+
+void reseal_work_done(struct reseal_work *work);
+
+/** reseal_each() - for the ring that @argv names, or for all: then one that fails does not
+ * keep the others waiting */
+int reseal_each(struct reseal_work *work, int argc, char **argv,
+		int (*run)(struct reseal_work *work, const char *name,
+			   struct sr_err *err),
+		struct sr_err *err);
 
 /* -- logs -- */
 
@@ -54,8 +88,73 @@ struct reseal_boot {
 	bool active[SR_EVENTLOG_BANKS];
 };
 
-/** reseal_this_boot() - find out about it */
+/** reseal_boot() - find out about it */
+int reseal_boot(const struct sr_store *store, struct sr_tpm *tpm, struct reseal_boot *ret,
+		struct sr_err *err);
+
+/** reseal_this_boot() - the same, for who has neither store nor TPM */
 int reseal_this_boot(struct reseal_boot *ret, struct sr_err *err);
+
+/**
+ * struct reseal_updates - the files of --kek, --db and --dbx
+ * @update:	in the order in which they have to be made
+ * @data:	their bytes
+ * @count:	how many
+ */
+struct reseal_updates {
+	struct sr_variable_update update[SR_UPDATES_MAX];
+	uint8_t *data[SR_UPDATES_MAX];
+	size_t count;
+};
+
+/** reseal_updates() - read them; release with reseal_updates_done(), also on failure */
+int reseal_updates(struct reseal_updates *ret, struct sr_err *err);
+
+void reseal_updates_done(struct reseal_updates *updates);
+
+/** reseal_measured() - what the TPM held of the log's best bank that it has */
+int reseal_measured(const struct reseal_boot *boot, struct sr_pcrs *ret,
+		    struct sr_err *err);
+
+/**
+ * struct reseal_foreseen - what options say about an update
+ * @boot:	this boot, where something is foreseen from it
+ * @updates:	of Secure Boot variables
+ * @seven:	what they lead to
+ * @other:	the log of a machine that has made the update already
+ * @named:	PCRs that it changes, some with the value they will have
+ * @boots:	in how many boots the others may be whatever they are
+ */
+struct reseal_foreseen {
+	struct reseal_boot boot;
+	struct reseal_updates updates;
+	struct sr_prediction *seven;
+	struct sr_eventlog *other;
+	struct sr_pcrs named;
+	unsigned int boots;
+};
+
+#define _cleanup_foreseen_ _cleanup_(reseal_foreseen_done)
+
+/**
+ * reseal_foresee() - find out what an update leads to
+ * @work:	store and TPM, which is asked only where something is foreseen from this boot
+ * @ret:	release with reseal_foreseen_done(), also on failure
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EINVAL, -EKEYREJECTED (this boot is not what its log leads to) and others.
+ */
+int reseal_foresee(const struct reseal_work *work, struct reseal_foreseen *ret,
+		   struct sr_err *err);
+
+void reseal_foreseen_done(struct reseal_foreseen *foreseen);
+
+/** reseal_plan() - that for rings of a bank; as reseal_foresee() */
+int reseal_plan(const struct reseal_foreseen *foreseen, uint16_t bank,
+		struct sr_plan *ret, struct sr_err *err);
+
+/** reseal_run() - run a command and wait; its exit status as a shell has it, or an errno */
+int reseal_run(char **argv, struct sr_err *err);
 
 /** reseal_take_baseline() - remember this boot as good, where there is an event log; what
  * goes wrong is only warned of */

@@ -28,8 +28,10 @@ struct work {
 	struct sr_baseline *baseline;
 	struct sr_pcrs required;
 	struct sr_pcrs present;
+	struct sr_boot_note note;
 	time_t made;
 	bool open;
+	bool then; /* compared is what the TPM held when the initramfs failed */
 };
 
 static void work_done(struct work *work)
@@ -101,6 +103,22 @@ static const struct sr_eventlog *log_of(const struct sr_baseline *baseline, uint
 	return NULL;
 }
 
+/* The system extends some PCRs further: what kept the ring closed is what was there then. */
+static void recall(struct work *work)
+{
+	const struct sr_pcrs *noted = &work->note.pcrs;
+	uint32_t mask = noted->given & work->present.given;
+
+	if (!work->note.failed || work->note.opened || work->made >= work->note.failed ||
+	    noted->bank != work->present.bank || !mask)
+		return;
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
+		if (mask & 1U << pcr)
+			memcpy(work->present.value[pcr], noted->value[pcr],
+			       SR_DIGEST_MAX);
+	work->then = true;
+}
+
 static int compare(struct rings *rings, struct work *work, struct sr_err *err)
 {
 	uint32_t mask = work->required.mask;
@@ -112,6 +130,7 @@ static int compare(struct rings *rings, struct work *work, struct sr_err *err)
 	r = sr_pcr_read(rings->tpm, &work->present, err);
 	if (r < 0)
 		return r;
+	recall(work);
 	work->found.boots = (struct sr_boots){
 		.before = log_of(work->baseline, work->required.bank),
 		.after = log_of(rings->now, work->required.bank),
@@ -149,10 +168,32 @@ static void print_machine(const struct sr_baseline *was, const struct sr_baselin
 		print_line("Machine: %s -> %s", was->product, is->product);
 	if (strcmp(was->tpm, is->tpm) != 0)
 		print_line("TPM: %s -> %s", was->tpm, is->tpm);
-	if (is->restart_count > 0)
-		print_line("The TPM was restarted since this boot began (suspend or "
-			   "hibernation); after hibernation the log may be of another "
-			   "boot.");
+}
+
+/* After hibernation the log is that of the boot that was resumed, the PCRs are not. */
+static void print_restart(const struct sr_baseline *now)
+{
+	if (now && now->restart_count > 0)
+		print_line("The TPM was restarted since this boot began: suspended, or "
+			   "hibernated. After hibernation PCRs and log are of different "
+			   "boots, and only a new boot says more.");
+}
+
+/* Said on the console as well, which nobody sees any more who typed the passphrase. */
+static void print_failure(const struct work *work)
+{
+	const struct sr_boot_note *note = &work->note;
+	char when[SR_TIME_TEXT];
+
+	if (!note->failed || note->opened)
+		return;
+	sr_time_format(note->failed, when);
+	if (note->code == -EKEYREJECTED)
+		print_line("The initramfs did not open it at %s: this boot state is not "
+			   "the approved one.%s",
+			   when, work->then ? " What PCRs held then is compared." : "");
+	else
+		print_line("The initramfs did not open it at %s: %s", when, note->text);
 }
 
 static void print_baseline(const struct rings *rings, const struct work *work)
@@ -181,7 +222,8 @@ static void print_remedy(const char *name)
 static void print_text(const struct rings *rings, const struct work *work,
 		       const char *name)
 {
-	time_t since = work->baseline ? work->baseline->taken : work->made;
+	bool taken = work->baseline && work->baseline->taken >= work->made;
+	time_t since = taken ? work->baseline->taken : work->made;
 	char about[SR_NAME_MAX + 16], when[SR_TIME_TEXT], text[SR_TIME_TEXT + 32] = ".";
 
 	(void)snprintf(about, sizeof(about), "ring %.*s: ", SR_NAME_MAX, name);
@@ -189,7 +231,9 @@ static void print_text(const struct rings *rings, const struct work *work,
 	if (since)
 		(void)snprintf(text, sizeof(text), " since %s.", when);
 	reseal_found_print(&work->found, about, text);
+	print_failure(work);
 	print_baseline(rings, work);
+	print_restart(rings->now);
 	if (work->found.asked->changed)
 		print_remedy(name);
 }
@@ -214,6 +258,21 @@ static struct json_object *json_boot(const struct sr_baseline *boot)
 	return object;
 }
 
+static struct json_object *json_note(const struct sr_boot_note *note)
+{
+	struct json_object *object;
+
+	if (!note->failed && !note->opened)
+		return NULL;
+	object = json_object_new_object();
+	json_add_time(object, "opened", note->opened);
+	json_add_time(object, "failed", note->failed);
+	json_add_text(object, "text", note->failed ? note->text : NULL);
+	json_object_object_add(object, "pcrs",
+			       note->pcrs.given ? reseal_json_pcrs(&note->pcrs) : NULL);
+	return object;
+}
+
 static void add_json(struct rings *rings, const struct work *work, const char *name)
 {
 	struct json_object *root = json_object_new_object(),
@@ -230,6 +289,7 @@ static void add_json(struct rings *rings, const struct work *work, const char *n
 	}
 	json_object_object_add(root, "baseline", baseline);
 	json_object_object_add(root, "now", json_boot(rings->now));
+	json_object_object_add(root, "initramfs", json_note(&work->note));
 	reseal_found_json(&work->found, root);
 	json_object_array_add(rings->array, root);
 }
@@ -240,9 +300,12 @@ static int explain_ring(struct rings *rings, const char *name, struct sr_err *er
 	int r = sr_ring_load(rings->store, name, &work.ring, err);
 
 	if (r == 0)
-		r = sr_ring_required(work.ring, &work.required, &work.made, err);
+		r = sr_ring_required(work.ring, rings->tpm, &work.required, &work.made,
+				     err);
 	if (r == 0)
 		r = try_to_open(rings, &work, name, err);
+	if (r == 0)
+		r = sr_boot_note_of(work.ring, &work.note, err);
 	if (r < 0)
 		return r;
 	take_baseline(&work, name);

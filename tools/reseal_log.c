@@ -75,17 +75,12 @@ static int read_bank(struct sr_tpm *tpm, struct reseal_boot *boot, size_t index,
 	return r == -EINVAL ? 0 : r;
 }
 
-int reseal_this_boot(struct reseal_boot *ret, struct sr_err *err)
+int reseal_boot(const struct sr_store *store, struct sr_tpm *tpm, struct reseal_boot *ret,
+		struct sr_err *err)
 {
-	_cleanup_store_ struct sr_store *store = NULL;
-	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
 	_cleanup_log_ struct sr_eventlog *log = NULL;
-	int r = tool_store(&store, err);
+	int r = sr_eventlog_load(sr_store_config(store)->event_log, &log, err);
 
-	if (r == 0)
-		r = sr_eventlog_load(sr_store_config(store)->event_log, &log, err);
-	if (r == 0)
-		r = tool_tpm(store, &tpm, err);
 	if (r < 0)
 		return r;
 	ret->log = log;
@@ -95,4 +90,12 @@ int reseal_this_boot(struct reseal_boot *ret, struct sr_err *err)
 		return r;
 	log = NULL;
 	return 0;
+}
+
+int reseal_this_boot(struct reseal_boot *ret, struct sr_err *err)
+{
+	_cleanup_reseal_work_ struct reseal_work work = { 0 };
+	int r = reseal_work_start(&work, err);
+
+	return r < 0 ? r : reseal_boot(work.store, work.tpm, ret, err);
 }

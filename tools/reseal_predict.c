@@ -7,57 +7,27 @@
 #include "json.h"
 #include "reseal.h"
 
-#define UPDATE_MAX 1048576 /* bytes in an update */
 #define PCR_POLICY 7
 
 struct work {
 	struct sr_eventlog *log;
 	struct sr_pcrs measured;
-	struct sr_variable_update update[SR_UPDATES_MAX];
-	uint8_t *data[SR_UPDATES_MAX];
-	size_t count;
+	struct reseal_updates updates;
 	struct sr_prediction *found;
 };
 
 static void work_done(struct work *work)
 {
-	for (size_t i = 0; i < work->count; i++)
-		free(work->data[i]);
+	reseal_updates_done(&work->updates);
 	sr_eventlog_free(work->log);
 	free(work->found);
 }
 
-static int take_updates(struct work *work, const char *variable,
-			const struct option_list *files, struct sr_err *err)
-{
-	for (size_t i = 0; i < files->count; i++) {
-		struct sr_variable_update *update = &work->update[work->count];
-		int r;
-
-		if (work->count == SR_UPDATES_MAX)
-			return sr_fail(err, -EINVAL, "more than %d updates",
-				       SR_UPDATES_MAX);
-		r = reseal_read(files->item[i], UPDATE_MAX, &work->data[work->count],
-				&update->size, err);
-		if (r < 0)
-			return r;
-		update->variable = variable;
-		update->file = files->item[i];
-		update->data = work->data[work->count++];
-	}
-	return 0;
-}
-
-/* The order in which they have to be made, as each signs the next. */
 static int take_all_updates(struct work *work, struct sr_err *err)
 {
-	int r = take_updates(work, "KEK", &reseal_options.kek, err);
+	int r = reseal_updates(&work->updates, err);
 
-	if (r == 0)
-		r = take_updates(work, "db", &reseal_options.db, err);
-	if (r == 0)
-		r = take_updates(work, "dbx", &reseal_options.dbx, err);
-	if (r == 0 && work->count == 0)
+	if (r == 0 && work->updates.count == 0)
 		r = sr_fail(
 		    err, -EINVAL,
 		    "predict needs an update: --dbx FILE, --db FILE or --kek FILE");
@@ -86,15 +56,7 @@ static int take_boot(struct work *work, struct sr_err *err)
 	if (r < 0)
 		return r;
 	work->log = boot.log;
-	for (size_t i = 0; i < boot.log->banks; i++)
-		if (boot.active[i] && (!work->measured.given ||
-				       boot.log->bank[i] == sr_eventlog_bank(boot.log)))
-			work->measured = boot.held[i];
-	if (!work->measured.given)
-		return sr_fail(err, -EINVAL,
-			       "no bank of the log is active in the TPM: nothing that "
-			       "is predicted could be used");
-	return 0;
+	return reseal_measured(&boot, &work->measured, err);
 }
 
 /* -- output -- */
@@ -114,14 +76,14 @@ static struct json_object *json_updates(const struct work *work)
 {
 	struct json_object *array = json_object_new_array();
 
-	for (size_t i = 0; i < work->count; i++) {
+	for (size_t i = 0; i < work->updates.count; i++) {
 		const struct sr_variable_prediction *variable = &work->found->variable[i];
 		struct json_object *object = json_object_new_object();
 		char hex[65];
 
 		sr_hex_format(variable->hash, sizeof(variable->hash), hex);
-		json_add_text(object, "variable", work->update[i].variable);
-		json_add_text(object, "file", work->update[i].file);
+		json_add_text(object, "variable", work->updates.update[i].variable);
+		json_add_text(object, "file", work->updates.update[i].file);
 		json_object_object_add(object, "offered",
 				       json_object_new_int64((int64_t)variable->offered));
 		json_object_object_add(object, "added",
@@ -180,14 +142,14 @@ static void print_value(const char *what, const struct work *work,
 
 static void print_text(const struct work *work)
 {
-	for (size_t i = 0; i < work->count; i++) {
+	for (size_t i = 0; i < work->updates.count; i++) {
 		const struct sr_variable_prediction *variable = &work->found->variable[i];
 		char text[160];
 
 		(void)snprintf(text, sizeof(text),
 			       "%s: %zu entries offered, %zu of them new (%zu -> %zu "
 			       "bytes)",
-			       work->update[i].variable, variable->offered,
+			       work->updates.update[i].variable, variable->offered,
 			       variable->added, variable->old_size, variable->new_size);
 		reseal_wrap(2, text);
 	}
@@ -215,7 +177,7 @@ int reseal_predict(int argc, char **argv, struct sr_err *err)
 		r = reseal_options.log ? take_log(&work, err) : take_boot(&work, err);
 	if (r == 0)
 		r = sr_predict(work.log, work.measured.given ? &work.measured : NULL,
-			       work.update, work.count, &work.found, err);
+			       work.updates.update, work.updates.count, &work.found, err);
 	if (r < 0)
 		return r;
 	if (reseal_options.json)

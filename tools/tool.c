@@ -20,7 +20,7 @@
 static const struct tool *current;
 static const char *tcti;
 static bool use_system, use_user, quiet, show_help, show_version;
-static int first_failure;
+static int first_failure, behind, given_status;
 
 static const struct option_row common_options[] = {
 	{ 0, "system", OPTION_FLAG, &use_system, NULL, "use the system's store" },
@@ -335,6 +335,16 @@ static int run_command(int argc, char **argv, struct sr_err *err)
 	return sr_fail(err, -EINVAL, "no command \"%s\": see --help", argv[0]);
 }
 
+int tool_behind(void)
+{
+	return behind;
+}
+
+void tool_end_with(int status)
+{
+	given_status = status;
+}
+
 static int run(int argc, char **argv, struct sr_err *err)
 {
 	const struct option_row *const all[] = { current->options, current->more,
@@ -342,7 +352,7 @@ static int run(int argc, char **argv, struct sr_err *err)
 	const struct option_row *const without[] = { current->options, common_options,
 						     NULL };
 	const struct option_row *const *tables = current->more ? all : without;
-	int first, r = options_parse(tables, argc, argv, &first, err);
+	int first, r = options_parse(tables, &argc, argv, &first, &behind, err);
 
 	if (r < 0)
 		return r;
@@ -381,5 +391,5 @@ int tool_main(const struct tool *tool, int argc, char **argv)
 		tool_warn(
 		    "the limit of locked memory (ulimit -l) was too small: secrets may "
 		    "have been swapped");
-	return tool_status(first_failure);
+	return given_status ? given_status : tool_status(first_failure);
 }

@@ -85,6 +85,12 @@ int tool_save(const char *file, const struct sr_secret *content, bool secret,
  */
 void tool_fail_silently(int r);
 
+/** tool_behind() - how many of the operands stood behind "--": the last ones */
+int tool_behind(void);
+
+/** tool_end_with() - this exit status, of a program that was run for somebody */
+void tool_end_with(int status);
+
 /** tool_progress() - "sealing 12 of 1000" on a terminal, once a second has passed */
 void tool_progress(void *what, size_t done, size_t total);
 

@@ -13,9 +13,10 @@ static const struct option_row options[] = {
 
 /* In this order: what a check finds out the later ones use. */
 static void (*const checks[])(struct doctor *doctor) = {
-	doctor_config,	    doctor_rights,  doctor_tpm,	    doctor_banks, doctor_log,
-	doctor_secure_boot, doctor_lockout, doctor_handles, doctor_srk,	  doctor_rings,
-	doctor_coverage,    doctor_latch,   doctor_secrets, doctor_units, doctor_memory,
+	doctor_config, doctor_rights,	   doctor_tpm,	    doctor_banks,
+	doctor_log,    doctor_secure_boot, doctor_lockout,  doctor_handles,
+	doctor_srk,    doctor_rings,	   doctor_coverage, doctor_latch,
+	doctor_resume, doctor_secrets,	   doctor_units,    doctor_memory,
 };
 
 static void doctor_done(struct doctor *doctor)
@@ -53,7 +54,8 @@ static void know_rings(struct doctor *doctor)
 		_cleanup_ring_ struct sr_ring *ring = NULL;
 		struct sr_ring_info info;
 
-		if (!doctor_info(doctor, *name, &ring, &info))
+		if (sr_ring_load(doctor->store, *name, &ring, NULL) < 0 ||
+		    sr_ring_info(ring, &info, NULL) < 0)
 			continue;
 		doctor->any_pin |= info.pin;
 		use_bank(doctor, info.pcrs);

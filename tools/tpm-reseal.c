@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-reseal: how rings stand in this boot, and approving the boot state anew. */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "choices.h"
@@ -32,67 +33,14 @@ static const struct option_row options[] = {
 	  "explain: event log of the good boot" },
 	{ 0, "log", OPTION_TEXT, &reseal_options.log, "FILE",
 	  "event log, instead of this boot's" },
-	{ 0, "dbx", OPTION_LIST, &reseal_options.dbx, "FILE",
-	  "predict: this update of dbx" },
-	{ 0, "db", OPTION_LIST, &reseal_options.db, "FILE",
-	  "predict: this update of db" },
-	{ 0, "kek", OPTION_LIST, &reseal_options.kek, "FILE",
-	  "predict: this update of KEK" },
+	{ 0, "dbx", OPTION_LIST, &reseal_options.dbx, "FILE", "this update of dbx" },
+	{ 0, "db", OPTION_LIST, &reseal_options.db, "FILE", "this update of db" },
+	{ 0, "kek", OPTION_LIST, &reseal_options.kek, "FILE", "this update of KEK" },
+	{ 0, "next-boot", OPTION_MAY_TEXT, &reseal_options.next_boot, "N",
+	  "prepare: whatever PCR 0 is in N boots" },
+	{ 0, "undo", OPTION_FLAG, &reseal_options.undo, NULL, "prepare: take that back" },
 	{ 0 },
 };
-
-struct work {
-	struct sr_store *store;
-	struct sr_tpm *tpm;
-	struct json_object *array;
-	int worst;
-};
-
-static void work_done(struct work *work)
-{
-	follow_end();
-	sr_tpm_close(work->tpm);
-	sr_store_close(work->store);
-}
-
-#define _cleanup_work_ _cleanup_(work_done)
-
-static int start(struct work *work, struct sr_err *err)
-{
-	int r = tool_store(&work->store, err);
-
-	return r < 0 ? r : tool_tpm(work->store, &work->tpm, err);
-}
-
-/* For one ring, or for all: then one that fails does not keep the others waiting. */
-static int for_each(struct work *work, int argc, char **argv,
-		    int (*run)(struct work *work, const char *name, struct sr_err *err),
-		    struct sr_err *err)
-{
-	_cleanup_strv_ char **rings = NULL;
-	int r;
-
-	if (argc > 0)
-		return run(work, argv[0], err);
-	r = sr_store_rings(work->store, &rings, err);
-	if (r < 0)
-		return r;
-	if (r == 0)
-		tool_say("no rings in %s: tpm-seal makes one",
-			 sr_store_path(work->store));
-	/* Others may be changed through "system": that is first. */
-	for (int others = 0; others < 2; others++)
-		for (char **ring = rings; *ring; ring++) {
-			struct sr_err why = { 0 };
-
-			if ((strcmp(*ring, "system") != 0) != others)
-				continue;
-			r = run(work, *ring, &why);
-			if (r < 0)
-				tool_complain(r, &why);
-		}
-	return 0;
-}
 
 /* What a script learns: as if it had tried to open the ring. */
 static int state_number(enum sr_state state)
@@ -100,6 +48,7 @@ static int state_number(enum sr_state state)
 	switch (state) {
 	case SR_STATE_READY:
 	case SR_STATE_PENDING:
+	case SR_STATE_BRIDGED:
 		return 0;
 	case SR_STATE_DRIFTED:
 		return -EKEYREJECTED;
@@ -112,7 +61,7 @@ static int state_number(enum sr_state state)
 	}
 }
 
-static void print_json(struct work *work, const char *name,
+static void print_json(struct reseal_work *work, const char *name,
 		       const struct sr_status *status)
 {
 	struct json_object *ring = json_object_new_object();
@@ -125,11 +74,12 @@ static void print_json(struct work *work, const char *name,
 	json_add_text(ring, "state", sr_state_name(status->state));
 	json_object_object_add(ring, "changed", pcrs);
 	json_add_time(ring, "approved", status->approved);
+	json_add_time(ring, "failed", status->failed);
 	json_add_text(ring, "text", status->text);
 	json_object_array_add(work->array, ring);
 }
 
-static int show_status(struct work *work, const char *name, struct sr_err *err)
+static int show_status(struct reseal_work *work, const char *name, struct sr_err *err)
 {
 	struct sr_status status;
 	int r = sr_ring_status(work->store, name, work->tpm, &status, err);
@@ -150,13 +100,13 @@ static int show_status(struct work *work, const char *name, struct sr_err *err)
 
 static int cmd_status(int argc, char **argv, struct sr_err *err)
 {
-	_cleanup_work_ struct work work = { 0 };
-	int r = start(&work, err);
+	_cleanup_reseal_work_ struct reseal_work work = { 0 };
+	int r = reseal_work_start(&work, err);
 
 	if (r == 0 && reseal_options.json)
 		work.array = json_object_new_array();
 	if (r == 0)
-		r = for_each(&work, argc, argv, show_status, err);
+		r = reseal_each(&work, argc, argv, show_status, err);
 	if (work.array)
 		json_print(work.array);
 	if (r == 0 && work.worst)
@@ -164,7 +114,7 @@ static int cmd_status(int argc, char **argv, struct sr_err *err)
 	return r;
 }
 
-static void say_sealed(struct work *work, struct sr_ring *ring, bool later)
+static void say_sealed(struct reseal_work *work, struct sr_ring *ring, bool later)
 {
 	struct sr_ring_info info;
 
@@ -183,7 +133,7 @@ static void say_sealed(struct work *work, struct sr_ring *ring, bool later)
 			 info.name, sr_store_path(work->store), info.pcrs);
 }
 
-static int approve_now(struct work *work, const char *name, struct sr_err *err)
+static int approve_now(struct reseal_work *work, const char *name, struct sr_err *err)
 {
 	_cleanup_chosen_ struct chosen chosen = { 0 };
 	_cleanup_ring_ struct sr_ring *ring = NULL;
@@ -219,18 +169,18 @@ static int check_now(int argc, struct sr_err *err)
 
 static int cmd_now(int argc, char **argv, struct sr_err *err)
 {
-	_cleanup_work_ struct work work = { 0 };
+	_cleanup_reseal_work_ struct reseal_work work = { 0 };
 	int r = check_now(argc, err);
 
 	if (r == 0)
-		r = start(&work, err);
+		r = reseal_work_start(&work, err);
 	if (r == 0)
 		r = follow_start(work.store, err);
-	return r < 0 ? r : for_each(&work, argc, argv, approve_now, err);
+	return r < 0 ? r : reseal_each(&work, argc, argv, approve_now, err);
 }
 
 /* Who types the key is asked; who names a file that holds it has decided. */
-static int confirm(const char *name, struct sr_err *err)
+static int ask_first(const char *name, struct sr_err *err)
 {
 	char question[SR_NAME_MAX + 64];
 
@@ -256,8 +206,8 @@ static void say_why(const char *name, const struct sr_status *status)
 }
 
 /* Through ring "system" where that opens and has its key; else with what recovers it. */
-static int open_to_recover(struct work *work, struct sr_ring *ring, const char *name,
-			   bool *managed, struct sr_err *err)
+static int open_to_recover(struct reseal_work *work, struct sr_ring *ring,
+			   const char *name, bool *managed, struct sr_err *err)
 {
 	struct sr_ring_info info;
 	int r = sr_ring_info(ring, &info, err);
@@ -271,11 +221,11 @@ static int open_to_recover(struct work *work, struct sr_ring *ring, const char *
 		return 0;
 	}
 	r = choices_open_recovery(ring, name, escrow_key, err);
-	return r < 0 ? r : confirm(name, err);
+	return r < 0 ? r : ask_first(name, err);
 }
 
 /* Whoever had to recover it should not have to the next time. */
-static int manage(struct work *work, struct sr_ring *ring, const char *name,
+static int manage(struct reseal_work *work, struct sr_ring *ring, const char *name,
 		  struct sr_err *err)
 {
 	_cleanup_ring_ struct sr_ring *manager = NULL;
@@ -294,7 +244,7 @@ static int manage(struct work *work, struct sr_ring *ring, const char *name,
 	return r;
 }
 
-static int seal_again(struct work *work, struct sr_ring *ring, const char *name,
+static int seal_again(struct reseal_work *work, struct sr_ring *ring, const char *name,
 		      bool managed, struct chosen *chosen, struct sr_err *err)
 {
 	int r = choices_ring(work->tpm, name, false, chosen, err), later = 0;
@@ -315,7 +265,7 @@ static int seal_again(struct work *work, struct sr_ring *ring, const char *name,
 }
 
 /* Why is said in any case: a changed boot state should not be approved unseen. */
-static int recover_one(struct work *work, const char *name, struct sr_err *err)
+static int recover_one(struct reseal_work *work, const char *name, struct sr_err *err)
 {
 	_cleanup_chosen_ struct chosen chosen = { 0 };
 	_cleanup_ring_ struct sr_ring *ring = NULL;
@@ -349,15 +299,15 @@ static int recover_one(struct work *work, const char *name, struct sr_err *err)
 	return 0;
 }
 
-static int recover_unless_ready(struct work *work, const char *name, struct sr_err *err)
+static int recover_unless_ready(struct reseal_work *work, const char *name,
+				struct sr_err *err)
 {
 	struct sr_status status;
 	int r = sr_ring_status(work->store, name, work->tpm, &status, err);
 
 	if (r < 0)
 		return r;
-	if (status.state == SR_STATE_READY || status.state == SR_STATE_PENDING ||
-	    status.state == SR_STATE_EXPOSED) {
+	if (state_number(status.state) == 0 || status.state == SR_STATE_EXPOSED) {
 		tool_say("ring %s is %s: nothing to recover", name,
 			 sr_state_name(status.state));
 		return 0;
@@ -367,22 +317,25 @@ static int recover_unless_ready(struct work *work, const char *name, struct sr_e
 
 static int cmd_recover(int argc, char **argv, struct sr_err *err)
 {
-	_cleanup_work_ struct work work = { 0 };
+	_cleanup_reseal_work_ struct reseal_work work = { 0 };
 	int r = check_now(argc, err);
 
 	if (r == 0)
-		r = start(&work, err);
+		r = reseal_work_start(&work, err);
 	if (r == 0)
 		r = follow_start(work.store, err);
 	if (r < 0)
 		return r;
-	return for_each(&work, argc, argv, argc ? recover_one : recover_unless_ready,
-			err);
+	return reseal_each(&work, argc, argv, argc ? recover_one : recover_unless_ready,
+			   err);
 }
 
 static const struct command_row commands[] = {
 	{ "status", "[RING]", 0, 1, cmd_status, "how rings stand in this boot" },
 	{ "now", "[RING]", 0, 1, cmd_now, "seal to the present boot state" },
+	{ "prepare", "[RING] [-- COMMAND]", 0, INT_MAX, reseal_prepare,
+	  "before an update, or around it" },
+	{ "confirm", "[RING]", 0, 1, reseal_confirm, "after it: this boot is good" },
 	{ "recover", "[RING]", 0, 1, cmd_recover, "the same, opened by recovery" },
 	{ "events", "[FILE]", 0, 1, reseal_events, "what a boot's event log says" },
 	{ "explain", "[RING]", 0, 1, reseal_explain, "what changed since it was sealed" },

@@ -102,9 +102,12 @@ bool sr_variable_is_list(const struct sr_variable *variable);
 int sr_siglist_read(const uint8_t *data, size_t size, struct sr_siglist *ret,
 		    struct sr_err *err);
 
-/** sr_siglist_equal() - whether two entries are the same; @owner: owners count */
-bool sr_siglist_equal(const struct sr_siglist_entry *a, const struct sr_siglist_entry *b,
-		      bool owner);
+/** sr_siglist_sort() - put the entries into an order in which they are found */
+void sr_siglist_sort(struct sr_siglist *list);
+
+/** sr_siglist_has() - whether an entry is in a list that was sorted; @owner: owners count */
+bool sr_siglist_has(const struct sr_siglist *sorted, const struct sr_siglist_entry *entry,
+		    bool owner);
 
 /** sr_siglist_is_hash() - whether an entry forbids or allows one hash, not a signer */
 bool sr_siglist_is_hash(const struct sr_siglist_entry *entry);

@@ -7,32 +7,33 @@
 #define CELLS_MAX                                                                        \
 	(1U << 22) /* of a table; beyond it, only what is at both ends is found */
 
-/* The events of one PCR in one log. */
+/* The events of one PCR in one log; those that are the same have the same number. */
 struct list {
 	const struct sr_event **event;
+	uint32_t *number;
 	size_t count;
-	int bank;
 };
 
 struct work {
 	struct list a, b;
-	size_t size; /* of a digest */
 	struct sr_pairs pairs;
 };
 
 static void work_done(struct work *work)
 {
 	free(work->a.event);
+	free(work->a.number);
 	free(work->b.event);
+	free(work->b.number);
 	free(work->pairs.pair);
 }
 
-static int list_events(const struct sr_eventlog *log, uint16_t bank, unsigned int pcr,
-		       struct list *ret, struct sr_err *err)
+static int list_events(const struct sr_eventlog *log, unsigned int pcr, struct list *ret,
+		       struct sr_err *err)
 {
-	ret->bank = sr_eventlog_find_bank(log, bank);
 	ret->event = calloc(log->count + 1, sizeof(struct sr_event *));
-	if (!ret->event)
+	ret->number = calloc(log->count + 1, sizeof(*ret->number));
+	if (!ret->event || !ret->number)
 		return sr_fail_memory(err);
 	for (size_t i = 0; i < log->count; i++)
 		if (log->event[i].pcr == pcr && log->event[i].type != SR_EV_NO_ACTION)
@@ -40,16 +41,67 @@ static int list_events(const struct sr_eventlog *log, uint16_t bank, unsigned in
 	return 0;
 }
 
+/* An event as it is compared: by type and digest, or by its data where there is none. */
+struct item {
+	uint32_t type;
+	bool hashed;
+	const uint8_t *what;
+	size_t size;
+	uint32_t *number;
+};
+
+static void take_items(const struct list *list, const struct sr_eventlog *log,
+		       uint16_t bank, struct item *to)
+{
+	int index = sr_eventlog_find_bank(log, bank);
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct sr_event *event = list->event[i];
+		const uint8_t *digest = index < 0 ? NULL : event->digest[index];
+
+		to[i] = (struct item){ .type = event->type,
+				       .hashed = digest != NULL,
+				       .what = digest ? digest : event->data,
+				       .size = digest ? sr_bank_size(bank) : event->size,
+				       .number = &list->number[i] };
+	}
+}
+
+static int compare_items(const void *left, const void *right)
+{
+	const struct item *a = left, *b = right;
+	int r = (a->type > b->type) - (a->type < b->type);
+
+	if (r == 0)
+		r = a->hashed - b->hashed;
+	if (r == 0)
+		r = (a->size > b->size) - (a->size < b->size);
+	return r || a->size == 0 ? r : memcmp(a->what, b->what, a->size);
+}
+
+/* Each event is looked at a few times here, and then by its number only. */
+static int number_events(struct work *work, const struct sr_boots *boots,
+			 struct sr_err *err)
+{
+	size_t count = work->a.count + work->b.count;
+	_cleanup_free_ struct item *items = calloc(count + 1, sizeof(*items));
+	uint32_t number = 0;
+
+	if (!items)
+		return sr_fail_memory(err);
+	take_items(&work->a, boots->before, boots->bank, items);
+	take_items(&work->b, boots->after, boots->bank, items + work->a.count);
+	qsort(items, count, sizeof(*items), compare_items);
+	for (size_t i = 0; i < count; i++) {
+		number += i > 0 && compare_items(&items[i - 1], &items[i]) != 0;
+		*items[i].number = number;
+	}
+	return 0;
+}
+
 static bool same(const struct work *work, size_t i, size_t j)
 {
-	const struct sr_event *a = work->a.event[i], *b = work->b.event[j];
-	const uint8_t *left = a->digest[work->a.bank], *right = b->digest[work->b.bank];
-
-	if (a->type != b->type || !left != !right)
-		return false;
-	if (!left)
-		return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
-	return memcmp(left, right, work->size) == 0;
+	return work->a.number[i] == work->b.number[j];
 }
 
 static void add(struct work *work, const struct sr_event *before,
@@ -192,11 +244,13 @@ static int join(const struct sr_boots *boots, struct sr_pairs *pairs, struct sr_
 int sr_eventlog_align(const struct sr_boots *boots, unsigned int pcr,
 		      struct sr_pairs *ret, struct sr_err *err)
 {
-	_cleanup_(work_done) struct work work = { .size = sr_bank_size(boots->bank) };
-	int r = list_events(boots->before, boots->bank, pcr, &work.a, err);
+	_cleanup_(work_done) struct work work = { 0 };
+	int r = list_events(boots->before, pcr, &work.a, err);
 
 	if (r == 0)
-		r = list_events(boots->after, boots->bank, pcr, &work.b, err);
+		r = list_events(boots->after, pcr, &work.b, err);
+	if (r == 0)
+		r = number_events(&work, boots, err);
 	if (r < 0)
 		return r;
 	work.pairs.pair = calloc(work.a.count + work.b.count + 1, sizeof(struct sr_pair));

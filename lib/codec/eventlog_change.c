@@ -7,15 +7,7 @@
 
 #define NAMES_MAX 2 /* certificates that are named; more are only counted */
 
-static bool holds(const struct sr_siglist *list, const struct sr_siglist_entry *entry)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (sr_siglist_equal(&list->entry[i], entry, true))
-			return true;
-	return false;
-}
-
-/* How many entries of @a are not in @b; their names go to @text. */
+/* How many entries of @a are not in @b, which is sorted; their names go to @text. */
 static size_t missing(const struct sr_siglist *a, const struct sr_siglist *b,
 		      const char *sign, struct sr_text *text)
 {
@@ -24,7 +16,7 @@ static size_t missing(const struct sr_siglist *a, const struct sr_siglist *b,
 	for (size_t i = 0; i < a->count; i++) {
 		struct sr_siglist_text entry;
 
-		if (holds(b, &a->entry[i]))
+		if (sr_siglist_has(b, &a->entry[i], true))
 			continue;
 		count++;
 		if (sr_siglist_is_hash(&a->entry[i]) || named == NAMES_MAX)
@@ -84,6 +76,8 @@ static int compare_lists(struct sr_change *change, bool *done, struct sr_text *t
 	if (r == -EBADMSG)
 		return 0;
 	if (r == 0 && a.count + b.count > 0) {
+		sr_siglist_sort(&a);
+		sr_siglist_sort(&b);
 		say_lists(change, &a, &b, text);
 		*done = true;
 	}

@@ -186,15 +186,6 @@ static bool next_list(struct sr_bytes *in, struct list *ret)
 	return sr_bytes_take(in, size, &ret->data);
 }
 
-static bool contains(const struct sr_siglist *list, const struct sr_siglist_entry *entry,
-		     bool owner)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (sr_siglist_equal(&list->entry[i], entry, owner))
-			return true;
-	return false;
-}
-
 struct merge {
 	const struct sr_siglist *present;
 	bool owner;
@@ -212,7 +203,7 @@ static void merge_list(struct merge *merge, const struct list *list,
 
 	memcpy(start, list->data, list->head);
 	for (size_t i = 0; i < list->count; i++, entry++) {
-		if (contains(merge->present, entry, merge->owner))
+		if (sr_siglist_has(merge->present, entry, merge->owner))
 			continue;
 		memcpy(start + size, entry->owner, GUID + entry->size);
 		size += GUID + entry->size;
@@ -253,6 +244,7 @@ static int append(struct work *work, struct variable *variable,
 	r = sr_siglist_read(merge.to, old, &present, err);
 	if (r < 0)
 		return r;
+	sr_siglist_sort(&present);
 	while (next_list(&in, &list)) {
 		merge_list(&merge, &list, entry);
 		entry += list.count;

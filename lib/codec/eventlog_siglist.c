@@ -68,16 +68,38 @@ void sr_siglist_done(struct sr_siglist *list)
 	*list = (struct sr_siglist){ 0 };
 }
 
+/* Doubled each time: an attacker's variable may consist of lists of one entry each. */
+static size_t room_for(size_t count)
+{
+	size_t room = 1;
+
+	while (room < count)
+		room *= 2;
+	return room;
+}
+
+static int make_room(struct sr_siglist *list, size_t count, struct sr_err *err)
+{
+	size_t room = room_for(list->count + count);
+	void *larger;
+
+	if (list->entry && room == room_for(list->count))
+		return 0;
+	larger = reallocarray(list->entry, room, sizeof(*list->entry));
+	if (!larger)
+		return sr_fail_memory(err);
+	list->entry = larger;
+	return 0;
+}
+
 static int take_entries(struct sr_bytes in, const uint8_t *type, size_t size,
 			struct sr_siglist *ret, struct sr_err *err)
 {
 	size_t count = in.left / size;
-	void *larger =
-	    reallocarray(ret->entry, ret->count + count + 1, sizeof(*ret->entry));
+	int r = make_room(ret, count, err);
 
-	if (!larger)
-		return sr_fail_memory(err);
-	ret->entry = larger;
+	if (r < 0)
+		return r;
 	while (count-- > 0) {
 		struct sr_siglist_entry *entry = &ret->entry[ret->count++];
 
@@ -131,12 +153,37 @@ int sr_siglist_read(const uint8_t *data, size_t size, struct sr_siglist *ret,
 	return r;
 }
 
-bool sr_siglist_equal(const struct sr_siglist_entry *a, const struct sr_siglist_entry *b,
-		      bool owner)
+static int compare_contents(const void *left, const void *right)
 {
-	return a->size == b->size && memcmp(a->type, b->type, GUID) == 0 &&
-	       memcmp(a->data, b->data, a->size) == 0 &&
-	       (!owner || memcmp(a->owner, b->owner, GUID) == 0);
+	const struct sr_siglist_entry *a = left, *b = right;
+	int r = memcmp(a->type, b->type, GUID);
+
+	if (r == 0)
+		r = (a->size > b->size) - (a->size < b->size);
+	return r ? r : memcmp(a->data, b->data, a->size);
+}
+
+/* The owner comes last, so that a search may leave it out. */
+static int compare_entries(const void *left, const void *right)
+{
+	const struct sr_siglist_entry *a = left, *b = right;
+	int r = compare_contents(a, b);
+
+	return r ? r : memcmp(a->owner, b->owner, GUID);
+}
+
+void sr_siglist_sort(struct sr_siglist *list)
+{
+	if (list->count > 0)
+		qsort(list->entry, list->count, sizeof(*list->entry), compare_entries);
+}
+
+bool sr_siglist_has(const struct sr_siglist *sorted, const struct sr_siglist_entry *entry,
+		    bool owner)
+{
+	return sorted->count > 0 &&
+	       bsearch(entry, sorted->entry, sorted->count, sizeof(*entry),
+		       owner ? compare_entries : compare_contents);
 }
 
 bool sr_siglist_is_hash(const struct sr_siglist_entry *entry)

@@ -444,6 +444,21 @@ int sr_policy_add_auth_value(struct sr_policy *policy, struct sr_err *err)
 	return add_step(policy, TPM2_CC_PolicyAuthValue, err) ? 0 : -EINVAL;
 }
 
+int sr_policy_add_counter(struct sr_policy *policy, uint16_t offset, TPM2_EO operation,
+			  uint32_t value, struct sr_err *err)
+{
+	struct sr_policy_step *step = add_step(policy, TPM2_CC_PolicyCounterTimer, err);
+
+	if (!step)
+		return -EINVAL;
+	step->counter_timer.operand.size = sizeof(value);
+	for (size_t i = 0; i < sizeof(value); i++)
+		step->counter_timer.operand.buffer[i] = (uint8_t)(value >> (24 - 8 * i));
+	step->counter_timer.offset = offset;
+	step->counter_timer.operation = operation;
+	return 0;
+}
+
 bool sr_policy_needs_auth(const struct sr_policy *policy)
 {
 	for (size_t i = 0; i < policy->count; i++)

@@ -71,6 +71,10 @@ int sr_policy_add_pcrs(struct sr_policy *policy, const struct sr_pcrs *pcrs,
 /** sr_policy_add_auth_value() - append PolicyAuthValue; 0 or -EINVAL */
 int sr_policy_add_auth_value(struct sr_policy *policy, struct sr_err *err);
 
+/** sr_policy_add_counter() - append PolicyCounterTimer about 4 bytes of TPMS_TIME_INFO */
+int sr_policy_add_counter(struct sr_policy *policy, uint16_t offset, TPM2_EO operation,
+			  uint32_t value, struct sr_err *err);
+
 /** sr_policy_needs_auth() - whether PolicyAuthValue is among the statements */
 bool sr_policy_needs_auth(const struct sr_policy *policy);
 

@@ -163,6 +163,21 @@ void sr_pcrs_format(const struct sr_pcrs *pcrs, char ret[SR_PCRS_TEXT])
 	}
 }
 
+void sr_pcrs_print(FILE *out, const struct sr_pcrs *pcrs)
+{
+	char hex[2 * SR_DIGEST_MAX + 1], plus = ':';
+
+	if (pcrs->given)
+		fputs(sr_bank_name(pcrs->bank), out);
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++) {
+		if (!(pcrs->given & 1U << pcr))
+			continue;
+		sr_hex_format(pcrs->value[pcr], sr_bank_size(pcrs->bank), hex);
+		fprintf(out, "%c%u=%s", plus, pcr, sr_pcr_is_zero(pcrs, pcr) ? "0" : hex);
+		plus = '+';
+	}
+}
+
 bool sr_name_ok(const char *name)
 {
 	size_t length = strspn(name, LETTERS DIGITS "_.-");

@@ -16,6 +16,9 @@ bool sr_pcr_is_zero(const struct sr_pcrs *pcrs, unsigned int pcr);
 /** sr_pcrs_format() - write "sha256:0+7" (values are left out) */
 void sr_pcrs_format(const struct sr_pcrs *pcrs, char ret[SR_PCRS_TEXT]);
 
+/** sr_pcrs_print() - write those that have values: "sha256:0=HEX+15=0"; nothing if none has */
+void sr_pcrs_print(FILE *out, const struct sr_pcrs *pcrs);
+
 /** sr_name_ok() - whether @name may name a ring, secret or key */
 bool sr_name_ok(const char *name);
 

@@ -126,6 +126,15 @@ static int check_key(const struct sr_tpmkey *key, struct sr_err *err)
 	return 0;
 }
 
+/* What the policy itself says, whatever is written around it. */
+static void take_policy(struct sr_approval *approval)
+{
+	const struct sr_policy *policy = &approval->key->policy;
+
+	(void)selected(policy, &approval->values);
+	approval->bounded = sr_window_of(policy, &approval->window);
+}
+
 static int read_one(int dir, const char *name, struct sr_approval *approval,
 		    struct sr_err *err)
 {
@@ -145,7 +154,7 @@ static int read_one(int dir, const char *name, struct sr_approval *approval,
 		return sr_prefix(err, r, prefix);
 	}
 	(void)snprintf(approval->name, sizeof(approval->name), "%s", name);
-	(void)selected(&approval->key->policy, &approval->values);
+	take_policy(approval);
 	read_text(&content, approval);
 	return 0;
 }
@@ -207,7 +216,7 @@ int sr_approval_parse(const char *der, const char *values, struct sr_approval *r
 		r = parse_key(&bytes, &approval.key, err);
 	if (r < 0)
 		return sr_prefix(err, r, "approval");
-	(void)selected(&approval.key->policy, &approval.values);
+	take_policy(&approval);
 	read_values(values, &approval);
 	*ret = approval;
 	return 0;
@@ -217,24 +226,14 @@ static int format_values(const struct sr_approval *approval, char **ret,
 			 struct sr_err *err)
 {
 	const struct sr_pcrs *values = &approval->values;
-	char hex[2 * SR_DIGEST_MAX + 1], when[SR_TIME_TEXT];
-	const char *plus = "";
+	char when[SR_TIME_TEXT];
 	size_t size;
 	FILE *out = open_memstream(ret, &size);
 
 	if (!out)
 		return sr_fail_memory(err);
 	if (values->mask && (values->given & values->mask) == values->mask) {
-		fprintf(out, "%s:", sr_bank_name(values->bank));
-		for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++) {
-			if (!(values->mask & 1U << pcr))
-				continue;
-			sr_hex_format(values->value[pcr], sr_bank_size(values->bank),
-				      hex);
-			fprintf(out, "%s%u=%s", plus, pcr,
-				sr_pcr_is_zero(values, pcr) ? "0" : hex);
-			plus = "+";
-		}
+		sr_pcrs_print(out, values);
 		sr_time_format(approval->made, when);
 		fprintf(out, " %.10s", when);
 	}
@@ -295,6 +294,20 @@ static int read_parts(const struct sr_ring *ring, struct sr_approvals *ret,
 	return 0;
 }
 
+/* What opens without weakening anything is tried before what does not. */
+static void bounded_last(struct sr_approvals *approvals)
+{
+	struct sr_approval bounded[SR_APPROVALS_MAX];
+	size_t kept = 0, moved = 0;
+
+	for (size_t i = 0; i < approvals->count; i++)
+		if (approvals->approval[i].bounded)
+			bounded[moved++] = approvals->approval[i];
+		else
+			approvals->approval[kept++] = approvals->approval[i];
+	memcpy(&approvals->approval[kept], bounded, moved * sizeof(bounded[0]));
+}
+
 static int read_files(const struct sr_ring *ring, struct sr_approvals *ret,
 		      struct sr_err *err)
 {
@@ -328,6 +341,7 @@ static int read_files(const struct sr_ring *ring, struct sr_approvals *ret,
 				     "ring %s has no approval for this machine: get in "
 				     "with the recovery key: tpm-reseal recover %s",
 				     ring->name, ring->name);
+	bounded_last(&approvals);
 	*ret = approvals;
 	approvals.count = 0;
 	return 0;
@@ -353,21 +367,36 @@ void sr_approvals_sort(struct sr_approvals *approvals)
 		}
 }
 
-int sr_approval_policy(const struct sr_pcrs *values, bool pin, struct sr_policy *ret,
-		       struct sr_err *err)
+int sr_approval_policy(const struct sr_pcrs *values, const struct sr_window *window,
+		       bool pin, struct sr_policy *ret, struct sr_err *err)
 {
 	int r;
 
 	*ret = (struct sr_policy){ 0 };
 	r = sr_policy_add_pcrs(ret, values, err);
+	if (r == 0 && window)
+		r = sr_window_add(ret, window, err);
 	if (r == 0 && pin)
 		r = sr_policy_add_auth_value(ret, err);
 	return r;
 }
 
-static char *words(const struct sr_ring *ring, const char *name, bool pin,
-		   const struct sr_pcrs *values)
+static void print_window(FILE *out, const struct sr_policy *policy)
 {
+	struct sr_window window;
+
+	if (sr_window_of(policy, &window))
+		fprintf(out,
+			"and while the TPM was reset more than %u and at most %u times "
+			"since it was cleared,\nand neither slept nor hibernated since "
+			"the last of them\n",
+			window.after, window.until);
+}
+
+static char *words(const struct sr_ring *ring, const char *name,
+		   const struct sr_policy *policy, const struct sr_pcrs *values)
+{
+	bool pin = sr_policy_needs_auth(policy);
 	char hex[2 * SR_DIGEST_MAX + 1], when[SR_TIME_TEXT], *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
@@ -386,6 +415,7 @@ static char *words(const struct sr_ring *ring, const char *name, bool pin,
 		fprintf(out, "%s%u (%s) = %s\n", text_pcr, pcr,
 			sr_bank_name(values->bank), hex);
 	}
+	print_window(out, policy);
 	sr_time_format(time(NULL), when);
 	fprintf(out, "%s%s\n", text_made, when);
 	if (fclose(out) != 0) {
@@ -409,8 +439,7 @@ int sr_approval_write(const struct sr_ring *ring, const char *name,
 		      struct sr_err *err)
 {
 	static const struct sr_check check = { .run = check_written };
-	_cleanup_free_ char *text =
-	    words(ring, name, sr_policy_needs_auth(&key->policy), values);
+	_cleanup_free_ char *text = words(ring, name, &key->policy, values);
 	_cleanup_close_ int dir = sr_ring_open_subdir(ring, "approvals", err);
 	_cleanup_buf_ struct sr_buf content = { 0 };
 	char file[SR_NAME_MAX + 8];
@@ -427,6 +456,25 @@ int sr_approval_write(const struct sr_ring *ring, const char *name,
 	return sr_replace_file(dir, file, &content, 0600, &check, err);
 }
 
+static int remove_file(int dir, const char *name, struct sr_err *err)
+{
+	char file[SR_NAME_MAX + 8];
+
+	(void)snprintf(file, sizeof(file), "%s.pem", name);
+	if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)
+		return sr_fail_sys(err, errno, "cannot remove approvals/%s", file);
+	return 0;
+}
+
+int sr_approval_remove(const struct sr_ring *ring, const char *name, struct sr_err *err)
+{
+	_cleanup_close_ int dir = sr_ring_open_subdir(ring, "approvals", err);
+
+	int r = dir < 0 ? dir : remove_file(dir, name, err);
+
+	return r < 0 ? r : sr_sync_dir(dir, "approvals", err);
+}
+
 int sr_approval_remove_others(const struct sr_ring *ring, const char *name,
 			      const char *kept, struct sr_err *err)
 {
@@ -438,14 +486,10 @@ int sr_approval_remove_others(const struct sr_ring *ring, const char *name,
 		return dir;
 	r = sr_list_dir(dir, ".pem", &names, err);
 	for (size_t i = 0; r == 0 && i < names.count; i++) {
-		char file[SR_NAME_MAX + 8];
-
 		if (strcmp(names.name[i], name) == 0 || !sr_name_ok(names.name[i]) ||
 		    (kept && strcmp(names.name[i], kept) == 0))
 			continue;
-		(void)snprintf(file, sizeof(file), "%s.pem", names.name[i]);
-		if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)
-			r = sr_fail_sys(err, errno, "cannot remove approvals/%s", file);
+		r = remove_file(dir, names.name[i], err);
 	}
 	return r < 0 ? r : sr_sync_dir(dir, "approvals", err);
 }

@@ -4,6 +4,7 @@
 #define SR_APPROVAL_H
 
 #include "codec/tpmkey.h"
+#include "codec/window.h"
 #include "ring.h"
 #include "tpm/tpm.h"
 
@@ -16,12 +17,16 @@
  * @values:	the PCRs its policy selects; values only where the file's text has them and
  *		the policy confirms them
  * @made:	when; 0 when the file doesn't tell
+ * @bounded:	its policy holds in a few boots only
+ * @window:	which these are
  */
 struct sr_approval {
 	char name[SR_NAME_MAX + 1];
 	struct sr_tpmkey *key;
 	struct sr_pcrs values;
 	time_t made;
+	bool bounded;
+	struct sr_window window;
 };
 
 struct sr_approvals {
@@ -34,8 +39,8 @@ void sr_approvals_done(struct sr_approvals *approvals);
 /**
  * sr_approvals_read() - all approvals of a ring that can be read
  * @ring:	a loaded ring
- * @ret:	"current" first, or in the order of the ring's parts; release with
- *		sr_approvals_done()
+ * @ret:	"current" first and bounded ones last, or in the order of the ring's parts;
+ *		release with sr_approvals_done()
  * @err:	says why, on failure
  *
  * The text before the PEM block is believed only where the policy confirms it.
@@ -45,6 +50,9 @@ void sr_approvals_done(struct sr_approvals *approvals);
  */
 int sr_approvals_read(const struct sr_ring *ring, struct sr_approvals *ret,
 		      struct sr_err *err);
+
+/** sr_approval_is_planned() - whether it is for a boot state that an update will lead to */
+bool sr_approval_is_planned(const struct sr_approval *approval);
 
 /** sr_approvals_sort() - "next" first: the order in which an initramfs tries them */
 void sr_approvals_sort(struct sr_approvals *approvals);
@@ -72,12 +80,15 @@ int sr_approval_format(const struct sr_approval *approval, char **der, char **va
 int sr_approval_id(const struct sr_approval *approval, char ret[SR_APPROVAL_ID],
 		   struct sr_err *err);
 
-/** sr_approval_policy() - the policy for PCR values and a PIN */
-int sr_approval_policy(const struct sr_pcrs *values, bool pin, struct sr_policy *ret,
-		       struct sr_err *err);
+/** sr_approval_policy() - the policy for PCR values, a window (or NULL) and a PIN */
+int sr_approval_policy(const struct sr_pcrs *values, const struct sr_window *window,
+		       bool pin, struct sr_policy *ret, struct sr_err *err);
 
 /** sr_approval_holds() - whether PCR values are those that its policy wants */
 bool sr_approval_holds(const struct sr_approval *approval, const struct sr_pcrs *present);
+
+/** sr_approval_remove() - remove one, if it is there */
+int sr_approval_remove(const struct sr_ring *ring, const char *name, struct sr_err *err);
 
 /** sr_approval_remove_others() - remove all approvals but one, or two: @kept may be NULL */
 int sr_approval_remove_others(const struct sr_ring *ring, const char *name,

@@ -34,6 +34,39 @@ static int load_log(const struct sr_store *store, const struct sr_tpm *tpm,
 	return sr_eventlog_load(file, ret, err);
 }
 
+/* PCR 0 has events in every bank that the firmware knows of. */
+static bool has_bank(const struct sr_eventlog *log, uint16_t bank)
+{
+	int index = sr_eventlog_find_bank(log, bank);
+
+	for (size_t i = 0; index >= 0 && i < log->count; i++)
+		if (log->event[i].pcr == 0 && log->event[i].digest[index])
+			return true;
+	return false;
+}
+
+int sr_ring_check_evidence(const struct sr_ring *ring, const struct sr_tpm *tpm,
+			   const struct sr_ring_options *options, struct sr_err *err)
+{
+	_cleanup_eventlog_ struct sr_eventlog *log = NULL;
+	int r;
+
+	if (!ring->store || options->accept_unmeasured)
+		return 0;
+	r = load_log(ring->store, tpm, &log, NULL);
+	if (r == -ENOMEM)
+		return sr_fail_memory(err);
+	if (r < 0 || sr_eventlog_usable(log, "", NULL) < 0 ||
+	    has_bank(log, ring->pcrs.bank))
+		return 0;
+	return sr_fail(
+	    err, -EINVAL,
+	    "the event log of this boot has nothing of the %s bank: nothing says "
+	    "that the firmware measures into it: choose another bank, or insist "
+	    "with --accept-unmeasured",
+	    sr_bank_name(ring->pcrs.bank));
+}
+
 static int read_banks(struct sr_tpm *tpm, struct sr_baseline *baseline,
 		      struct sr_err *err)
 {
@@ -72,8 +105,8 @@ int sr_baseline_now(struct sr_store *store, struct sr_tpm *tpm, struct sr_baseli
 		return r;
 	sr_machine_describe(baseline);
 	(void)snprintf(baseline->tpm, sizeof(baseline->tpm), "%s", identity.text);
-	baseline->reset_count = identity.reset_count;
-	baseline->restart_count = identity.restart_count;
+	baseline->reset_count = identity.clock.resets;
+	baseline->restart_count = identity.clock.restarts;
 	*ret = take(baseline);
 	return 0;
 }
@@ -135,8 +168,8 @@ static void remove_old(int dir, const char *suffix, unsigned long last)
 	}
 }
 
-static int keep(struct sr_ring *ring, const struct sr_baseline *baseline,
-		struct sr_err *err)
+int sr_baseline_keep(struct sr_ring *ring, struct sr_baseline *baseline,
+		     struct sr_err *err)
 {
 	_cleanup_names_ struct sr_names names = { 0 };
 	_cleanup_close_ int lock = -1, dir = -1;
@@ -145,6 +178,7 @@ static int keep(struct sr_ring *ring, const struct sr_baseline *baseline,
 
 	if (r < 0)
 		return r;
+	baseline->taken = time(NULL);
 	dir = open_directory(ring, err);
 	r = dir < 0 ? dir : sr_list_dir(dir, ".conf", &names, err);
 	if (r < 0)
@@ -167,8 +201,5 @@ int sr_baseline_take(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_err *er
 		r = sr_fail(err, -EINVAL, "ring %s is in no store", ring->name);
 	if (r == 0)
 		r = sr_baseline_now(ring->store, tpm, &baseline, err);
-	if (r < 0)
-		return r;
-	baseline->taken = time(NULL);
-	return keep(ring, baseline, err);
+	return r < 0 ? r : sr_baseline_keep(ring, baseline, err);
 }

@@ -24,4 +24,22 @@ SR_DEFINE_CLEANUP(sr_baseline_freep, struct sr_baseline *, sr_baseline_free)
 int sr_baseline_format(const struct sr_ring *ring, const struct sr_baseline *baseline,
 		       struct sr_buf *ret, struct sr_err *err);
 
+/**
+ * sr_ring_check_evidence() - whether the firmware says that it measures into the ring's bank
+ * @ring:	a ring that is going to be sealed to its list
+ * @tpm:	the TPM
+ * @options:	@accept_unmeasured: take it anyway
+ * @err:	says why, on failure
+ *
+ * By the event log, where there is one that can be read; asks the TPM nothing.
+ *
+ * Returns 0, -EINVAL (its bank is not in the log) or -ENOMEM.
+ */
+int sr_ring_check_evidence(const struct sr_ring *ring, const struct sr_tpm *tpm,
+			   const struct sr_ring_options *options, struct sr_err *err);
+
+/** sr_baseline_keep() - sr_baseline_take() of a boot that was looked at already */
+int sr_baseline_keep(struct sr_ring *ring, struct sr_baseline *baseline,
+		     struct sr_err *err);
+
 #endif

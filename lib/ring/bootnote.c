@@ -6,7 +6,7 @@
 
 #include "ring.h"
 
-#define NOTE_MAX 2048
+#define NOTE_MAX 8192
 #define NOTE_HEAD "sealring boot note 1"
 #define BOOT_ID 37 /* 36 characters and a NUL */
 #define FILE_NAME (SR_NAME_MAX + 8)
@@ -75,16 +75,36 @@ int sr_boot_note_opened(const char *runtime_dir, const struct sr_ring *ring,
 	return write_note(runtime_dir, ring, "opened", rest, err);
 }
 
+static int format_failure(const struct sr_ring *ring, const struct sr_err *why,
+			  char **ret, struct sr_err *err)
+{
+	size_t size;
+	FILE *out = open_memstream(ret, &size);
+
+	if (!out)
+		return sr_fail_memory(err);
+	fprintf(out, "error %d\n", -why->code);
+	if (ring->seen.given) {
+		fputs("pcrs ", out);
+		sr_pcrs_print(out, &ring->seen);
+		fputc('\n', out);
+	}
+	fputs("text ", out);
+	for (const char *at = why->text; *at; at++)
+		fputc((unsigned char)*at < ' ' || *at == 127 ? '?' : *at, out);
+	if (fclose(out) == 0)
+		return 0;
+	free(take(*ret));
+	return sr_fail_memory(err);
+}
+
 int sr_boot_note_failed(const char *runtime_dir, const struct sr_ring *ring,
 			const struct sr_err *why, struct sr_err *err)
 {
-	char rest[sizeof(why->text) + 32];
+	_cleanup_free_ char *rest = NULL;
+	int r = format_failure(ring, why, &rest, err);
 
-	(void)snprintf(rest, sizeof(rest), "error %d\ntext %s", -why->code, why->text);
-	for (char *at = strstr(rest, "\ntext ") + 1; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 127)
-			*at = '?';
-	return write_note(runtime_dir, ring, "failed", rest, err);
+	return r < 0 ? r : write_note(runtime_dir, ring, "failed", rest, err);
 }
 
 /* The next line, which must begin with @key; NULL if it does not. */
@@ -136,6 +156,12 @@ static bool read_opened(char *at, const char *boot, struct sr_boot_note *note)
 	return true;
 }
 
+static bool read_pcrs(const char *line, struct sr_boot_note *note)
+{
+	return line && sr_pcrs_parse(line, &note->pcrs, NULL) == 0 && note->pcrs.bank &&
+	       note->pcrs.given == note->pcrs.mask;
+}
+
 static bool read_failed(char *at, const char *boot, struct sr_boot_note *note)
 {
 	const char *line;
@@ -145,6 +171,8 @@ static bool read_failed(char *at, const char *boot, struct sr_boot_note *note)
 		return false;
 	line = next_line(&at, "error ");
 	if (!line || sr_number_parse(line, 4095, &number, NULL) < 0)
+		return false;
+	if (strncmp(at, "pcrs ", 5) == 0 && !read_pcrs(next_line(&at, "pcrs "), note))
 		return false;
 	line = next_line(&at, "text ");
 	if (!line || *at || strlen(line) >= sizeof(note->text))
@@ -191,6 +219,7 @@ static bool join(const struct sr_boot_note *opened, const struct sr_boot_note *f
 		ret->failed = failed->failed;
 		ret->code = failed->code;
 		memcpy(ret->text, failed->text, sizeof(ret->text));
+		ret->pcrs = failed->pcrs;
 	}
 	return ret->opened || ret->failed;
 }
@@ -218,6 +247,23 @@ int sr_boot_note_read(const char *runtime_dir, const char *name, struct sr_boot_
 		return r;
 	return sr_fail(err, -ENOENT, "nothing was noted about ring %s in this boot",
 		       name);
+}
+
+int sr_boot_note_of(const struct sr_ring *ring, struct sr_boot_note *ret,
+		    struct sr_err *err)
+{
+	struct sr_boot_note note = { 0 };
+	int r;
+
+	if (!ring->store || !ring->store->runtime_dir)
+		return 0;
+	r = sr_boot_note_read(ring->store->runtime_dir, ring->name, &note, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (strcmp(note.id, ring->id) != 0)
+		return 0;
+	*ret = note;
+	return 1;
 }
 
 /* One that cannot be read counts: what is at stake is to forget an open ring. */

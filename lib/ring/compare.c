@@ -33,13 +33,23 @@ static bool open_latch(const struct sr_ring *ring, struct sr_pcrs *present)
 	return latched;
 }
 
-/* The approval that wants the fewest changes is the one worth talking about. */
+static bool is_time(const struct sr_approval *approval, const struct sr_clock *clock)
+{
+	return !approval->bounded ||
+	       sr_window_open(&approval->window, clock->resets, clock->restarts);
+}
+
+/*
+ * The approval that wants the fewest changes is the one worth talking about. One that is
+ * bounded wants fewer by design.
+ */
 static void consider(const struct sr_approval *approval, const struct sr_pcrs *present,
 		     uint32_t bit, struct sr_comparison *best)
 {
-	uint32_t changed = differences(&approval->values, present);
+	uint32_t changed =
+	    approval->bounded ? 0 : differences(&approval->values, present);
 
-	if (sr_approval_holds(approval, present)) {
+	if (sr_approval_holds(approval, present) && is_time(approval, &best->clock)) {
 		if (!best->holding)
 			best->made = approval->made;
 		best->holding |= bit;
@@ -52,27 +62,39 @@ static void consider(const struct sr_approval *approval, const struct sr_pcrs *p
 	}
 }
 
+static int ask_clock(const struct sr_approvals *approvals, struct sr_tpm *tpm,
+		     struct sr_comparison *ret, struct sr_err *err)
+{
+	for (size_t i = 0; i < approvals->count; i++)
+		if (approvals->approval[i].bounded)
+			ret->bounded |= 1U << i;
+	return ret->bounded ? sr_tpm_clock(tpm, &ret->clock, err) : 0;
+}
+
 /* Each is compared in its own bank: a list may have been sealed in another before. */
 int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
 	       struct sr_tpm *tpm, struct sr_comparison *ret, struct sr_err *err)
 {
 	struct sr_comparison best = { 0 };
 	struct sr_pcrs present = { 0 };
+	int r = ask_clock(approvals, tpm, &best, err);
 
-	for (size_t i = 0; i < approvals->count; i++) {
+	for (size_t i = 0; r == 0 && i < approvals->count; i++) {
 		const struct sr_pcrs *wanted = &approvals->approval[i].values;
-		int r;
 
 		if (present.bank != wanted->bank)
 			present = (struct sr_pcrs){ .bank = wanted->bank };
 		present.mask |= wanted->mask;
 		r = sr_pcr_read(tpm, &present, err);
 		if (r < 0)
-			return r;
+			break;
 		best.latched |= open_latch(ring, &present);
 		consider(&approvals->approval[i], &present, 1U << i, &best);
 	}
+	if (r < 0)
+		return r;
 	*ret = best;
+	ret->present = present;
 	return 0;
 }
 
@@ -89,28 +111,47 @@ void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT])
 	}
 }
 
-int sr_ring_required(const struct sr_ring *ring, struct sr_pcrs *ret, time_t *made,
-		     struct sr_err *err)
+/* What holds, or else wants the fewest changes, is what can be explained best. */
+static const struct sr_approval *closest(const struct sr_approvals *approvals,
+					 const struct sr_comparison *comparison,
+					 uint32_t latch)
+{
+	const struct sr_approval *best = NULL;
+	int least = SR_PCR_COUNT + 1;
+
+	for (size_t i = 0; i < approvals->count; i++) {
+		const struct sr_approval *approval = &approvals->approval[i];
+		int changed = comparison->holding & 1U << i
+				  ? -1
+				  : __builtin_popcount(differences(&approval->values,
+								   &comparison->present));
+
+		if (approval->bounded || !(approval->values.given & ~latch) ||
+		    changed >= least)
+			continue;
+		best = approval;
+		least = changed;
+	}
+	return best;
+}
+
+int sr_ring_required(const struct sr_ring *ring, struct sr_tpm *tpm, struct sr_pcrs *ret,
+		     time_t *made, struct sr_err *err)
 {
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
+	struct sr_comparison comparison;
+	const struct sr_approval *approval;
 	uint32_t latch = sr_ring_latch(ring);
 	int r = sr_approvals_read(ring, &approvals, err);
 
+	if (r == 0)
+		r = sr_compare(ring, &approvals, tpm, &comparison, err);
 	if (r < 0)
 		return sr_fail_ring(ring, r, err);
-	*ret = ring->pcrs;
-	ret->given = 0;
-	*made = 0;
-	for (size_t i = 0; i < approvals.count; i++) {
-		const struct sr_approval *approval = &approvals.approval[i];
-
-		if (!(approval->values.given & ~latch))
-			continue;
-		*ret = approval->values;
-		*made = approval->made;
-		break;
-	}
+	approval = closest(&approvals, &comparison, latch);
+	*ret = approval ? approval->values : ring->pcrs;
 	ret->mask &= ~latch;
-	ret->given &= ~latch;
+	ret->given = approval ? ret->given & ~latch : 0;
+	*made = approval ? approval->made : 0;
 	return 0;
 }

@@ -4,19 +4,28 @@
 #define SR_COMPARE_H
 
 #include "approval.h"
+#include "tpm/identity.h"
 
 /**
  * struct sr_comparison - what the boot state means for a ring
- * @holding:	bit N: the PCRs of approval N are the present ones, but for the latch
+ * @holding:	bit N: approval N holds in this boot: its PCRs are the present ones, but for
+ *		the latch
+ * @bounded:	bit N: approval N holds in a few boots only
+ * @clock:	how often the TPM was started; known if any is bounded
  * @latched:	a PCR that the ring's list wants to be zero is not: until the next boot
  * @changed:	if none: PCRs that the closest approval wants otherwise; 0 when not known
  * @made:	when that approval was made; 0 when not known
+ * @present:	what the TPM holds, in the bank of the last approval; zero where the latch
+ *		closed, as it will be
  */
 struct sr_comparison {
 	uint32_t holding;
+	uint32_t bounded;
+	struct sr_clock clock;
 	bool latched;
 	uint32_t changed;
 	time_t made;
+	struct sr_pcrs present;
 };
 
 /**
@@ -26,6 +35,8 @@ struct sr_comparison {
  * @tpm:	an open TPM
  * @ret:	what came out
  * @err:	says why, on failure
+ *
+ * One command for each bank, one more if an approval is bounded.
  *
  * Returns 0 or as sr_pcr_read().
  */

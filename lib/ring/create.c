@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "baseline.h"
 #include "manage.h"
 
 static int make_dir(int dir, const char *name, struct sr_err *err)
@@ -134,6 +135,8 @@ static int build(struct sr_ring *ring, struct sr_tpm *tpm,
 	_cleanup_opening_ struct sr_opening opening = SR_OPENING(tpm);
 	int r = describe(ring, options, err);
 
+	if (r == 0)
+		r = sr_ring_check_evidence(ring, tpm, options, err);
 	if (r == 0)
 		r = sr_opening_start(ring, tpm, false, &opening, err);
 	if (r == 0)

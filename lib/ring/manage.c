@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "codec/name.h"
+
 static const char manager_name[] = "system";
 
 bool sr_manage_is_reserved(const char *name)
@@ -106,6 +108,7 @@ static int through_manager(struct sr_ring *ring, struct sr_tpm *tpm,
 	ring->manager = take(manager);
 	ring->approval[0] = '\0';
 	ring->opened = (struct sr_pcrs){ 0 };
+	ring->bounded = false;
 	return 0;
 }
 
@@ -204,6 +207,44 @@ int sr_ring_manage(struct sr_ring *ring, struct sr_ring *manager, struct sr_err 
 	if (r == 0)
 		r = sr_ring_lock(ring, &lock, err);
 	return r < 0 ? r : sr_manage_write(ring, manager, NULL, lock, err);
+}
+
+/* The session is salted to the storage key of "system", which is this ring's as a rule. */
+static int fit_parent(struct sr_ring *ring, struct sr_tpm *tpm, bool new_tpm,
+		      struct sr_opening *opening, struct sr_err *err)
+{
+	TPM2B_NAME is, was;
+	int r = sr_name_of(&ring->manager->srk, &is, err);
+
+	if (r == 0)
+		r = sr_name_of(&ring->srk, &was, err);
+	if (r < 0 || sr_name_equal(&is, &was))
+		return r;
+	sr_opening_done(opening);
+	*opening = SR_OPENING(tpm);
+	return sr_opening_start(ring, tpm, !new_tpm, opening, err);
+}
+
+static int after_manager(struct sr_ring *ring, struct sr_tpm *tpm, bool new_tpm,
+			 struct sr_opening *opening, int lock, struct sr_err *err)
+{
+	int r = ring->half_rotated ? sr_manage_write(ring, ring->manager, NULL, lock, err)
+				   : 0;
+
+	return r < 0 ? r : fit_parent(ring, tpm, new_tpm, opening, err);
+}
+
+int sr_manage_open(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
+		   bool new_tpm, struct sr_opening *opening, int *lock,
+		   struct sr_err *err)
+{
+	int r = sr_manage_unseal(ring, tpm, ask, opening, err);
+
+	if (r == 0)
+		r = sr_ring_lock(ring, lock, err);
+	if (r == 0 && ring->manager)
+		r = after_manager(ring, tpm, new_tpm, opening, *lock, err);
+	return r;
 }
 
 void sr_manage_forget(int rings, const char *name)

@@ -35,6 +35,22 @@ int sr_manage_unseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_a
 int sr_manage_write(const struct sr_ring *ring, struct sr_ring *manager,
 		    const struct sr_ring *old, int rings, struct sr_err *err);
 
+/**
+ * sr_manage_open() - open a ring to change it: lock, and a conversation that can go on
+ * @ring:	a loaded ring
+ * @tpm:	an open TPM
+ * @ask:	where a PIN comes from; may be NULL
+ * @new_tpm:	the ring may move to another TPM than it was sealed by
+ * @opening:	empty; its session is salted to the ring's storage key
+ * @lock:	the store's lock
+ * @err:	as sr_ring_open_for_admin(), on failure
+ *
+ * A rotation that was cut off is finished.
+ */
+int sr_manage_open(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
+		   bool new_tpm, struct sr_opening *opening, int *lock,
+		   struct sr_err *err);
+
 /** sr_manage_forget() - remove the key of a ring that is no more */
 void sr_manage_forget(int rings, const char *name);
 

@@ -55,6 +55,7 @@ static int note_policy(struct sr_ring *ring, struct sr_opening *opening,
 {
 	opening->values = approval->values;
 	ring->opened = approval->values;
+	ring->bounded = approval->bounded;
 	return sr_approval_id(approval, ring->approval, err);
 }
 
@@ -149,6 +150,7 @@ static int explain(const struct attempt *attempt, struct sr_err *err)
 		attempt->ring->latched = true;
 		return fail_latched(attempt->ring, err);
 	}
+	attempt->ring->seen = comparison.present;
 	if (!comparison.changed)
 		return sr_fail(
 		    err, -EKEYREJECTED,
@@ -277,8 +279,8 @@ int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, bool same_tpm,
 }
 
 /* Values an approval was just opened with are the present ones: no need to ask again. */
-static int present_values(const struct sr_ring *ring, const struct sr_opening *opening,
-			  bool accept_unmeasured, struct sr_pcrs *ret, struct sr_err *err)
+int sr_opening_values(const struct sr_ring *ring, const struct sr_opening *opening,
+		      bool accept_unmeasured, struct sr_pcrs *ret, struct sr_err *err)
 {
 	*ret = ring->pcrs;
 	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
@@ -351,38 +353,53 @@ static int choose(struct sr_ring *ring, struct sr_opening *opening,
 	int r = check_later(ring, opening->session.tpm, later, err);
 
 	if (r == 0)
-		r = present_values(ring, opening, options->accept_unmeasured, values,
-				   err);
+		r = sr_opening_values(ring, opening, options->accept_unmeasured, values,
+				      err);
 	return r < 0 ? r
-		     : sr_approval_policy(values, ring->pin_value.size > 0, policy, err);
+		     : sr_approval_policy(values, NULL, ring->pin_value.size > 0, policy,
+					  err);
+}
+
+int sr_opening_seal(struct sr_ring *ring, struct sr_opening *opening,
+		    const struct sr_policy *policy, bool later, struct sr_tpmkey **ret,
+		    struct sr_err *err)
+{
+	_cleanup_(sr_tpmkey_freep) struct sr_tpmkey *key = sr_tpmkey_new();
+	int r;
+
+	if (!key)
+		return sr_fail_memory(err);
+	r = sr_object_create(&opening->session, &opening->parent, policy,
+			     &ring->pin_value, &ring->key, key, err);
+	if (r == 0)
+		r = prove(ring, opening, key, later, err);
+	if (r < 0)
+		return r;
+	key->parent = SR_SRK_HANDLE;
+	*ret = take(key);
+	return 0;
 }
 
 int sr_opening_approve(struct sr_ring *ring, struct sr_opening *opening,
 		       const struct sr_ring_options *options, bool *later,
 		       struct sr_err *err)
 {
-	_cleanup_(sr_tpmkey_freep) struct sr_tpmkey *key = sr_tpmkey_new();
+	_cleanup_(sr_tpmkey_freep) struct sr_tpmkey *key = NULL;
 	struct sr_replacing replacing = { .ring = ring, .follow = options->follow };
 	struct sr_policy policy;
 	struct sr_pcrs values;
 	int r;
 
-	if (!key)
-		return sr_fail_memory(err);
 	r = choose(ring, opening, options, &replacing.later, &values, &policy, err);
 	/* The values of two PINs can't be compared: a ring with one is sealed anew. */
 	if (r == 0 && replacing.later && ring->pin_value.size == 0)
 		r = sr_keep_proven(&replacing, &policy, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = sr_object_create(&opening->session, &opening->parent, &policy,
-			     &ring->pin_value, &ring->key, key, err);
-	if (r == 0)
-		r = prove(ring, opening, key, replacing.later, err);
+	r = sr_opening_seal(ring, opening, &policy, replacing.later, &key, err);
 	if (r < 0)
 		return r;
 	if (later)
 		*later = replacing.later;
-	key->parent = SR_SRK_HANDLE;
 	return sr_replace_approvals(&replacing, key, &values, err);
 }

@@ -50,6 +50,31 @@ int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, bool same_tpm,
 		     struct sr_opening *ret, struct sr_err *err);
 
 /**
+ * sr_opening_values() - the present PCR values by the ring's list, the latch as it says
+ *
+ * Those with which an approval was just opened need not be asked for again.
+ *
+ * Returns as sr_pcr_read_measured().
+ */
+int sr_opening_values(const struct sr_ring *ring, const struct sr_opening *opening,
+		      bool accept_unmeasured, struct sr_pcrs *ret, struct sr_err *err);
+
+/**
+ * sr_opening_seal() - seal the key of an open ring under a policy, and prove it
+ * @ring:	an open ring; pin_value is what PolicyAuthValue takes
+ * @opening:	the conversation
+ * @policy:	the policy
+ * @later:	it does not hold now: that the TPM made it in an encrypted session, with
+ *		our policy digest, and loads it again is what can be proven. Else it is
+ *		unsealed, which ends the session
+ * @ret:	the sealed object; release with sr_tpmkey_free()
+ * @err:	says why, on failure
+ */
+int sr_opening_seal(struct sr_ring *ring, struct sr_opening *opening,
+		    const struct sr_policy *policy, bool later, struct sr_tpmkey **ret,
+		    struct sr_err *err);
+
+/**
  * sr_opening_approve() - seal the key of an open ring to PCR values, prove it, write it
  * @ring:	an open ring; pcrs and pin_value say what to seal to
  * @opening:	its session is used up

@@ -7,25 +7,12 @@
 
 static const char current[] = "current", next[] = "next", booted[] = "booted";
 
-int sr_note_of(const struct sr_ring *ring, struct sr_boot_note *ret, struct sr_err *err)
-{
-	int r;
-
-	if (!ring->store || !ring->store->runtime_dir)
-		return 0;
-	r = sr_boot_note_read(ring->store->runtime_dir, ring->name, ret, err);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	return strcmp(ret->id, ring->id) == 0;
-}
-
-/* The approval by which the initramfs opened the ring; 0 if it is not there, else 1. */
-static int find_proven(const struct sr_ring *ring, const struct sr_approvals *approvals,
-		       const struct sr_approval **ret, struct sr_err *err)
+int sr_find_proven(const struct sr_ring *ring, const struct sr_approvals *approvals,
+		   const struct sr_approval **ret, struct sr_err *err)
 {
 	struct sr_boot_note note = { 0 };
 	char id[SR_APPROVAL_ID];
-	int r = sr_note_of(ring, &note, err);
+	int r = sr_boot_note_of(ring, &note, err);
 
 	for (size_t i = 0; r == 1 && note.opened && i < approvals->count; i++) {
 		int failed = sr_approval_id(&approvals->approval[i], id, err);
@@ -84,21 +71,26 @@ static int tell(const struct sr_replacing *replacing, bool settled, struct sr_er
 		      : 0;
 }
 
-/* What opened this boot gets out of the way of the new one; *@kept becomes its name. */
-static int set_aside(const struct sr_replacing *replacing, const char **kept,
+/*
+ * What opened this boot gets out of the way of the new one; @kept becomes its name. One
+ * that is bounded is in nobody's way.
+ */
+static int set_aside(const struct sr_replacing *replacing, char kept[SR_NAME_MAX + 1],
 		     struct sr_err *err)
 {
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
 	const struct sr_approval *proven;
 	int r = read_approvals(replacing->ring, &approvals, err);
 
-	*kept = NULL;
 	if (r == 0)
-		r = find_proven(replacing->ring, &approvals, &proven, err);
+		r = sr_find_proven(replacing->ring, &approvals, &proven, err);
 	if (r <= 0)
 		return r;
-	*kept = replacing->later ? current : booted;
-	return move(replacing->ring, proven->name, *kept, err);
+	(void)snprintf(kept, SR_NAME_MAX + 1, "%s",
+		       proven->bounded	  ? proven->name
+		       : replacing->later ? current
+					  : booted);
+	return move(replacing->ring, proven->name, kept, err);
 }
 
 static int replace_now(const struct sr_replacing *replacing, const char *kept,
@@ -122,8 +114,9 @@ int sr_replace_approvals(const struct sr_replacing *replacing,
 			 const struct sr_tpmkey *key, const struct sr_pcrs *values,
 			 struct sr_err *err)
 {
-	const char *kept = NULL, *name;
-	int r = replacing->ring->moved ? 0 : set_aside(replacing, &kept, err);
+	char kept[SR_NAME_MAX + 1] = "";
+	const char *name;
+	int r = replacing->ring->moved ? 0 : set_aside(replacing, kept, err);
 
 	if (r < 0)
 		return r;
@@ -132,7 +125,7 @@ int sr_replace_approvals(const struct sr_replacing *replacing,
 	name = has_current(replacing->ring) ? next : current;
 	r = sr_approval_write(replacing->ring, name, key, values, err);
 	/* Proven by this boot is the ring's key, if not this approval. */
-	return r < 0 ? r : tell(replacing, kept != NULL, err);
+	return r < 0 ? r : tell(replacing, *kept, err);
 }
 
 int sr_keep_proven(const struct sr_replacing *replacing, const struct sr_policy *policy,
@@ -146,7 +139,7 @@ int sr_keep_proven(const struct sr_replacing *replacing, const struct sr_policy 
 	if (r == 0)
 		r = read_approvals(replacing->ring, &approvals, err);
 	if (r == 0)
-		r = find_proven(replacing->ring, &approvals, &proven, err);
+		r = sr_find_proven(replacing->ring, &approvals, &proven, err);
 	if (r <= 0)
 		return r;
 	if (proven->key->pub.publicArea.authPolicy.size != wanted.size ||
@@ -159,4 +152,18 @@ int sr_keep_proven(const struct sr_replacing *replacing, const struct sr_policy 
 	if (r == 0)
 		r = tell(replacing, true, err);
 	return r < 0 ? r : 1;
+}
+
+int sr_settle_approvals(const struct sr_replacing *replacing,
+			const struct sr_approvals *approvals, size_t proven,
+			uint32_t stale, struct sr_err *err)
+{
+	const char *name = approvals->approval[proven].name;
+	int r = move(replacing->ring, name, current, err);
+
+	for (size_t i = 0; r == 0 && i < approvals->count; i++)
+		if (stale & 1U << i && strcmp(approvals->approval[i].name, current) != 0)
+			r = sr_approval_remove(replacing->ring,
+					       approvals->approval[i].name, err);
+	return r < 0 ? r : tell(replacing, true, err);
 }

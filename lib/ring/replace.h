@@ -44,7 +44,24 @@ int sr_replace_approvals(const struct sr_replacing *replacing,
 int sr_keep_proven(const struct sr_replacing *replacing, const struct sr_policy *policy,
 		   struct sr_err *err);
 
-/** sr_note_of() - what the initramfs noted about this ring: 1; nothing: 0; or an errno */
-int sr_note_of(const struct sr_ring *ring, struct sr_boot_note *ret, struct sr_err *err);
+/**
+ * sr_settle_approvals() - make one of them "current", and remove others
+ * @replacing:	what to do; @later is not looked at
+ * @approvals:	all there are
+ * @proven:	index of the one that was proven
+ * @stale:	bit N: approval N goes
+ * @err:	says why, on failure
+ */
+int sr_settle_approvals(const struct sr_replacing *replacing,
+			const struct sr_approvals *approvals, size_t proven,
+			uint32_t stale, struct sr_err *err);
+
+/**
+ * sr_find_proven() - the approval by which the initramfs opened the ring in this boot
+ *
+ * Returns 1, 0 if nothing was noted or it is not among @approvals, or a negative errno.
+ */
+int sr_find_proven(const struct sr_ring *ring, const struct sr_approvals *approvals,
+		   const struct sr_approval **ret, struct sr_err *err);
 
 #endif

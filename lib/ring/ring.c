@@ -426,6 +426,7 @@ static int refresh(struct sr_ring *ring, struct sr_err *err)
 		now->key = ring->key;
 		now->pin_value = ring->pin_value;
 		now->opened = ring->opened;
+		now->bounded = ring->bounded;
 		memcpy(now->approval, ring->approval, sizeof(now->approval));
 		now->manager = ring->manager;
 		now->half_rotated = ring->half_rotated;
@@ -480,8 +481,9 @@ int sr_ring_check_selection(const struct sr_ring *ring, struct sr_err *err)
 	const struct sr_pcrs *opened = &ring->opened;
 	char text[SR_PCRS_TEXT];
 
-	if (!opened->mask ||
-	    (opened->mask == ring->pcrs.mask && opened->bank == ring->pcrs.bank))
+	if (!opened->mask || (opened->bank == ring->pcrs.bank &&
+			      (opened->mask == ring->pcrs.mask ||
+			       (ring->bounded && !(opened->mask & ~ring->pcrs.mask)))))
 		return 0;
 	sr_pcrs_format(opened, text);
 	return sr_fail(

@@ -31,8 +31,10 @@
  * @key:	the ring key; empty while it is closed
  * @opened:	the PCRs of the approval that opened it, which the TPM confirmed; empty
  *		when recovery opened it
+ * @bounded:	that approval holds in a few boots only, and may want fewer PCRs
  * @approval:	names the approval that opened it, as sr_approval_id(); "" when none did
  * @moved:	its storage key is another than before: no older approval opens any more
+ * @seen:	what the TPM held when that was not what any approval wants; else empty
  * @latched:	opening it failed, and but for the latch it would not have
  * @manager:	ring "system", open, if the key was found in it; else NULL
  * @half_rotated:	and another key with it, of a rotation that was cut off
@@ -56,8 +58,10 @@ struct sr_ring {
 	struct sr_ring_parts *parts;
 	struct sr_secret key;
 	struct sr_pcrs opened;
+	bool bounded;
 	char approval[65];
 	bool moved;
+	struct sr_pcrs seen;
 	bool latched;
 	struct sr_ring *manager;
 	bool half_rotated;

@@ -10,8 +10,9 @@ const char *sr_state_name(enum sr_state state)
 {
 	static const char *const names[] = {
 		[SR_STATE_READY] = "ready",	[SR_STATE_PENDING] = "pending",
-		[SR_STATE_DRIFTED] = "drifted", [SR_STATE_EXPOSED] = "exposed",
-		[SR_STATE_FOREIGN] = "foreign", [SR_STATE_DAMAGED] = "damaged",
+		[SR_STATE_BRIDGED] = "bridged", [SR_STATE_DRIFTED] = "drifted",
+		[SR_STATE_EXPOSED] = "exposed", [SR_STATE_FOREIGN] = "foreign",
+		[SR_STATE_DAMAGED] = "damaged",
 	};
 
 	return (size_t)state < SR_COUNT(names) ? names[state] : "unknown";
@@ -36,63 +37,129 @@ static bool is_proven(const struct sr_approvals *approvals, uint32_t holding,
 }
 
 /* The latch has closed it: what it will be at the next boot is judged by this one. */
-static int judge_latched(const struct sr_ring *ring, const struct sr_approvals *approvals,
-			 const struct sr_comparison *comparison, struct sr_status *status,
-			 struct sr_err *err)
+static void judge_latched(const struct sr_approvals *approvals,
+			  const struct sr_comparison *comparison,
+			  const struct sr_boot_note *note, struct sr_status *status)
 {
-	struct sr_boot_note note = { 0 };
-	int noted = sr_note_of(ring, &note, err);
-
-	if (noted < 0)
-		return noted;
-	if (noted && is_proven(approvals, comparison->holding, &note))
-		return set_state(status, SR_STATE_READY,
-				 "opened in this boot, closed until the next");
+	if (is_proven(approvals, comparison->holding, note)) {
+		(void)set_state(status, SR_STATE_READY,
+				"opened in this boot, closed until the next");
+		return;
+	}
 	(void)set_state(status, SR_STATE_PENDING,
 			"sealed to this boot state; the next boot has to prove it");
-	if (noted && note.failed && !note.opened)
+	if (status->failed)
 		(void)snprintf(status->text, sizeof(status->text),
 			       "the next boot has to prove it; this one did not open it: "
 			       "%.180s",
-			       note.text);
-	return 0;
+			       note->text);
 }
 
 static void judge_drifted(const struct sr_ring *ring, struct sr_status *status)
 {
-	char text[SR_CHANGED_TEXT];
+	char text[SR_CHANGED_TEXT], when[SR_TIME_TEXT];
 
 	status->state = SR_STATE_DRIFTED;
 	sr_changed_text(status->changed, text);
+	sr_time_format(status->failed, when);
 	(void)snprintf(status->text, sizeof(status->text),
-		       "%.100s changed: if you know why: tpm-reseal recover %s",
-		       *text ? text : "the boot state", ring->name);
+		       "%.100s changed%s%s: if you know why: tpm-reseal recover %s",
+		       *text ? text : "the boot state",
+		       status->failed ? ", the initramfs did not open it at " : "",
+		       status->failed ? when : "", ring->name);
+}
+
+/* Which PCRs the live ones do not look at, and how many boots are still to come. */
+static uint32_t find_bridge(const struct sr_ring *ring,
+			    const struct sr_approvals *approvals,
+			    const struct sr_comparison *comparison, uint32_t *boots)
+{
+	uint32_t open = 0;
+
+	*boots = 0;
+	for (size_t i = 0; i < approvals->count; i++) {
+		const struct sr_approval *approval = &approvals->approval[i];
+		uint32_t left = approval->window.until - comparison->clock.resets;
+
+		if (!approval->bounded ||
+		    approval->window.until < comparison->clock.resets)
+			continue;
+		open |= ring->pcrs.mask & ~approval->values.mask;
+		if (left > *boots)
+			*boots = left;
+	}
+	return open;
+}
+
+/* A weakened approval is shown until it is gone. */
+static void judge_bridge(const struct sr_ring *ring, const struct sr_approvals *approvals,
+			 const struct sr_comparison *comparison, struct sr_status *status)
+{
+	char text[SR_CHANGED_TEXT];
+	uint32_t boots, open = find_bridge(ring, approvals, comparison, &boots);
+
+	if (!open || !comparison->holding)
+		return;
+	status->state = SR_STATE_BRIDGED;
+	sr_changed_text(open, text);
+	if (!(comparison->holding & ~comparison->bounded))
+		(void)snprintf(
+		    status->text, sizeof(status->text),
+		    "this boot opens it whatever %.100s is: tpm-reseal confirm "
+		    "%s seals it to just this boot state",
+		    text, ring->name);
+	else if (boots == 0)
+		(void)snprintf(
+		    status->text, sizeof(status->text),
+		    "this boot, but none after it, opens it whatever %.100s is", text);
+	else
+		(void)snprintf(status->text, sizeof(status->text),
+			       "the next %u boot%s open%s it whatever %.100s is", boots,
+			       boots == 1 ? "" : "s", boots == 1 ? "s" : "", text);
+}
+
+static bool is_planned(const struct sr_approvals *approvals)
+{
+	for (size_t i = 0; i < approvals->count; i++)
+		if (sr_approval_is_planned(&approvals->approval[i]))
+			return true;
+	return false;
 }
 
 static int judge_pcrs(const struct sr_ring *ring, struct sr_approvals *approvals,
 		      struct sr_tpm *tpm, struct sr_status *status, struct sr_err *err)
 {
+	struct sr_boot_note note = { 0 };
 	struct sr_comparison comparison;
-	int r;
+	int r = sr_boot_note_of(ring, &note, err);
 
 	sr_approvals_sort(approvals);
-	r = sr_compare(ring, approvals, tpm, &comparison, err);
-
+	if (r >= 0)
+		r = sr_compare(ring, approvals, tpm, &comparison, err);
 	if (r < 0)
 		return r;
+	status->failed = note.opened ? 0 : note.failed;
 	status->changed = comparison.changed;
 	status->approved = comparison.made;
 	if (comparison.holding && comparison.latched)
-		return judge_latched(ring, approvals, &comparison, status, err);
-	if (comparison.holding)
-		return set_state(status, SR_STATE_READY, "opens in this boot");
-	judge_drifted(ring, status);
+		judge_latched(approvals, &comparison, &note, status);
+	else if (comparison.holding)
+		(void)set_state(status, SR_STATE_READY, "opens in this boot");
+	else
+		judge_drifted(ring, status);
+	if (status->state == SR_STATE_READY && is_planned(approvals))
+		(void)set_state(
+		    status, SR_STATE_PENDING,
+		    "an update is prepared for: this boot state opens it, and "
+		    "that after the update");
+	judge_bridge(ring, approvals, &comparison, status);
 	return 0;
 }
 
 static bool is_good(const struct sr_status *status)
 {
-	return status->state == SR_STATE_READY || status->state == SR_STATE_PENDING;
+	return status->state == SR_STATE_READY || status->state == SR_STATE_PENDING ||
+	       status->state == SR_STATE_BRIDGED;
 }
 
 /* A latch that extends another PCR leaves the ring open for all that runs afterwards. */
@@ -119,7 +186,8 @@ static void judge_image(const struct sr_ring *ring, struct sr_status *status)
 	    sr_image_current(ring->store, NULL) != 0)
 		return;
 	(void)set_state(
-	    status, SR_STATE_PENDING,
+	    status,
+	    status->state == SR_STATE_BRIDGED ? SR_STATE_BRIDGED : SR_STATE_PENDING,
 	    "the initramfs has not the present approvals and secrets: build it "
 	    "anew: update-initramfs -u, or dracut --force");
 }

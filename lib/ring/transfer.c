@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "baseline.h"
 #include "codec/recovery.h"
 #include "manage.h"
 
@@ -165,6 +166,8 @@ static int rebuild(struct sr_ring *from, struct sr_ring *to, struct sr_tpm *tpm,
 		r = check_names(to, err);
 	if (r == 0)
 		r = check_secrets(to, err);
+	if (r == 0)
+		r = sr_ring_check_evidence(to, tpm, options, err);
 	if (r == 0)
 		r = sr_opening_start(to, tpm, false, &opening, err);
 	if (r == 0)

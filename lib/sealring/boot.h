@@ -179,6 +179,7 @@ int sr_ring_cache_revoke_all(struct sr_err *err);
  * @failed:	when it last failed to open; 0 if it did not
  * @code:	the negative errno of that
  * @text:	and why
+ * @pcrs:	what the TPM held then, if a PCR was why: later the PCRs go on
  */
 struct sr_boot_note {
 	char id[33];
@@ -187,6 +188,7 @@ struct sr_boot_note {
 	time_t failed;
 	int code;
 	char text[512];
+	struct sr_pcrs pcrs;
 };
 
 /**
@@ -225,6 +227,15 @@ int sr_boot_note_failed(const char *runtime_dir, const struct sr_ring *ring,
  */
 int sr_boot_note_read(const char *runtime_dir, const char *name, struct sr_boot_note *ret,
 		      struct sr_err *err);
+
+/**
+ * sr_boot_note_of() - what was noted in this boot about a loaded ring, and no other of its
+ * name
+ *
+ * Returns 1, 0 (nothing) and otherwise as above.
+ */
+int sr_boot_note_of(const struct sr_ring *ring, struct sr_boot_note *ret,
+		    struct sr_err *err);
 
 /** sr_boot_note_any() - whether any ring was opened in this boot: 1, 0 or -EIO */
 int sr_boot_note_any(const char *runtime_dir, struct sr_err *err);
@@ -343,17 +354,156 @@ int sr_baseline_load(struct sr_ring *ring, struct sr_baseline **ret, struct sr_e
 void sr_baseline_free(struct sr_baseline *baseline);
 
 /**
- * sr_ring_required() - what the approvals of a ring want
+ * sr_ring_required() - what a ring wants, by the approval that fits this boot best
  * @ring:	a loaded ring
- * @ret:	bank, PCRs, and those values that are known, of the first approval that has
- *		any; without those that the latch is about
+ * @tpm:	the TPM, whose PCRs are read
+ * @ret:	bank, PCRs, and those values that are known; without those that the latch is
+ *		about
  * @made:	when that approval was made; 0 if that is not known
  * @err:	says why, on failure
  *
  * Returns 0, -EBADMSG, -EKEYREJECTED (no approval) and others.
  */
-int sr_ring_required(const struct sr_ring *ring, struct sr_pcrs *ret, time_t *made,
-		     struct sr_err *err);
+int sr_ring_required(const struct sr_ring *ring, struct sr_tpm *tpm, struct sr_pcrs *ret,
+		     time_t *made, struct sr_err *err);
+
+/* ---- before an update, and after it ---- */
+
+#define SR_STATES_MAX 6 /* boot states that an update may lead to */
+#define SR_BOOTS_MAX 10 /* boots that a bounded approval may hold for */
+
+/**
+ * struct sr_plan - what an update will change
+ * @state:	the PCRs that will be other, with their values: a boot state each
+ * @states:	how many
+ * @open:	bit N: what PCR N will be nobody knows
+ * @boots:	in how many boots the ring shall open whatever those are; 0: in none
+ */
+struct sr_plan {
+	struct sr_pcrs state[SR_STATES_MAX];
+	size_t states;
+	uint32_t open;
+	unsigned int boots;
+};
+
+/**
+ * struct sr_prepared - what was prepared for an update
+ * @added:	the approvals, by the digests in their objects' Names, in hex
+ * @count:	how many; none for a ring that does not depend on what will change
+ * @earlier:	those of the same kinds that were prepared before, and are needed no longer
+ * @earlier_count:	how many
+ * @states:	how many of @added are each for one boot state
+ * @open:	bit N: the others hold whatever PCR N is
+ * @boots:	in so many boots after this one
+ */
+struct sr_prepared {
+	char added[SR_PARTS_APPROVALS][65];
+	size_t count;
+	char earlier[SR_PARTS_APPROVALS][65];
+	size_t earlier_count;
+	size_t states;
+	uint32_t open;
+	unsigned int boots;
+};
+
+/**
+ * sr_ring_prepare() - seal a ring to what an update will lead to, beside what it is sealed
+ * to
+ * @ring:	a loaded ring; open afterwards
+ * @tpm:	the TPM
+ * @ask:	where a PIN comes from; may be NULL
+ * @plan:	the update
+ * @options:	@pin, of a ring whose PIN ring "system" does not know, and @follow
+ * @ret:	what was made
+ * @err:	says why, on failure
+ *
+ * An approval for each state; where @plan says so also bounded ones, which do not look at
+ * the PCRs in @open, but at the TPM's resetCount and restartCount: they hold in the boots
+ * after this one, as many as @plan says, unless the TPM slept. Those prepared in this boot
+ * before count: what is open, and how long, is never less than it was. Only from a boot
+ * state that is approved itself, and without bounds. A failure leaves the ring as it was.
+ *
+ * Returns 0, -EINVAL (another bank; nothing would be left that the ring depends on) and as
+ * sr_ring_reseal().
+ */
+int sr_ring_prepare(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
+		    const struct sr_plan *plan, const struct sr_ring_options *options,
+		    struct sr_prepared *ret, struct sr_err *err);
+
+/**
+ * sr_ring_prepared() - the update was made, or it was not
+ * @ring:	an open ring
+ * @prepared:	what was prepared for it
+ * @made:	what was prepared before goes; else what was added
+ * @follow:	as in struct sr_ring_options
+ * @err:	says why, on failure
+ *
+ * Needs no TPM. Returns 0, -EIO and others.
+ */
+int sr_ring_prepared(struct sr_ring *ring, const struct sr_prepared *prepared, bool made,
+		     const struct sr_follow *follow, struct sr_err *err);
+
+/**
+ * sr_ring_unprepare() - remove all that was prepared
+ * @ring:	a loaded ring
+ * @tpm:	the TPM; it opens the ring if volumes have to follow
+ * @ask:	where a PIN comes from; may be NULL
+ * @follow:	as above
+ * @err:	says why, on failure
+ *
+ * Returns how many approvals, -EKEYREJECTED (nothing else opens this boot) and as
+ * sr_ring_open_for_admin().
+ */
+int sr_ring_unprepare(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
+		      const struct sr_follow *follow, struct sr_err *err);
+
+/**
+ * enum sr_confirmed - what a good boot changed
+ * @SR_CONFIRMED_NOTHING:	all was as it should be, or nothing can be said yet
+ * @SR_CONFIRMED_DROPPED:	approvals that are needed no longer are gone
+ * @SR_CONFIRMED_STATE:		the ring is sealed to just this boot state
+ * @SR_CONFIRMED_LATER:		so it is; the next boot has to prove it
+ */
+enum sr_confirmed {
+	SR_CONFIRMED_NOTHING,
+	SR_CONFIRMED_DROPPED,
+	SR_CONFIRMED_STATE,
+	SR_CONFIRMED_LATER,
+};
+
+/**
+ * struct sr_confirmation - what sr_ring_confirm_boot() did
+ * @what:	in one word
+ * @text:	why, in one line; may be empty
+ * @warning:	why there is no baseline; mostly empty
+ */
+struct sr_confirmation {
+	enum sr_confirmed what;
+	char text[256];
+	char warning[512];
+};
+
+/**
+ * sr_ring_confirm_boot() - this boot is good: leave only what is needed from now on
+ * @ring:	a loaded ring
+ * @tpm:	the TPM
+ * @ask:	where a PIN comes from; may be NULL
+ * @options:	@pin and @follow, as sr_ring_prepare()
+ * @ret:	what was done
+ * @err:	says why, on failure
+ *
+ * If a bounded approval opened this boot, the ring is sealed to just this boot state. If
+ * one without bounds did, it becomes "current", and the bounded ones of earlier boots
+ * go. Where approvals change, a baseline is taken. What opened this boot in the initramfs
+ * stays until another one has opened one. Nothing is approved where PCR 0 to 7 are not what
+ * this boot's event log leads to, as after hibernation.
+ *
+ * With nothing to do one or two TPM commands. Returns 0, -EKEYREJECTED (this boot does not
+ * open the ring) and as sr_ring_reseal().
+ */
+int sr_ring_confirm_boot(struct sr_ring *ring, struct sr_tpm *tpm,
+			 const struct sr_ask *ask, const struct sr_ring_options *options,
+			 struct sr_confirmation *ret, struct sr_err *err);
 
 #ifdef __cplusplus
 }

@@ -453,7 +453,9 @@ int sr_ring_rename(struct sr_ring *ring, const char *from, const char *to,
 
 enum sr_state {
 	SR_STATE_READY,	  /* this boot opens it */
-	SR_STATE_PENDING, /* sealed to this boot state: the next boot has to prove it */
+	SR_STATE_PENDING, /* sealed to this boot state: the next boot has to prove it; or
+			     to one to come as well */
+	SR_STATE_BRIDGED, /* boots to come open it whatever some of its PCRs are */
 	SR_STATE_DRIFTED, /* the boot state is not the approved one */
 	SR_STATE_EXPOSED, /* it has no intact recovery copy, or the latch does not close it */
 	SR_STATE_FOREIGN, /* sealed by another TPM, or the TPM was cleared since */
@@ -468,12 +470,15 @@ const char *sr_state_name(enum sr_state state);
  * @state:	one word
  * @changed:	bit N: PCR N is not as approved
  * @approved:	when the approval was made; 0 if there is none
+ * @failed:	when the initramfs of this boot failed to open it, and it was not opened
+ *		since; else 0
  * @text:	one line: why, and what to do
  */
 struct sr_status {
 	enum sr_state state;
 	uint32_t changed;
 	time_t approved;
+	time_t failed;
 	char text[256];
 };
 

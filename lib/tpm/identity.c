@@ -48,23 +48,29 @@ static int ask_version(struct sr_tpm *tpm, struct sr_identity *identity,
 	return 0;
 }
 
-int sr_tpm_identity(struct sr_tpm *tpm, struct sr_identity *ret, struct sr_err *err)
+int sr_tpm_clock(struct sr_tpm *tpm, struct sr_clock *ret, struct sr_err *err)
 {
 	_cleanup_esys_ TPMS_TIME_INFO *time = NULL;
-	struct sr_identity identity = { "", 0, 0 };
-	int r = ask_version(tpm, &identity, err);
-	TSS2_RC rc;
-
-	if (r < 0)
-		return r;
-	rc = SR_TSS(
+	TSS2_RC rc = SR_TSS(
 	    Esys_ReadClock(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &time));
+
 	if (rc != TSS2_RC_SUCCESS)
 		return sr_fail_tss(err, rc, "TPM2_ReadClock");
-	identity.reset_count = time->clockInfo.resetCount;
-	identity.restart_count = time->clockInfo.restartCount;
-	*ret = identity;
+	ret->resets = time->clockInfo.resetCount;
+	ret->restarts = time->clockInfo.restartCount;
 	return 0;
+}
+
+int sr_tpm_identity(struct sr_tpm *tpm, struct sr_identity *ret, struct sr_err *err)
+{
+	struct sr_identity identity = { 0 };
+	int r = ask_version(tpm, &identity, err);
+
+	if (r == 0)
+		r = sr_tpm_clock(tpm, &identity.clock, err);
+	if (r == 0)
+		*ret = identity;
+	return r;
 }
 
 bool sr_tpm_is_device(const struct sr_tpm *tpm)

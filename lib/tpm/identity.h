@@ -6,15 +6,26 @@
 #include "tpm.h"
 
 /**
+ * struct sr_clock - how often a TPM was started
+ * @resets:	TPM Resets since it was cleared: one a boot, as a rule
+ * @restarts:	TPM Restarts and Resumes since the last of them: hibernation, sleep
+ */
+struct sr_clock {
+	uint32_t resets;
+	uint32_t restarts;
+};
+
+/** sr_tpm_clock() - ask it: one command; 0, -EIO, -ENODEV */
+int sr_tpm_clock(struct sr_tpm *tpm, struct sr_clock *ret, struct sr_err *err);
+
+/**
  * struct sr_identity - what a TPM says about itself
  * @text:	manufacturer and firmware version: "IBM 8217.4131.22.13878"
- * @reset_count:	TPM Resets since it was cleared: one a boot, as a rule
- * @restart_count:	TPM Restarts and Resumes since the last of them: hibernation, sleep
+ * @clock:	how often it was started
  */
 struct sr_identity {
 	char text[64];
-	uint32_t reset_count;
-	uint32_t restart_count;
+	struct sr_clock clock;
 };
 
 /** sr_tpm_identity() - ask it: two commands; 0, -EIO, -ENODEV */

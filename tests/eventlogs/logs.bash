@@ -54,12 +54,31 @@ logs_replay() {
     tpm-reseal events --json "$1" >replayed.json
     jq -r '.events[] | select(.type != "EV_NO_ACTION") | "\(.pcr):" +
         ([.digests | to_entries[] | "\(.key)=\(.value)"] | join(","))' replayed.json |
-        while read -r digests; do
-            tpm2_pcrextend "$digests"
-        done
+        xargs tpm2_pcrextend
 }
 
 # logs_configure FILE: this is the event log of this boot
 logs_configure() {
     printf '[TPM]\nEventLog=%s\n' "$1" >"$SEALRING_CONFIG_DIR/sealring.conf"
+}
+
+# logs_mix PCR FROM INTO OUT: the log INTO, but of this PCR what FROM has
+logs_mix() {
+    local pcr=$1 from=$2 into=$3 out=$4 offset size
+    local range='. as $log | ($log.events | length) as $count | [range($count)] |
+        map({pcr: $log.events[.].pcr, at: $log.events[.].offset,
+            end: (if . + 1 < $count then $log.events[. + 1].offset else $size end)}) |
+        map(select((.pcr == $pcr and .at > 0) == $wanted)) | .[] | "\(.at) \(.end - .at)"'
+    ranges() {
+        tpm-reseal events --json "$1" | jq -r --argjson pcr "$pcr" --argjson wanted "$2" \
+            --argjson size "$(stat -c %s "$1")" "$range"
+    }
+    {
+        ranges "$into" false | while read -r offset size; do
+            tail -c +$((offset + 1)) "$into" | head -c "$size"
+        done
+        ranges "$from" true | while read -r offset size; do
+            tail -c +$((offset + 1)) "$from" | head -c "$size"
+        done
+    } >"$out"
 }

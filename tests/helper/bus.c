@@ -41,6 +41,7 @@ static const struct {
 	{ TPM2_CC_PCR_Read, "PCR_Read" },
 	{ TPM2_CC_PCR_Event, "PCR_Event" },
 	{ TPM2_CC_GetCapability, "GetCapability" },
+	{ TPM2_CC_ReadClock, "ReadClock" },
 	{ TPM2_CC_GetRandom, "GetRandom" },
 };
 
