@@ -151,12 +151,78 @@ approvals() {
     [ "$(commands tpm-reseal -q confirm)" = PCR_Read ]
 }
 
+# archive OPTIONS: firmware that takes several blocks, and what its vendor says about it
+archive() {
+    seq 30000 >firmware.bin
+    cat >firmware.metainfo.xml <<-END
+	<component type="firmware"><releases>
+	<release version="2.0">
+	  <!-- <checksum type="sha256" target="device">$(printf '1%.0s' {1..64})</checksum> -->
+	  <checksum type="sha256" target="content">$(printf '2%.0s' {1..64})</checksum>
+	  <checksum type="sha1" target="device">$(sed -n 's/^sha1 0 //p' "$BATS_TEST_DIRNAME/eventlogs/after.pcrs")</checksum>
+	  <checksum target='device' type='sha256'>
+	    $(measured 0 after)
+	  </checksum>
+	</release>
+	<release version="1.0"><checksum type="sha256" target="device">$(printf '3%.0s' {1..64})</checksum></release>
+	</releases></component>
+	END
+    rm -f firmware.cab
+    gcab -c "$@" firmware.cab firmware.bin firmware.metainfo.xml
+}
+
+@test "an archive in which the vendor says what PCR 0 will be, stored and compressed" {
+    boot_with before
+    seal key sesame
+    for options in "" -z; do
+        # shellcheck disable=SC2086 # one word or none
+        archive $options
+        run tpm-reseal prepare --cab firmware.cab
+        [ "$status" -eq 0 ]
+        says "ring system: 1 boot state to come opens it as well"
+        [ "$(approvals)" = "current.pem planned.pem" ]
+        grep -qx "PCR 0 (sha256) = $(measured 0 after)" "$RINGS/system/approvals/planned.pem"
+        tpm-reseal -q prepare --undo
+    done
+    tpm-reseal -q prepare --cab firmware.cab --dbx "$own/dbx.esl"
+    boot_with after
+    [ "$(tpm-unseal key)" = sesame ]
+}
+
+@test "archives that are damaged, say nothing, or say it of another bank" {
+    boot_with before
+    seal key sesame
+    archive -z
+    # Cut off anywhere.
+    for size in 0 3 20 36 50 120 200 1000 40000 $(($(stat -c %s firmware.cab) - 1)); do
+        head -c "$size" firmware.cab >short.cab
+        fails 8 tpm-reseal prepare --cab short.cab
+        one_line
+        says "short.cab: "
+    done
+    fails 8 tpm-reseal prepare --cab "$own/before.bin"
+    says "no cabinet archive"
+    fails 2 tpm-reseal prepare --cab firmware.cab --log "$own/after.bin"
+    fails 2 tpm-reseal prepare --cab firmware.cab --pcrs 0
+    sed -i 's/sha1.*device/sha1" target="content/; /target=.device/,/checksum/d' firmware.metainfo.xml
+    gcab -c -z silent.cab firmware.bin firmware.metainfo.xml
+    fails 2 tpm-reseal prepare --cab silent.cab
+    says "silent.cab: its vendor does not say what PCR 0 will be: --next-boot needs no value"
+    gcab -c -z bare.cab firmware.bin
+    fails 2 tpm-reseal prepare --cab bare.cab
+    tpm-reseal -q now system --pcrs sha384:0+7
+    fails 2 tpm-reseal prepare --cab firmware.cab
+    says "in the sha384 bank"
+    [ "$(approvals)" = current.pem ]
+}
+
 @test "nothing is foreseen where this boot is not what its log says" {
     boot_with before
     seal key sesame
     before=$(cat "$RINGS/system/approvals/current.pem")
     logs_configure "$own/after.bin"
-    for options in "--dbx $own/dbx.esl" "--log $own/after.bin"; do
+    archive -z
+    for options in "--dbx $own/dbx.esl" "--log $own/after.bin" "--cab firmware.cab"; do
         # shellcheck disable=SC2086 # two words
         fails 3 tpm-reseal prepare $options
         one_line

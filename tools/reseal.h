@@ -5,6 +5,7 @@
 
 #include "ground/attr.h"
 #include "tool.h"
+#include "vendor.h"
 
 struct json_object;
 
@@ -19,6 +20,7 @@ struct reseal_options {
 	struct option_list db;
 	struct option_list kek;
 	const char *next_boot;
+	const char *cab;
 	bool undo;
 };
 
@@ -122,6 +124,7 @@ int reseal_measured(const struct reseal_boot *boot, struct sr_pcrs *ret,
  * @updates:	of Secure Boot variables
  * @seven:	what they lead to
  * @other:	the log of a machine that has made the update already
+ * @vendor:	what its vendor says
  * @named:	PCRs that it changes, some with the value they will have
  * @boots:	in how many boots the others may be whatever they are
  */
@@ -130,6 +133,7 @@ struct reseal_foreseen {
 	struct reseal_updates updates;
 	struct sr_prediction *seven;
 	struct sr_eventlog *other;
+	struct vendor vendor;
 	struct sr_pcrs named;
 	unsigned int boots;
 };

@@ -8,7 +8,8 @@
 
 #define PCR_FIRMWARE 0
 #define PCR_POLICY 7
-#define BOOTS_USUAL 3 /* an update of firmware resets more than once */
+#define CAB_MAX 268435456 /* bytes in an archive */
+#define BOOTS_USUAL 3	  /* an update of firmware resets more than once */
 
 void reseal_foreseen_done(struct reseal_foreseen *foreseen)
 {
@@ -43,19 +44,23 @@ static int take_named(struct reseal_foreseen *foreseen, struct sr_err *err)
 static int check(const struct reseal_foreseen *foreseen, struct sr_err *err)
 {
 	bool unknown = foreseen->named.mask & ~foreseen->named.given;
+	bool found = reseal_options.log || reseal_options.cab;
 
-	if (foreseen->updates.count == 0 && !foreseen->boots && !reseal_options.log &&
-	    !choices.pcrs)
+	if (foreseen->updates.count == 0 && !foreseen->boots && !found && !choices.pcrs)
 		return sr_fail(
 		    err, -EINVAL,
 		    "what will change? --next-boot, --dbx, --db or --kek FILE, "
-		    "--pcrs 0=HEX or --log FILE");
-	if ((foreseen->boots || reseal_options.log) && !unknown)
+		    "--pcrs 0=HEX, --log FILE or --cab FILE");
+	if (reseal_options.log && reseal_options.cab)
+		return sr_fail(err, -EINVAL, "--log and --cab: choose one");
+	if (reseal_options.cab && choices.pcrs)
+		return sr_fail(err, -EINVAL, "--cab is about PCR 0: not with --pcrs");
+	if ((foreseen->boots || found) && !unknown)
 		return sr_fail(
 		    err, -EINVAL,
 		    "--next-boot and --log are for PCRs of --pcrs that have no "
 		    "value there");
-	if (choices.pcrs && unknown && !foreseen->boots && !reseal_options.log)
+	if (choices.pcrs && unknown && !foreseen->boots && !found)
 		return sr_fail(err, -EINVAL,
 			       "--pcrs %s: to which values? =HEX says so, or --log FILE; "
 			       "--next-boot if nobody knows",
@@ -108,6 +113,24 @@ static int predict(struct reseal_foreseen *foreseen, struct sr_err *err)
 				  foreseen->updates.count, &foreseen->seven, err);
 }
 
+static int take_vendor(struct reseal_foreseen *foreseen, struct sr_err *err)
+{
+	_cleanup_free_ uint8_t *data = NULL;
+	size_t size;
+	int r = reseal_read(reseal_options.cab, CAB_MAX, &data, &size, err);
+
+	return r < 0
+		   ? r
+		   : vendor_read(data, size, reseal_options.cab, &foreseen->vendor, err);
+}
+
+static int take_other(struct reseal_foreseen *foreseen, struct sr_err *err)
+{
+	int r = reseal_log(reseal_options.log, &foreseen->other, err);
+
+	return r < 0 ? r : sr_eventlog_check(foreseen->other, reseal_options.log, err);
+}
+
 int reseal_foresee(const struct reseal_work *work, struct reseal_foreseen *ret,
 		   struct sr_err *err)
 {
@@ -120,10 +143,10 @@ int reseal_foresee(const struct reseal_work *work, struct reseal_foreseen *ret,
 	if (r == 0)
 		r = check(ret, err);
 	if (r == 0 && reseal_options.log)
-		r = reseal_log(reseal_options.log, &ret->other, err);
-	if (r == 0 && ret->other)
-		r = sr_eventlog_check(ret->other, reseal_options.log, err);
-	if (r == 0 && (ret->other || ret->updates.count > 0))
+		r = take_other(ret, err);
+	if (r == 0 && reseal_options.cab)
+		r = take_vendor(ret, err);
+	if (r == 0 && (ret->other || ret->vendor.count > 0 || ret->updates.count > 0))
 		r = reseal_boot(work->store, work->tpm, &ret->boot, err);
 	if (r == 0 && ret->updates.count > 0)
 		r = predict(ret, err);
@@ -169,6 +192,25 @@ static int choose_other(const struct reseal_foreseen *foreseen, uint16_t bank,
 		r = sr_fail(err, -EINVAL, "%s does not lead to all of these PCRs",
 			    reseal_options.log);
 	ret->mask = ret->given = wanted;
+	return r;
+}
+
+static int choose_vendor(const struct reseal_foreseen *foreseen, uint16_t bank,
+			 struct choice *ret, struct sr_err *err)
+{
+	int index = find_bank(foreseen, bank, err);
+	int r = index < 0
+		    ? index
+		    : check_replay(&foreseen->boot, (size_t)index, PCR_FIRMWARE, err);
+
+	for (size_t i = 0; r == 0 && i < foreseen->vendor.count; i++)
+		if (foreseen->vendor.value[i].bank == bank)
+			ret->value[ret->count++] = foreseen->vendor.value[i];
+	if (r == 0 && ret->count == 0)
+		r = sr_fail(err, -EINVAL,
+			    "%s: its vendor does not say what PCR 0 will be in the %s "
+			    "bank: --next-boot needs no value",
+			    reseal_options.cab, sr_bank_name(bank));
 	return r;
 }
 
@@ -233,7 +275,9 @@ int reseal_plan(const struct reseal_foreseen *foreseen, uint16_t bank,
 	int r = foreseen->seven ? choose_seven(foreseen, bank, &seven, err) : 0;
 
 	if (r == 0)
-		r = choose_values(foreseen, bank, &values, err);
+		r = foreseen->vendor.count > 0
+			? choose_vendor(foreseen, bank, &values, err)
+			: choose_values(foreseen, bank, &values, err);
 	if (r == 0)
 		r = combine(&seven, &values, &plan, err);
 	if (foreseen->boots)

@@ -168,11 +168,11 @@ static int check_words(int count, int behind, struct sr_err *err)
 	if (count == 0 && (choices.pin || choices.new_pin_file))
 		return sr_fail(err, -EINVAL,
 			       "--pin needs the name of a ring: tpm-reseal prepare RING");
-	if (reseal_options.undo &&
-	    (behind || choices.pcrs || reseal_options.next_boot || reseal_options.log ||
-	     reseal_options.dbx.count + reseal_options.db.count +
-		     reseal_options.kek.count >
-		 0))
+	if (reseal_options.undo && (behind || choices.pcrs || reseal_options.next_boot ||
+				    reseal_options.log || reseal_options.cab ||
+				    reseal_options.dbx.count + reseal_options.db.count +
+					    reseal_options.kek.count >
+					0))
 		return sr_fail(err, -EINVAL,
 			       "--undo takes back all that was prepared: nothing else "
 			       "goes with it");

@@ -38,6 +38,8 @@ static const struct option_row options[] = {
 	{ 0, "kek", OPTION_LIST, &reseal_options.kek, "FILE", "this update of KEK" },
 	{ 0, "next-boot", OPTION_MAY_TEXT, &reseal_options.next_boot, "N",
 	  "prepare: whatever PCR 0 is in N boots" },
+	{ 0, "cab", OPTION_TEXT, &reseal_options.cab, "FILE",
+	  "prepare: PCR 0 as the vendor says" },
 	{ 0, "undo", OPTION_FLAG, &reseal_options.undo, NULL, "prepare: take that back" },
 	{ 0 },
 };
