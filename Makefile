@@ -208,6 +208,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	$(call cc_flag,-Wno-format-truncation) $(if $(filter 1,$(WERROR)),-Werror)
 DEFINES := -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' \
 	-DLOCALSTATEDIR='"$(LOCALSTATEDIR)"' -DRUNSTATEDIR='"$(RUNSTATEDIR)"' \
+	-DLIBEXECDIR='"$(LIBEXECDIR)"' \
 	$(if $(filter 1,$(HAVE_QRENCODE)),-DHAVE_QRENCODE=1)
 
 CPP_ALL := -Ilib $(DEFINES) $(sort $(foreach m,$(LIB_MODULES) $(TOOL_MODULES),$(call pkg_cflags,$(m))))
@@ -235,7 +236,7 @@ TEXTS := $(UNITS) $(wildcard units/sysusers.conf units/tmpfiles.conf units/prese
 	units/system-sleep udev/*.rules dracut/*/* initramfs-tools/keyscript) \
 	$(foreach d,hooks conf-hooks.d scripts/*,$(wildcard initramfs-tools/$(d)/sealring*))
 # By the daemons and units only, so not on anybody's PATH.
-PRIVATE := $(filter tpm-credential tpm-latch,$(PROGRAMS))
+PRIVATE := $(filter tpm-credential tpm-latch tpm-serve,$(PROGRAMS))
 SO := libsealring.so.$(SOVERSION)
 
 ALL := $(addprefix $(BUILD)/bin/,$(PROGRAMS)) $(addprefix $(BUILD)/dist/,$(PROGRAMS)) \

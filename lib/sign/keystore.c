@@ -13,7 +13,7 @@
  * A key is there when NAME.pem is: it says all. It comes first and goes last, so that a
  * killed program leaves a whole key, which at worst lacks what can be made from it.
  */
-static const char *const beside[] = { ".crt", ".pub" };
+static const char *const beside[] = { ".crt", SR_SSHCERT_SUFFIX, ".pub" };
 
 static char *path_of(const struct sr_store *store)
 {
@@ -65,7 +65,8 @@ static int remove_file(int dir, const char *name, const char *suffix, struct sr_
 /* Also what a killed writer left half-way. */
 static int remove_beside(int dir, const char *name, struct sr_err *err)
 {
-	static const char *const half[] = { ".pem.new", ".crt.new", ".pub.new" };
+	static const char *const half[] = { ".pem.new", ".crt.new",
+					    SR_SSHCERT_SUFFIX ".new", ".pub.new" };
 	char hidden[SR_NAME_MAX + 2];
 	int r = 0;
 

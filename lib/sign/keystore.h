@@ -7,8 +7,9 @@
 #include "ring/store.h"
 #include "sealring.h"
 
-#define SR_KEY_FILE (SR_NAME_MAX + 5) /* "NAME.pem" and its NUL */
-#define SR_CERTIFICATES_MAX 65536     /* bytes in a file of certificates, at most */
+#define SR_SSHCERT_SUFFIX "-cert.pub" /* where OpenSSH looks for a certificate */
+#define SR_KEY_FILE (SR_NAME_MAX + sizeof(SR_SSHCERT_SUFFIX)) /* the longest name */
+#define SR_CERTIFICATES_MAX 65536 /* bytes in a file of certificates, at most */
 
 /** sr_keystore_dir() - open keys/, or -ENOENT */
 int sr_keystore_dir(const struct sr_store *store, struct sr_err *err);
