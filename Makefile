@@ -19,6 +19,7 @@ INITRAMFSDIR  ?= $(PREFIX)/share/initramfs-tools
 # Where libcryptsetup looks for token plugins: in the directory it was built for.
 TOKENDIR      ?= $(call pkg_dir,libcryptsetup,libdir,$(LIBDIR))/cryptsetup
 KEYSCRIPTDIR  ?= $(PREFIX)/lib/cryptsetup/scripts
+USERUNITDIR   ?= $(call pkg_dir,systemd,systemduserunitdir,$(PREFIX)/lib/systemd/user)
 SYSUSERSDIR   ?= $(call pkg_dir,systemd,sysusersdir,$(PREFIX)/lib/sysusers.d)
 TMPFILESDIR   ?= $(call pkg_dir,systemd,tmpfilesdir,$(PREFIX)/lib/tmpfiles.d)
 PRESETDIR     ?= $(call pkg_dir,systemd,systemdsystempresetdir,$(PREFIX)/lib/systemd/system-preset)
@@ -232,7 +233,8 @@ FUZZ := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 MAN := $(if $(shell command -v $(SCDOC)),$(patsubst %.scd,$(BUILD)/%,$(wildcard man/*.scd)))
 # Text files that name paths: units and what belongs to them, and parts of an initramfs.
 UNITS := $(wildcard $(addprefix units/*.,service socket target timer path) units/*.d/*.conf)
-TEXTS := $(UNITS) $(wildcard units/sysusers.conf units/tmpfiles.conf units/preset units/sealring.catalog \
+USER_UNITS := $(wildcard $(addprefix units/user/*.,service socket))
+TEXTS := $(UNITS) $(USER_UNITS) $(wildcard units/sysusers.conf units/tmpfiles.conf units/preset units/sealring.catalog \
 	units/system-sleep udev/*.rules dracut/*/* initramfs-tools/keyscript) \
 	$(foreach d,hooks conf-hooks.d scripts/*,$(wildcard initramfs-tools/$(d)/sealring*))
 # By the daemons and units only, so not on anybody's PATH.
@@ -456,6 +458,7 @@ INSTALL_LIST := $(foreach p,$(filter-out $(PRIVATE),$(PROGRAMS)),$(BUILD)/dist/$
 	$(foreach m,$(MAN),$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)):644) \
 	$(foreach p,$(PLUGIN),$(BUILD)/dist/$(p):$(TOKENDIR)/$(p):755) \
 	$(call place,units/%,$(UNITS),$(UNITDIR)/%,644) \
+	$(call place,units/user/%,$(USER_UNITS),$(USERUNITDIR)/%,644) \
 	$(call place,units/%,units/sysusers.conf,$(SYSUSERSDIR)/sealring.conf,644) \
 	$(call place,units/%,units/tmpfiles.conf,$(TMPFILESDIR)/sealring.conf,644) \
 	$(call place,units/%,units/preset,$(PRESETDIR)/90-sealring.preset,644) \

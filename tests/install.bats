@@ -76,14 +76,14 @@ END
 
 @test "other paths are honoured" {
     make -s BUILD="$COPY" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/opt/s LIBDIR=/opt/s/lib64 \
-        MANDIR=/m UNITDIR=/u UDEVDIR=/r DRACUTDIR=/d \
+        MANDIR=/m UNITDIR=/u USERUNITDIR=/v UDEVDIR=/r DRACUTDIR=/d \
         TMPFILESDIR=/t PRESETDIR=/p CATALOGDIR=/c SYSUSERSDIR=/y SLEEPDIR=/l TOKENDIR=/k install
     [ -f "$BATS_TEST_TMPDIR/root/opt/s/lib64/libsealring.so.0" ]
     run grep libdir= "$BATS_TEST_TMPDIR/root/opt/s/lib64/pkgconfig/sealring.pc"
     [ "$output" = "libdir=/opt/s/lib64" ]
     [ ! -e "$BATS_TEST_TMPDIR/root/usr" ]
     make -s BUILD="$COPY" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/opt/s LIBDIR=/opt/s/lib64 \
-        MANDIR=/m UNITDIR=/u UDEVDIR=/r DRACUTDIR=/d \
+        MANDIR=/m UNITDIR=/u USERUNITDIR=/v UDEVDIR=/r DRACUTDIR=/d \
         TMPFILESDIR=/t PRESETDIR=/p CATALOGDIR=/c SYSUSERSDIR=/y SLEEPDIR=/l TOKENDIR=/k uninstall
     run find "$BATS_TEST_TMPDIR/root" -mindepth 1
     [ "$output" = "" ]

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "ground/parse.h"
 #include "ground/strv.h"
@@ -45,6 +46,13 @@ int sr_keystore_lock(const struct sr_store *store, int *ret, struct sr_err *err)
 			return sr_fail_sys(err, errno, "cannot lock %s", path);
 	*ret = take_fd(&dir);
 	return 0;
+}
+
+mode_t sr_keystore_mode(int dir)
+{
+	struct stat st;
+
+	return fstat(dir, &st) == 0 ? 0600 | (st.st_mode & S_IRGRP) : 0600;
 }
 
 void sr_keystore_file(const char *name, const char *suffix, char ret[SR_KEY_FILE])

@@ -25,6 +25,9 @@ int sr_keystore_lock(const struct sr_store *store, int *ret, struct sr_err *err)
 /** sr_keystore_file() - "NAME.pem" and the like */
 void sr_keystore_file(const char *name, const char *suffix, char ret[SR_KEY_FILE]);
 
+/** sr_keystore_mode() - permissions of a key: those who may list the keys may read it */
+mode_t sr_keystore_mode(int dir);
+
 /**
  * sr_keystore_begin() - make room for a new key
  * @dir:	keys/, locked
