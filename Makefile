@@ -61,7 +61,7 @@ SOVERSION = 0
 # of any other goal beside it (`make deps lint`); DEPS= chooses explicitly.
 APT_build    = gcc libc6-dev pkgconf libtss2-dev libssl-dev libkeyutils-dev libinih-dev \
 	       libjson-c-dev libcryptsetup-dev libsystemd-dev libqrencode-dev scdoc
-APT_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh-client keyutils strace \
+APT_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh-client openssh-server git keyutils strace \
 	       procps util-linux bsdutils xxd jq gzip cryptsetup-bin systemd
 APT_lint     = clang-format clang-tidy shellcheck mandoc
 APT_fuzz     = clang
@@ -70,7 +70,7 @@ APT_vm       = qemu-system-x86 qemu-utils ovmf mmdebstrap cryptsetup-bin mtools 
 APT_ci       = clang git mmdebstrap
 DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs-devel \
 	       inih-devel json-c-devel cryptsetup-devel systemd-devel qrencode-devel scdoc
-DNF_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh keyutils strace procps-ng \
+DNF_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh openssh-server git-core keyutils strace procps-ng \
 	       util-linux libasan libubsan xxd jq gzip cryptsetup systemd
 DNF_lint     = clang-tools-extra ShellCheck mandoc
 DNF_fuzz     = clang compiler-rt
@@ -78,7 +78,7 @@ DNF_bench    = hyperfine clevis systemd tpm2-openssl jq time
 DNF_ci       = clang git mmdebstrap
 PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c cryptsetup systemd-libs \
 	       qrencode scdoc
-PACMAN_check = bats swtpm tpm2-tools tpm2-openssl openssh keyutils strace procps-ng util-linux tinyxxd \
+PACMAN_check = bats swtpm tpm2-tools tpm2-openssl openssh git keyutils strace procps-ng util-linux tinyxxd \
 	       jq gzip cryptsetup systemd
 PACMAN_lint  = clang shellcheck mandoc
 PACMAN_fuzz  = clang compiler-rt

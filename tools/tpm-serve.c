@@ -16,8 +16,8 @@
 
 #define SECOND 1000000ULL
 #define WATCHED                                                                          \
-	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB |          \
-	 IN_ONLYDIR)
+	(IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |          \
+	 IN_ATTRIB | IN_ONLYDIR)
 
 static const char *idle_text, *listen_path;
 static bool print_socket;
@@ -144,28 +144,41 @@ static int take_sockets(struct sr_err *err)
 /* ---- what happens meanwhile ---- */
 
 static int on_change(sd_event_source *source, const struct inotify_event *change,
-		     void *arg)
-{
-	(void)source;
-	(void)change;
-	(void)arg;
-	sr_server_changed(server);
-	return 0;
-}
+		     void *arg);
 
 /* Before what clients ask is looked at, so that they get what is there by then. */
-static void watch_dir(char *dir, const char *name)
+static bool watch_dir(char *dir, const char *name)
 {
 	_cleanup_free_ char *parent = dir, *path = NULL;
 	sd_event_source *source = NULL;
 
 	if (!dir || asprintf(&path, "%s/%s", dir, name) < 0)
-		return;
+		return false;
 	if (sd_event_add_inotify(event, &source, path, WATCHED, on_change, NULL) < 0)
-		return;
+		return false;
 	(void)sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT);
 	(void)sd_event_source_set_floating(source, true);
 	sd_event_source_unref(source);
+	return true;
+}
+
+/* It may appear later: that is a change of the directory it is in. */
+static void watch_rules(void)
+{
+	static bool watched;
+
+	watched = watched || watch_dir(tool_config_dir(), "keys.d");
+}
+
+static int on_change(sd_event_source *source, const struct inotify_event *change,
+		     void *arg)
+{
+	(void)source;
+	(void)change;
+	(void)arg;
+	watch_rules();
+	sr_server_changed(server);
+	return 0;
 }
 
 static int on_idle(sd_event_source *source, uint64_t usec, void *arg)
@@ -246,9 +259,9 @@ static int serve(struct sr_err *err)
 		r = start_loop(err);
 	if (r < 0)
 		return r;
-	watch_dir(tool_state_dir(), "keys");
-	watch_dir(tool_config_dir(), "keys.d");
-	watch_dir(tool_config_dir(), "");
+	(void)watch_dir(tool_state_dir(), "keys");
+	(void)watch_dir(tool_config_dir(), "");
+	watch_rules();
 	r = take_sockets(err);
 	if (r < 0)
 		return r;

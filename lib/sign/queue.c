@@ -6,6 +6,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
+
+#define REST_SECONDS 1
 
 struct list {
 	struct sr_job *first;
@@ -27,6 +30,7 @@ struct sr_queue {
 	pthread_t thread;
 	int fd;
 	void *context;
+	void (*rest)(void *context);
 	struct owner *owners;
 	struct list done;
 	size_t count;
@@ -91,21 +95,43 @@ static struct sr_job *next_job(struct sr_queue *queue)
 	return job;
 }
 
+/* False if there is nothing to do, and has not been for a second. */
+static bool wait_for_work(struct sr_queue *queue, bool rested)
+{
+	struct timespec until = { 0 };
+	int number = 0;
+
+	if (rested) {
+		(void)pthread_cond_wait(&queue->work, &queue->lock);
+		return true;
+	}
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += REST_SECONDS;
+	while (number == 0 && !queue->owners && !queue->ends)
+		number = pthread_cond_timedwait(&queue->work, &queue->lock, &until);
+	return number == 0;
+}
+
 static void *serve(void *arg)
 {
 	struct sr_queue *queue = arg;
+	bool rested = true;
 
 	(void)pthread_mutex_lock(&queue->lock);
 	while (!queue->ends) {
 		struct sr_job *job = next_job(queue);
 
-		if (!job) {
-			(void)pthread_cond_wait(&queue->work, &queue->lock);
+		if (!job && wait_for_work(queue, rested))
 			continue;
-		}
 		(void)pthread_mutex_unlock(&queue->lock);
-		job->run(job, queue->context);
+		if (job)
+			job->run(job, queue->context);
+		else
+			queue->rest(queue->context);
+		rested = !job;
 		(void)pthread_mutex_lock(&queue->lock);
+		if (!job)
+			continue;
 		append(&queue->done, job);
 		(void)eventfd_write(queue->fd, 1);
 	}
@@ -126,17 +152,23 @@ static int start_thread(struct sr_queue *queue)
 	return number;
 }
 
-int sr_queue_new(void *context, struct sr_queue **ret, struct sr_err *err)
+int sr_queue_new(void *context, void (*rest)(void *context), struct sr_queue **ret,
+		 struct sr_err *err)
 {
 	struct sr_queue *queue = calloc(1, sizeof(*queue));
+	pthread_condattr_t clock;
 	int number;
 
 	if (!queue)
 		return sr_fail_memory(err);
 	queue->context = context;
+	queue->rest = rest;
 	queue->done.end = &queue->done.first;
 	(void)pthread_mutex_init(&queue->lock, NULL);
-	(void)pthread_cond_init(&queue->work, NULL);
+	(void)pthread_condattr_init(&clock);
+	(void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&queue->work, &clock);
+	(void)pthread_condattr_destroy(&clock);
 	queue->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	number = queue->fd < 0 ? errno : start_thread(queue);
 	if (number != 0) {

@@ -26,8 +26,15 @@ struct sr_job {
 
 struct sr_queue;
 
-/** sr_queue_new() - start the thread; @context is handed to each job */
-int sr_queue_new(void *context, struct sr_queue **ret, struct sr_err *err);
+/**
+ * sr_queue_new() - start the thread
+ * @context:	handed to each job
+ * @rest:	called in the thread, with @context, when there was nothing to do for a second
+ * @ret:	the queue; release with sr_queue_free()
+ * @err:	says why, on failure
+ */
+int sr_queue_new(void *context, void (*rest)(void *context), struct sr_queue **ret,
+		 struct sr_err *err);
 
 /** sr_queue_free() - let the present job end, drop the others; NULL is fine */
 void sr_queue_free(struct sr_queue *queue);

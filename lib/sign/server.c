@@ -14,6 +14,11 @@ static void report(struct sr_server *server, int r, const struct sr_err *why)
 
 /* ---- the server ---- */
 
+static void rest(void *slots)
+{
+	sr_slots_rest(slots);
+}
+
 static int start(struct sr_server *server, const struct sr_server_options *options,
 		 struct sr_err *err)
 {
@@ -26,7 +31,8 @@ static int start(struct sr_server *server, const struct sr_server_options *optio
 	if (!server->slots)
 		return -ENOMEM;
 	server->changed = true;
-	return sr_queue_new(server->slots, &server->queue, err);
+	sr_keystore_make(options->store);
+	return sr_queue_new(server->slots, rest, &server->queue, err);
 }
 
 int sr_server_new(const struct sr_server_options *options, struct sr_server **ret,

@@ -11,13 +11,15 @@
 
 /*
  * A key that was loaded once: @signer.object is empty while it is not on the TPM, and
- * @saved is there once it had to make room.
+ * @saved is there once it had to make room. @used is when it was used last, @before the time
+ * before that.
  */
 struct slot {
 	struct sr_served *served;
 	struct sr_signer signer;
 	TPMS_CONTEXT *saved;
 	uint64_t used;
+	uint64_t before;
 };
 
 /* @session is for keys without policy; @session_pinned: salted to a storage key on file. */
@@ -74,7 +76,16 @@ static void make_room(struct slot *slot)
 	sr_handle_flush(&slot->signer.object);
 }
 
-/* The one that was not used for longest, but for @keep; NULL if there is none. */
+/*
+ * A key that is used now and then must not cost two that are used all the time their places:
+ * so it is not the last use that counts, but the one before.
+ */
+static bool makes_room_before(const struct slot *a, const struct slot *b)
+{
+	return a->before != b->before ? a->before < b->before : a->used < b->used;
+}
+
+/* Who makes room, but for @keep; NULL if there is none. */
 static struct slot *oldest_loaded(struct sr_slots *slots, const struct slot *keep)
 {
 	struct slot *oldest = NULL;
@@ -83,7 +94,7 @@ static struct slot *oldest_loaded(struct sr_slots *slots, const struct slot *kee
 		struct slot *slot = &slots->slot[i];
 
 		if (slot != keep && is_loaded(slot) &&
-		    (!oldest || slot->used < oldest->used))
+		    (!oldest || makes_room_before(slot, oldest)))
 			oldest = slot;
 	}
 	return oldest;
@@ -120,13 +131,18 @@ static void hang_up(struct sr_slots *slots)
 	sr_tpm_close(take(slots->tpm));
 }
 
+void sr_slots_rest(struct sr_slots *slots)
+{
+	for (size_t i = 0; i < KEPT; i++)
+		if (is_loaded(&slots->slot[i]))
+			make_room(&slots->slot[i]);
+}
+
 void sr_slots_leave(struct sr_slots *slots)
 {
 	if (!slots->tpm)
 		return;
-	for (size_t i = 0; i < KEPT; i++)
-		if (is_loaded(&slots->slot[i]))
-			make_room(&slots->slot[i]);
+	sr_slots_rest(slots);
 	end_sessions(slots);
 	hang_up(slots);
 }
@@ -350,6 +366,7 @@ static int try_sign(struct sr_slots *slots, struct signing *signing, bool doubt,
 		return r;
 	slot = loading.slot = find_slot(slots, signing->served);
 	loading.parent = SR_HANDLE(slots->tpm);
+	slot->before = slot->used;
 	slot->used = ++slots->uses;
 	r = ready_session(&loading, err);
 	if (r == 0)

@@ -22,6 +22,9 @@ struct sr_slots *sr_slots_new(const char *tcti, bool encrypt, struct sr_err *err
 /** sr_slots_free() - release, on the TPM too; NULL is fine */
 void sr_slots_free(struct sr_slots *slots);
 
+/** sr_slots_rest() - leave the slots to others; the session and the connection stay */
+void sr_slots_rest(struct sr_slots *slots);
+
 /** sr_slots_leave() - leave nothing on the TPM, and hang up; it is opened anew when needed */
 void sr_slots_leave(struct sr_slots *slots);
 
