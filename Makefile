@@ -19,6 +19,7 @@ INITRAMFSDIR  ?= $(PREFIX)/share/initramfs-tools
 # Where libcryptsetup looks for token plugins: in the directory it was built for.
 TOKENDIR      ?= $(call pkg_dir,libcryptsetup,libdir,$(LIBDIR))/cryptsetup
 KEYSCRIPTDIR  ?= $(PREFIX)/lib/cryptsetup/scripts
+USERUNITDIR   ?= $(call pkg_dir,systemd,systemduserunitdir,$(PREFIX)/lib/systemd/user)
 SYSUSERSDIR   ?= $(call pkg_dir,systemd,sysusersdir,$(PREFIX)/lib/sysusers.d)
 TMPFILESDIR   ?= $(call pkg_dir,systemd,tmpfilesdir,$(PREFIX)/lib/tmpfiles.d)
 PRESETDIR     ?= $(call pkg_dir,systemd,systemdsystempresetdir,$(PREFIX)/lib/systemd/system-preset)
@@ -63,7 +64,7 @@ SOVERSION = 0
 # of any other goal beside it (`make deps lint`); DEPS= chooses explicitly.
 APT_build    = gcc libc6-dev pkgconf libtss2-dev libssl-dev libkeyutils-dev libinih-dev \
 	       libjson-c-dev libcryptsetup-dev libsystemd-dev zlib1g-dev libqrencode-dev scdoc
-APT_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh-client keyutils strace \
+APT_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh-client openssh-server git keyutils strace \
 	       procps util-linux bsdutils xxd jq gzip gcab cryptsetup-bin systemd
 APT_lint     = clang-format clang-tidy shellcheck mandoc
 APT_fuzz     = clang
@@ -72,7 +73,7 @@ APT_vm       = qemu-system-x86 qemu-utils ovmf mmdebstrap cryptsetup-bin mtools 
 APT_ci       = clang git mmdebstrap
 DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs-devel \
 	       inih-devel json-c-devel cryptsetup-devel systemd-devel zlib-devel qrencode-devel scdoc
-DNF_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh keyutils strace procps-ng \
+DNF_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh openssh-server git-core keyutils strace procps-ng \
 	       util-linux libasan libubsan xxd jq gzip gcab cryptsetup systemd
 DNF_lint     = clang-tools-extra ShellCheck mandoc
 DNF_fuzz     = clang compiler-rt
@@ -80,7 +81,7 @@ DNF_bench    = hyperfine clevis systemd tpm2-openssl jq time
 DNF_ci       = clang git mmdebstrap
 PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c cryptsetup systemd-libs zlib \
 	       qrencode scdoc
-PACMAN_check = bats swtpm tpm2-tools tpm2-openssl openssh keyutils strace procps-ng util-linux tinyxxd \
+PACMAN_check = bats swtpm tpm2-tools tpm2-openssl openssh git keyutils strace procps-ng util-linux tinyxxd \
 	       jq gzip gcab cryptsetup systemd
 PACMAN_lint  = clang shellcheck mandoc
 PACMAN_fuzz  = clang compiler-rt
@@ -211,6 +212,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	$(call cc_flag,-Wno-format-truncation) $(if $(filter 1,$(WERROR)),-Werror)
 DEFINES := -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' \
 	-DLOCALSTATEDIR='"$(LOCALSTATEDIR)"' -DRUNSTATEDIR='"$(RUNSTATEDIR)"' \
+	-DLIBEXECDIR='"$(LIBEXECDIR)"' \
 	$(if $(filter 1,$(HAVE_QRENCODE)),-DHAVE_QRENCODE=1)
 
 CPP_ALL := -Ilib $(DEFINES) $(sort $(foreach m,$(LIB_MODULES) $(TOOL_MODULES),$(call pkg_cflags,$(m))))
@@ -234,11 +236,12 @@ FUZZ := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 MAN := $(if $(shell command -v $(SCDOC)),$(patsubst %.scd,$(BUILD)/%,$(wildcard man/*.scd)))
 # Text files that name paths: units and what belongs to them, and parts of an initramfs.
 UNITS := $(wildcard $(addprefix units/*.,service socket target timer path) units/*.d/*.conf)
-TEXTS := $(UNITS) $(wildcard units/sysusers.conf units/tmpfiles.conf units/preset units/sealring.catalog \
+USER_UNITS := $(wildcard $(addprefix units/user/*.,service socket))
+TEXTS := $(UNITS) $(USER_UNITS) $(wildcard units/sysusers.conf units/tmpfiles.conf units/preset units/sealring.catalog \
 	units/system-sleep udev/*.rules dracut/*/* initramfs-tools/keyscript hooks/*) \
 	$(foreach d,hooks conf-hooks.d scripts/*,$(wildcard initramfs-tools/$(d)/sealring*))
 # By the daemons and units only, so not on anybody's PATH.
-PRIVATE := $(filter tpm-credential tpm-latch,$(PROGRAMS))
+PRIVATE := $(filter tpm-credential tpm-latch tpm-serve,$(PROGRAMS))
 SO := libsealring.so.$(SOVERSION)
 
 ALL := $(addprefix $(BUILD)/bin/,$(PROGRAMS)) $(addprefix $(BUILD)/dist/,$(PROGRAMS)) \
@@ -462,6 +465,7 @@ INSTALL_LIST := $(foreach p,$(filter-out $(PRIVATE),$(PROGRAMS)),$(BUILD)/dist/$
 	$(foreach m,$(MAN),$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)):644) \
 	$(foreach p,$(PLUGIN),$(BUILD)/dist/$(p):$(TOKENDIR)/$(p):755) \
 	$(call place,units/%,$(UNITS),$(UNITDIR)/%,644) \
+	$(call place,units/user/%,$(USER_UNITS),$(USERUNITDIR)/%,644) \
 	$(call place,units/%,units/sysusers.conf,$(SYSUSERSDIR)/sealring.conf,644) \
 	$(call place,units/%,units/tmpfiles.conf,$(TMPFILESDIR)/sealring.conf,644) \
 	$(call place,units/%,units/preset,$(PRESETDIR)/90-sealring.preset,644) \

@@ -8,6 +8,7 @@
 #include <sealring/delivery.h>
 #include <sealring/eventlog.h>
 #include <sealring/ring.h>
+#include <sealring/serve.h>
 #include <sealring/sign.h>
 
 #endif

@@ -76,7 +76,7 @@ END
 
 @test "other paths are honoured" {
     make -s BUILD="$COPY" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/opt/s LIBDIR=/opt/s/lib64 \
-        MANDIR=/m UNITDIR=/u UDEVDIR=/r DRACUTDIR=/d \
+        MANDIR=/m UNITDIR=/u USERUNITDIR=/v UDEVDIR=/r DRACUTDIR=/d \
         TMPFILESDIR=/t PRESETDIR=/p CATALOGDIR=/c SYSUSERSDIR=/y SLEEPDIR=/l TOKENDIR=/k \
         KERNELHOOKDIR=/h IMAGEHOOKDIR=/i install
     [ -f "$BATS_TEST_TMPDIR/root/opt/s/lib64/libsealring.so.0" ]
@@ -84,7 +84,7 @@ END
     [ "$output" = "libdir=/opt/s/lib64" ]
     [ ! -e "$BATS_TEST_TMPDIR/root/usr" ]
     make -s BUILD="$COPY" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/opt/s LIBDIR=/opt/s/lib64 \
-        MANDIR=/m UNITDIR=/u UDEVDIR=/r DRACUTDIR=/d \
+        MANDIR=/m UNITDIR=/u USERUNITDIR=/v UDEVDIR=/r DRACUTDIR=/d \
         TMPFILESDIR=/t PRESETDIR=/p CATALOGDIR=/c SYSUSERSDIR=/y SLEEPDIR=/l TOKENDIR=/k \
         KERNELHOOKDIR=/h IMAGEHOOKDIR=/i uninstall
     run find "$BATS_TEST_TMPDIR/root" -mindepth 1

@@ -7,7 +7,7 @@ load common
 
 programs="tpm-seal tpm-unseal tpm-ring tpm-reseal tpm-luks tpm-sign tpm-doctor"
 # Run by units and scripts: not on PATH, so nothing is completed.
-private="tpm-latch tpm-credential"
+private="tpm-latch tpm-credential tpm-serve"
 
 setup_file() {
     tpm_start
@@ -210,7 +210,7 @@ is_command() {
 @test "every option that a message, a page or the README names exists" {
     for program in $programs $private; do help_options "$program"; done | sort -u >known
     # Those of systemd-ask-password, systemd-creds and systemctl.
-    printf '%s\n' --timeout --id --icon --with-key --now >>known
+    printf '%s\n' --timeout --id --icon --echo --no-tty --with-key --now >>known
     strings_of "$root"/lib/*/*.c "$root"/tools/*.c >texts
     cat "$root/README.md" "$root/NEWS" "$root"/man/*.scd "$root"/units/* >>texts
     grep -oE -- '(^|[^a-z-])--[a-z]+(-[a-z]+)*' texts | grep -oE -- '--.*' | sort -u >named
@@ -307,7 +307,13 @@ is_command() {
 }
 
 @test "every environment variable that the code reads is in the pages" {
-    cat "$root"/tools/*.c | tr '\n\t' '  ' |
+    # Those of tpm-serve alone are in its own page.
+    grep -hoE '(getenv|is_set)\("[A-Z_]+"' "$root"/tools/serve*.c | cut -d'"' -f2 >variables
+    [ "$(wc -l <variables)" -ge 4 ]
+    while read -r name; do
+        grep -qF "*$name*" <(section tpm-serve.8 ENVIRONMENT)
+    done <variables
+    find "$root/tools" -name '*.c' ! -name 'serve*' -exec cat {} + | tr '\n\t' '  ' |
         grep -oE '(getenv|from_env|directory)\( *"[^;]*;' | grep -oE '"[A-Z][A-Z0-9_]+"' | tr -d '"' |
         sort -u | grep -vx -e HOME -e TERM -e TSS2_LOG \
         -e JOURNAL_STREAM -e SYSTEMD_EXEC_PID >variables
@@ -339,6 +345,9 @@ keys_in_page() {
     keys_in_code lib/ring/delivery.c >in-code
     keys_in_page secrets.d.5 >in-page
     same "keys of secrets.d" in-code in-page
+    keys_in_code lib/sign/rules.c >in-code
+    keys_in_page keys.d.5 >in-page
+    same "keys of keys.d" in-code in-page
     sed -n '/^const.*ring_keys/,/^};/p; /ring_keys\[\]/,/^};/p' "$root/lib/ring/ring.c" |
         grep -oE '"[A-Za-z0-9]+", "[A-Za-z0-9]+"' | sed 's/.*, //' | tr -d '"' | sort -u >in-code
     section sealring-formats.5 RING.CONF | sed -nE 's/^([A-Za-z0-9]+)=.*/\1/p' | sort -u >in-page
@@ -531,6 +540,7 @@ complete_bash() {
     [ "$(complete_bash tpm-sign sign '')" = 'web ' ]
     [ "$(complete_bash tpm-sign key)" = 'keygen ' ]
     [ "$(complete_bash tpm-sign cert '')" = 'install self-sign ' ]
+    [ "$(complete_bash tpm-sign serve --l)" = '--listen ' ]
     [ "$(complete_bash tpm-sign keygen --type = rsa2)" = 'rsa2048 ' ]
 }
 

@@ -6,12 +6,12 @@ setup() {
     root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
     U=$BATS_TEST_TMPDIR/units
     mkdir "$U"
-    cp -r "$SEALRING_BUILD"/units/*.* "$U"
+    cp -r "$SEALRING_BUILD"/units/*.* "$SEALRING_BUILD/units/user" "$U"
     rm -f "$U"/*.conf "$U"/*.catalog
     # As installed, but for where the programs are.
     install -D -t "$BATS_TEST_TMPDIR/hooks" "$SEALRING_BUILD/hooks/prepare-firmware"
     sed -i "s|/usr/libexec/sealring/prepare-firmware|$BATS_TEST_TMPDIR/hooks/prepare-firmware|; s|/usr/libexec/sealring/|$SEALRING_BUILD/bin/|; s|/usr/bin/tpm-|$SEALRING_BUILD/bin/tpm-|" \
-        "$U"/*.*
+        "$U"/*.* "$U"/user/*.*
     cd "$U"
 }
 
@@ -72,6 +72,8 @@ exposure() {
 @test "the daemon is exposed to little" {
     [ "$(exposure tpm-credential.service)" -le 25 ]
     echo "# exposure of tpm-credential.service: $(exposure tpm-credential.service), in tenths" >&3
+    [ "$(exposure tpm-sign.service)" -le 25 ]
+    echo "# exposure of tpm-sign.service: $(exposure tpm-sign.service), in tenths" >&3
     sed -i '/^Restrict\|^Protect\|^Private\|^Capability\|^SystemCall/d' tpm-credential.service
     [ "$(exposure tpm-credential.service)" -gt 25 ]
 }
@@ -81,6 +83,19 @@ exposure() {
     echo "# exposure of tpm-reseal-confirm.service: $(exposure tpm-reseal-confirm.service), in tenths" >&3
     # It has to reach the TPM, volumes and this boot's id, and event log.
     ! grep -qE '^(PrivateDevices|DevicePolicy|DeviceAllow|ProtectClock|ProcSubset|ProtectHome)=' tpm-reseal-confirm.service
+}
+
+@test "units of user managers: systemd-analyze verify has nothing to say" {
+    local unit
+    cd user
+    for unit in *.*; do
+        run env SYSTEMD_UNIT_PATH="$U/user:" systemd-analyze verify --user --man=no "$U/user/$unit"
+        output=$(grep -E 'tpm-|sealring|cycle' <<<"$output" || true)
+        echo "$unit: $output"
+        [ "$output" = "" ]
+        [ -e "../$unit" ]
+    done
+    grep -q '^ListenStream=%t/' tpm-sign-agent.socket
 }
 
 @test "services do not wait for ever to start" {

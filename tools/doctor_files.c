@@ -70,15 +70,17 @@ void doctor_rights(struct doctor *doctor)
 	if (state) {
 		check_rights(doctor, state, false);
 		check_below(doctor, state, "rings", true);
+		check_below(doctor, state, "keys", false);
 	}
 	if (doctor->config_dir) {
 		check_rights(doctor, doctor->config_dir, false);
 		check_below(doctor, doctor->config_dir, "sealring.conf", false);
 		check_below(doctor, doctor->config_dir, "sealring.conf.d", false);
 		check_below(doctor, doctor->config_dir, "secrets.d", false);
+		check_below(doctor, doctor->config_dir, "keys.d", false);
 	}
 	if (doctor->runtime_dir && tool_is_system()) {
-		check_rights(doctor, doctor->runtime_dir, true);
+		check_rights(doctor, doctor->runtime_dir, false);
 		check_below(doctor, doctor->runtime_dir, "credential.sock", true);
 	}
 }

@@ -70,6 +70,10 @@ int cmd_csr(int argc, char **argv, struct sr_err *err);
 int cmd_cert_self_sign(int argc, char **argv, struct sr_err *err);
 int cmd_cert_install(int argc, char **argv, struct sr_err *err);
 int cmd_openssl_conf(int argc, char **argv, struct sr_err *err);
+int cmd_serve(int argc, char **argv, struct sr_err *err);
+
+/** sign_serve() - become tpm-serve; returns where that failed, and cmd_serve() says why */
+void sign_serve(int argc, char **argv);
 
 SR_DEFINE_CLEANUP(sr_key_freep, struct sr_key *, sr_key_free)
 #define _cleanup_key_ _cleanup_(sr_key_freep)

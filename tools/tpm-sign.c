@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-sign: private keys that never leave the TPM. */
 #include <openssl/crypto.h>
+#include <string.h>
 
 #include "sign.h"
 
@@ -67,6 +68,7 @@ static const struct command_row commands[] = {
 	{ "algs", "[TYPE]", 0, 1, cmd_algs, "what kinds of keys this TPM has" },
 	{ "openssl-conf", "[FILE]", 0, 1, cmd_openssl_conf,
 	  "configuration for OpenSSL to use the keys" },
+	{ "serve", "[OPTIONS]", 0, 0, cmd_serve, "the ssh-agent: see serve --help" },
 	{ 0 },
 };
 
@@ -88,5 +90,10 @@ int main(int argc, char **argv)
 	 */
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT,
 				  NULL);
+	/* It has options of its own; that it could not be run is said below. */
+	if (argc > 1 && strcmp(argv[1], "serve") == 0) {
+		sign_serve(argc - 2, argv + 2);
+		argc = 2;
+	}
 	return tool_main(&tool, argc, argv);
 }

@@ -5,7 +5,7 @@ function __tpm_sign_keys
     tpm-sign list 2>/dev/null | string replace -r -f '^([^ ]+)  .*' '$1'
 end
 
-set -l commands keygen import list info pubkey sign verify decrypt csr cert passwd delete algs openssl-conf
+set -l commands keygen import list info pubkey sign verify decrypt csr cert passwd delete algs openssl-conf serve
 complete -c tpm-sign -f
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a keygen -d 'make a key in the TPM'
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a import -d 'bring a private key into the TPM'
@@ -21,10 +21,11 @@ complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a passwd -d
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a delete -d 'remove a key'
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a algs -d 'what kinds of keys this TPM has'
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a openssl-conf -d 'configuration for OpenSSL to use the keys'
+complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a serve -d 'the ssh-agent'
 complete -c tpm-sign -n '__fish_seen_subcommand_from cert; and not __fish_seen_subcommand_from self-sign install' -a self-sign -d 'a certificate signed by the key itself'
 complete -c tpm-sign -n '__fish_seen_subcommand_from cert; and not __fish_seen_subcommand_from self-sign install' -a install -d 'keep a certificate beside the key'
 complete -c tpm-sign -n '__fish_seen_subcommand_from algs' -a 'p256 p384 p521 rsa2048 rsa3072 rsa4096'
-complete -c tpm-sign -n "__fish_seen_subcommand_from $commands; and not __fish_seen_subcommand_from algs openssl-conf" -a '(__tpm_sign_keys)' -d key
+complete -c tpm-sign -n "__fish_seen_subcommand_from $commands; and not __fish_seen_subcommand_from algs openssl-conf serve" -a '(__tpm_sign_keys)' -d key
 complete -c tpm-sign -n '__fish_seen_subcommand_from sign verify decrypt import install openssl-conf' -F
 
 complete -c tpm-sign -s j -l json -d 'list, info and algs as JSON'

@@ -38,6 +38,19 @@ int sr_ssh_fingerprint(const TPM2B_PUBLIC *pub, char ret[SR_SSH_FINGERPRINT],
 struct sr_scheme sr_ssh_scheme(const struct sr_key_type *type);
 
 /**
+ * sr_ssh_signature() - a signature as the protocol has it (RFC 5656, RFC 8332)
+ * @type:	of the key
+ * @scheme:	how it was made; RSA: SHA-256 or SHA-512
+ * @der:	as sr_signature_der() gave it
+ * @ret:	its name and the signature; release with sr_buf_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EBADMSG or -ENOMEM.
+ */
+int sr_ssh_signature(const struct sr_key_type *type, const struct sr_scheme *scheme,
+		     const struct sr_buf *der, struct sr_buf *ret, struct sr_err *err);
+
+/**
  * struct sr_sshsig - what a signature of the form "ssh" is about (PROTOCOL.sshsig)
  * @name_space:	"file", "git": what it is for
  * @hash:	TPM2_ALG_SHA256 or TPM2_ALG_SHA512: hash of the message

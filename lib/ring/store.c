@@ -14,7 +14,9 @@
 
 #define WAIT_USUAL 10 /* seconds; [TPM] Wait= */
 #define WAIT_MAX 300
-#define LATCH_USUAL 15 /* [Latch] PCR= */
+#define LATCH_USUAL 15	    /* [Latch] PCR= */
+#define AUTO_LOCK_USUAL 300 /* seconds; [Sign] AutoLock= */
+#define AUTO_LOCK_MAX 86400
 
 static int set_tcti(const char *value, void *arg, struct sr_err *err)
 {
@@ -79,6 +81,24 @@ static int set_event_log(const char *value, void *arg, struct sr_err *err)
 	return sr_conf_string(value, &config->event_log, err);
 }
 
+static int set_auto_lock(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_config *config = arg;
+	uint64_t seconds;
+	int r = sr_number_parse(value, AUTO_LOCK_MAX, &seconds, err);
+
+	if (r == 0)
+		config->auto_lock = (unsigned int)seconds;
+	return r;
+}
+
+static int set_encrypt_sessions(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_config *config = arg;
+
+	return sr_bool_parse(value, &config->encrypt_sessions, err);
+}
+
 static const struct sr_conf_key config_keys[] = {
 	{ "TPM", "TCTI", false, set_tcti },
 	{ "TPM", "Wait", false, set_wait },
@@ -87,6 +107,8 @@ static const struct sr_conf_key config_keys[] = {
 	{ "Latch", "PCR", false, set_latch_pcr },
 	{ "Latch", "Required", false, set_latch_required },
 	{ "Recovery", "Escrow", true, add_escrow },
+	{ "Sign", "AutoLock", false, set_auto_lock },
+	{ "Sign", "EncryptSessions", false, set_encrypt_sessions },
 	{ 0 },
 };
 
@@ -164,6 +186,8 @@ int sr_store_open(const struct sr_store_options *options, struct sr_store **ret,
 	store->config.wait = WAIT_USUAL;
 	store->config.latch_pcr = LATCH_USUAL;
 	store->config.latch_required = true;
+	store->config.auto_lock = AUTO_LOCK_USUAL;
+	store->config.encrypt_sessions = true;
 	if (options->runtime_dir)
 		store->runtime_dir = strdup(options->runtime_dir);
 	if (!store->config_dir || !store->state_dir ||

@@ -33,6 +33,8 @@ struct sr_store_options {
  * @escrow_count:	how many
  * @latch_pcr:	[Latch] PCR=, 8 to 15: what is extended when the initramfs is left; 15
  * @latch_required:	[Latch] Required=: without it there is no way on; true
+ * @auto_lock:	[Sign] AutoLock=, seconds until a PIN that is not used is forgotten; 300
+ * @encrypt_sessions:	[Sign] EncryptSessions=: all that goes to the TPM; true
  */
 struct sr_config {
 	char *tcti;
@@ -43,6 +45,8 @@ struct sr_config {
 	size_t escrow_count;
 	unsigned int latch_pcr;
 	bool latch_required;
+	unsigned int auto_lock;
+	bool encrypt_sessions;
 };
 
 /**

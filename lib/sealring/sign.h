@@ -342,7 +342,7 @@ int sr_key_self_sign(const struct sr_key *key, struct sr_tpm *tpm,
  * sr_key_install() - keep a certificate, and the chain behind it, beside its key
  * @store:	where
  * @key:	a loaded key of it
- * @pem:	the key's certificate first
+ * @pem:	the key's certificate first; or one of OpenSSH, in its one line
  * @size:	bytes in @pem
  * @err:	says why, on failure
  *

@@ -6,6 +6,7 @@
 #include <openssl/x509.h>
 #include <string.h>
 
+#include "codec/sshcert.h"
 #include "key.h"
 
 SR_DEFINE_CLEANUP(x509_freep, X509 *, X509_free)
@@ -32,6 +33,26 @@ static int check_certificate(const struct sr_key *key, const char *pem, size_t s
 	return 0;
 }
 
+/* One line that begins with the kind of key; PEM does not. */
+static bool is_ssh(const struct sr_buf *content)
+{
+	return content->size > 4 && (memcmp(content->data, "ssh-", 4) == 0 ||
+				     memcmp(content->data, "ecds", 4) == 0);
+}
+
+static int check_content(const struct sr_key *key, const struct sr_buf *content,
+			 struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf unused = { 0 };
+
+	if (content->size > SR_CERTIFICATES_MAX)
+		return sr_fail(err, -EBADMSG, "certificates have at most %d bytes",
+			       SR_CERTIFICATES_MAX);
+	if (is_ssh(content))
+		return sr_sshcert_read(content, &key->file->pub, &unused, err);
+	return check_certificate(key, (const char *)content->data, content->size, err);
+}
+
 int sr_key_install(struct sr_store *store, const struct sr_key *key, const char *pem,
 		   size_t size, struct sr_err *err)
 {
@@ -42,13 +63,10 @@ int sr_key_install(struct sr_store *store, const struct sr_key *key, const char 
 
 	if (r < 0)
 		return r;
-	r = size > SR_CERTIFICATES_MAX
-		? sr_fail(err, -EBADMSG, "certificates have at most %d bytes",
-			  SR_CERTIFICATES_MAX)
-		: check_certificate(key, pem, size, err);
+	r = check_content(key, &content, err);
 	if (r == 0)
 		r = sr_keystore_lock(store, &dir, err);
-	sr_keystore_file(key->name, ".crt", file);
+	sr_keystore_file(key->name, is_ssh(&content) ? SR_SSHCERT_SUFFIX : ".crt", file);
 	if (r == 0)
 		r = sr_replace_file(dir, file, &content, 0644, NULL, err);
 	return r < 0 ? sr_fail_key(key, r, err) : 0;

@@ -241,7 +241,7 @@ int sr_key_write(const struct sr_key *key, int dir, struct sr_err *err)
 	if (strchr(key->name, '/'))
 		return sr_replace_file(AT_FDCWD, key->name, &content, 0600, &check, err);
 	sr_keystore_file(key->name, ".pem", file);
-	return sr_replace_file(dir, file, &content, 0600, &check, err);
+	return sr_replace_file(dir, file, &content, sr_keystore_mode(dir), &check, err);
 }
 
 static int public_pem(const struct sr_key *key, char **ret, struct sr_err *err)

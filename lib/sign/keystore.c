@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "ground/parse.h"
 #include "ground/strv.h"
@@ -13,7 +14,7 @@
  * A key is there when NAME.pem is: it says all. It comes first and goes last, so that a
  * killed program leaves a whole key, which at worst lacks what can be made from it.
  */
-static const char *const beside[] = { ".crt", ".pub" };
+static const char *const beside[] = { ".crt", SR_SSHCERT_SUFFIX, ".pub" };
 
 static char *path_of(const struct sr_store *store)
 {
@@ -27,6 +28,14 @@ int sr_keystore_dir(const struct sr_store *store, struct sr_err *err)
 	_cleanup_free_ char *path = path_of(store);
 
 	return path ? sr_open_dir(AT_FDCWD, path, err) : sr_fail_memory(err);
+}
+
+void sr_keystore_make(const struct sr_store *store)
+{
+	_cleanup_free_ char *path = path_of(store);
+
+	if (path)
+		(void)sr_create_dir(path, 0700, NULL);
 }
 
 int sr_keystore_lock(const struct sr_store *store, int *ret, struct sr_err *err)
@@ -47,6 +56,13 @@ int sr_keystore_lock(const struct sr_store *store, int *ret, struct sr_err *err)
 	return 0;
 }
 
+mode_t sr_keystore_mode(int dir)
+{
+	struct stat st;
+
+	return fstat(dir, &st) == 0 ? 0600 | (st.st_mode & S_IRGRP) : 0600;
+}
+
 void sr_keystore_file(const char *name, const char *suffix, char ret[SR_KEY_FILE])
 {
 	(void)snprintf(ret, SR_KEY_FILE, "%.*s%s", SR_NAME_MAX, name, suffix);
@@ -65,7 +81,8 @@ static int remove_file(int dir, const char *name, const char *suffix, struct sr_
 /* Also what a killed writer left half-way. */
 static int remove_beside(int dir, const char *name, struct sr_err *err)
 {
-	static const char *const half[] = { ".pem.new", ".crt.new", ".pub.new" };
+	static const char *const half[] = { ".pem.new", ".crt.new",
+					    SR_SSHCERT_SUFFIX ".new", ".pub.new" };
 	char hidden[SR_NAME_MAX + 2];
 	int r = 0;
 

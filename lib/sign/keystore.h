@@ -7,11 +7,15 @@
 #include "ring/store.h"
 #include "sealring.h"
 
-#define SR_KEY_FILE (SR_NAME_MAX + 5) /* "NAME.pem" and its NUL */
-#define SR_CERTIFICATES_MAX 65536     /* bytes in a file of certificates, at most */
+#define SR_SSHCERT_SUFFIX "-cert.pub" /* where OpenSSH looks for a certificate */
+#define SR_KEY_FILE (SR_NAME_MAX + sizeof(SR_SSHCERT_SUFFIX)) /* the longest name */
+#define SR_CERTIFICATES_MAX 65536 /* bytes in a file of certificates, at most */
 
 /** sr_keystore_dir() - open keys/, or -ENOENT */
 int sr_keystore_dir(const struct sr_store *store, struct sr_err *err);
+
+/** sr_keystore_make() - make keys/, if that can be done, for others to watch */
+void sr_keystore_make(const struct sr_store *store);
 
 /**
  * sr_keystore_lock() - become the only writer
@@ -23,6 +27,9 @@ int sr_keystore_lock(const struct sr_store *store, int *ret, struct sr_err *err)
 
 /** sr_keystore_file() - "NAME.pem" and the like */
 void sr_keystore_file(const char *name, const char *suffix, char ret[SR_KEY_FILE]);
+
+/** sr_keystore_mode() - permissions of a key: those who may list the keys may read it */
+mode_t sr_keystore_mode(int dir);
 
 /**
  * sr_keystore_begin() - make room for a new key

@@ -40,18 +40,17 @@ static bool needs_session(const struct opening *opening)
 	       sr_key_needs_pin(opening->key);
 }
 
-static int find_parent(const struct opening *opening, struct sr_handle *ret,
-		       struct sr_err *err)
+int sr_key_parent(const struct sr_key *key, struct sr_tpm *tpm, struct sr_handle *ret,
+		  struct sr_err *err)
 {
-	const struct sr_key *key = opening->key;
 	TPM2_HANDLE parent = key->file->parent;
 	TPM2B_PUBLIC unused;
 
 	if (parent >> TPM2_HR_SHIFT != TPM2_HT_PERSISTENT)
-		return sr_srk_create(opening->tpm, key->file->rsa_parent, parent, &unused,
-				     ret, err);
-	return key->pinned ? sr_srk_pin(opening->tpm, parent, &key->parent, ret, err)
-			   : sr_persistent(opening->tpm, parent, ret, err);
+		return sr_srk_create(tpm, key->file->rsa_parent, parent, &unused, ret,
+				     err);
+	return key->pinned ? sr_srk_pin(tpm, parent, &key->parent, ret, err)
+			   : sr_persistent(tpm, parent, ret, err);
 }
 
 static int ask_pin(const struct opening *opening, struct sr_secret *ret,
@@ -152,7 +151,7 @@ int sr_signer_open(const struct sr_key *key, struct sr_tpm *tpm, const struct sr
 {
 	_cleanup_handle_ struct sr_handle parent = SR_HANDLE(tpm);
 	struct opening opening = { key, tpm, ask, way };
-	int r = find_parent(&opening, &parent, err);
+	int r = sr_key_parent(key, tpm, &parent, err);
 
 	if (r == 0)
 		r = converse(&opening, &parent, ret, err);
@@ -216,11 +215,10 @@ static const struct sr_handle *session_of(const struct sr_signer *signer)
 	return signer->session.tr == ESYS_TR_NONE ? NULL : &signer->session;
 }
 
-int sr_signer_sign(struct sr_signer *signer, const struct sr_scheme *scheme,
-		   const struct sr_digest *digest, bool last, struct sr_buf *ret,
-		   struct sr_err *err)
+int sr_signer_try(struct sr_signer *signer, const struct sr_scheme *scheme,
+		  const struct sr_digest *digest, bool last, struct sr_buf *ret,
+		  struct sr_err *err)
 {
-	_cleanup_buf_ struct sr_buf der = { 0 };
 	time_t end = time(NULL) + PCR_CHANGED_SECONDS;
 	const struct sr_key_type *type = signer->key->type;
 	unsigned int tries = 0;
@@ -237,14 +235,31 @@ int sr_signer_sign(struct sr_signer *signer, const struct sr_scheme *scheme,
 	if (rc != TSS2_RC_SUCCESS)
 		return fail_use(signer, rc, "TPM2_Sign", err);
 	used(signer, last);
-	r = sr_signature_der(&raw, type, &der, err);
-	if (r == 0)
-		r = sr_signature_verify(signer->pub, scheme, digest->data, digest->size,
-					&der, err);
+	return sr_signature_der(&raw, type, ret, err);
+}
+
+int sr_signature_check(EVP_PKEY *pub, const struct sr_scheme *scheme,
+		       const struct sr_digest *digest, const struct sr_buf *der,
+		       struct sr_err *err)
+{
+	int r = sr_signature_verify(pub, scheme, digest->data, digest->size, der, err);
+
 	if (r == 0 || r == -EBADMSG)
 		return sr_fail(err, -EIO,
 			       "the TPM gave a signature that does not verify: it is not "
 			       "given out");
+	return r < 0 ? r : 0;
+}
+
+int sr_signer_sign(struct sr_signer *signer, const struct sr_scheme *scheme,
+		   const struct sr_digest *digest, bool last, struct sr_buf *ret,
+		   struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf der = { 0 };
+	int r = sr_signer_try(signer, scheme, digest, last, &der, err);
+
+	if (r == 0)
+		r = sr_signature_check(signer->pub, scheme, digest, &der, err);
 	if (r < 0)
 		return r;
 	*ret = der;

@@ -55,6 +55,10 @@ enum sr_signer_way {
 int sr_signer_open(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
 		   enum sr_signer_way way, struct sr_signer *ret, struct sr_err *err);
 
+/** sr_key_parent() - the storage key that a key was made under, as its file names it */
+int sr_key_parent(const struct sr_key *key, struct sr_tpm *tpm, struct sr_handle *ret,
+		  struct sr_err *err);
+
 /**
  * sr_signer_sign() - sign a digest, and check that
  * @signer:	an open one
@@ -69,6 +73,16 @@ int sr_signer_open(const struct sr_key *key, struct sr_tpm *tpm, const struct sr
 int sr_signer_sign(struct sr_signer *signer, const struct sr_scheme *scheme,
 		   const struct sr_digest *digest, bool last, struct sr_buf *ret,
 		   struct sr_err *err);
+
+/** sr_signer_try() - the same without the check: that is sr_signature_check()'s */
+int sr_signer_try(struct sr_signer *signer, const struct sr_scheme *scheme,
+		  const struct sr_digest *digest, bool last, struct sr_buf *ret,
+		  struct sr_err *err);
+
+/** sr_signature_check() - 0 if a signature verifies, else -EIO: it is not given out */
+int sr_signature_check(EVP_PKEY *pub, const struct sr_scheme *scheme,
+		       const struct sr_digest *digest, const struct sr_buf *der,
+		       struct sr_err *err);
 
 /** sr_signer_decrypt() - decrypt and end the session; @oaep 0 for PKCS#1 v1.5 */
 int sr_signer_decrypt(struct sr_signer *signer, TPMI_ALG_HASH oaep,

@@ -96,7 +96,7 @@ int sr_object_create(const struct sr_handle *session, const struct sr_handle *pa
 }
 
 /* All that TPM2_Load is given is from the file, so that is what a refusal is about. */
-static int fail_load(TSS2_RC rc, struct sr_err *err)
+int sr_fail_load(TSS2_RC rc, struct sr_err *err)
 {
 	TPM2_RC code = sr_tss_code(rc);
 	int r = sr_fail_parent(rc, "TPM2_Load", err);
@@ -112,14 +112,19 @@ static int fail_load(TSS2_RC rc, struct sr_err *err)
 	return -EBADMSG;
 }
 
+TSS2_RC sr_object_try_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
+			   struct sr_handle *ret)
+{
+	return Esys_Load(parent->tpm->esys, parent->tr, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+			 ESYS_TR_NONE, &key->priv, &key->pub, &ret->tr);
+}
+
 int sr_object_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
 		   struct sr_handle *ret, struct sr_err *err)
 {
-	TSS2_RC rc = SR_TSS(Esys_Load(parent->tpm->esys, parent->tr, ESYS_TR_PASSWORD,
-				      ESYS_TR_NONE, ESYS_TR_NONE, &key->priv, &key->pub,
-				      &ret->tr));
+	TSS2_RC rc = SR_TSS(sr_object_try_load(parent, key, ret));
 
-	return rc == TSS2_RC_SUCCESS ? 0 : fail_load(rc, err);
+	return rc == TSS2_RC_SUCCESS ? 0 : sr_fail_load(rc, err);
 }
 
 int sr_object_loads(const struct sr_handle *parent, const struct sr_tpmkey *key,

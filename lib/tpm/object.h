@@ -66,6 +66,13 @@ int sr_object_unseal(struct sr_unseal *unseal, const struct sr_tpmkey *key,
 int sr_object_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
 		   struct sr_handle *ret, struct sr_err *err);
 
+/** sr_object_try_load() - the same, at once or not at all; returns what the TPM did */
+TSS2_RC sr_object_try_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
+			   struct sr_handle *ret);
+
+/** sr_fail_load() - describe a failure of it */
+int sr_fail_load(TSS2_RC rc, struct sr_err *err);
+
 /** sr_object_use_pin() - what authorizes a loaded object from now on */
 int sr_object_use_pin(const struct sr_handle *object, const struct sr_secret *pin,
 		      struct sr_err *err);

@@ -18,6 +18,7 @@
  *					of this code (hex), the first TIMES times
  *   proxy SOCKET answer CODE RC TIMES	the TPM answers the first TIMES commands of this
  *					code with RC (hex) instead of doing them
+ *   proxy SOCKET share		several programs, each with a proxy, use one TPM in turns
  *
  * A program that opens the TCTI twice begins anew.
  */
@@ -97,8 +98,24 @@ static void refuse(uint32_t rc)
 	write_all(STDOUT_FILENO, answer, sizeof(answer));
 }
 
+/* A software TPM serves one connection; so each command has its own. */
+static void share(const char *path)
+{
+	uint8_t message[MESSAGE_MAX];
+	size_t size;
+
+	while (read_message(STDIN_FILENO, message, &size)) {
+		_cleanup_close_ int tpm = connect_to(path);
+
+		write_all(tpm, message, size);
+		assert(read_message(tpm, message, &size));
+		write_all(STDOUT_FILENO, message, size);
+	}
+}
+
 int main(int argc, char **argv)
 {
+	bool shares = argc == 3 && strcmp(argv[2], "share") == 0;
 	bool extends = argc == 5 && strcmp(argv[2], "extend") == 0;
 	bool answers = argc == 6 && strcmp(argv[2], "answer") == 0;
 	uint8_t message[MESSAGE_MAX];
@@ -106,6 +123,10 @@ int main(int argc, char **argv)
 	size_t size;
 	int tpm;
 
+	if (shares) {
+		share(argv[1]);
+		return 0;
+	}
 	assert(extends || answers);
 	code = strtoul(argv[3], NULL, 16);
 	times = strtoul(argv[argc - 1], NULL, 10);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Certificates of OpenSSH (PROTOCOL.certkeys): whether one is of a key. */
+#include "sshcert.h"
+
+#include <string.h>
+
+#include "ground/base64.h"
+#include "ssh.h"
+#include "wire.h"
+
+#define BLANKS " \t\r\n"
+
+static const char suffix[] = "-cert-v01@openssh.com";
+
+static int fail_file(struct sr_err *err)
+{
+	return sr_fail(err, -EBADMSG, "not a certificate of OpenSSH, or a damaged one");
+}
+
+/* The second word of the only line. */
+static int unarmour(const struct sr_buf *file, struct sr_buf *ret, struct sr_err *err)
+{
+	_cleanup_free_ char *line = NULL;
+	char *save = NULL, *text;
+	int r;
+
+	if (file->size > SR_SSHCERT_MAX || memchr(file->data, 0, file->size))
+		return fail_file(err);
+	line = strndup((const char *)file->data, file->size);
+	if (!line)
+		return sr_fail_memory(err);
+	text = strtok_r(line, BLANKS, &save) ? strtok_r(NULL, BLANKS, &save) : NULL;
+	if (!text)
+		return fail_file(err);
+	r = sr_base64_parse(text, SR_SSHCERT_MAX, ret, err);
+	return r == -EINVAL ? fail_file(err) : r;
+}
+
+/* What follows the key: who signed it, for whom, how long. */
+static bool read_rest(struct sr_reader *from)
+{
+	(void)sr_get(from, 8);	   /* serial */
+	(void)sr_get_number(from); /* type */
+	(void)sr_get_string(from); /* key id */
+	(void)sr_get_string(from); /* principals */
+	(void)sr_get(from, 8 + 8); /* valid after, before */
+	(void)sr_get_string(from); /* critical options */
+	(void)sr_get_string(from); /* extensions */
+	(void)sr_get_string(from); /* reserved */
+	(void)sr_get_string(from); /* who signed */
+	(void)sr_get_string(from); /* signature */
+	return sr_get_end(from);
+}
+
+/* The key stands there as in its own form, behind its kind. */
+static int check(const struct sr_buf *blob, const TPM2B_PUBLIC *pub, struct sr_err *err)
+{
+	struct sr_reader from = { .data = blob->data, .left = blob->size }, key, kind,
+			 name;
+	_cleanup_buf_ struct sr_buf plain = { 0 };
+	int r = sr_ssh_public(pub, &plain, err);
+	const uint8_t *found;
+	size_t length;
+
+	if (r < 0)
+		return r;
+	key = (struct sr_reader){ .data = plain.data, .left = plain.size };
+	name = sr_get_string(&key);
+	kind = sr_get_string(&from);
+	(void)sr_get_string(&from); /* nonce */
+	length = kind.left - strlen(suffix);
+	if (kind.bad || kind.left < strlen(suffix) ||
+	    memcmp(kind.data + length, suffix, strlen(suffix)) != 0)
+		return fail_file(err);
+	kind.left = length;
+	found = sr_get(&from, key.left);
+	if (!sr_wire_is(&kind, name.data, name.left) || !found ||
+	    memcmp(found, key.data, key.left) != 0)
+		return sr_fail(err, -EBADMSG, "a certificate of another key");
+	return read_rest(&from) ? 0 : fail_file(err);
+}
+
+int sr_sshcert_read(const struct sr_buf *file, const TPM2B_PUBLIC *pub,
+		    struct sr_buf *ret, struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf blob = { 0 };
+	int r = unarmour(file, &blob, err);
+
+	if (r == 0)
+		r = check(&blob, pub, err);
+	if (r < 0)
+		return r;
+	*ret = blob;
+	blob = (struct sr_buf){ 0 };
+	return 0;
+}

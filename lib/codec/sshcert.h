@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Certificates of OpenSSH (PROTOCOL.certkeys): whether one is of a key. */
+#ifndef SR_SSHCERT_H
+#define SR_SSHCERT_H
+
+#include "pubkey.h"
+
+#define SR_SSHCERT_MAX 65536 /* bytes in such a file, at most */
+
+/**
+ * sr_sshcert_read() - read a NAME-cert.pub, as ssh-keygen -s writes it
+ * @file:	one line: kind, base64, comment
+ * @pub:	the key that it has to be of
+ * @ret:	the certificate in binary; release with sr_buf_done()
+ * @err:	says why, on failure
+ *
+ * Whether it is valid is for those to find out whom it is shown to.
+ *
+ * Returns 0, -EBADMSG (not a certificate, or of another key) or -ENOMEM.
+ */
+int sr_sshcert_read(const struct sr_buf *file, const TPM2B_PUBLIC *pub,
+		    struct sr_buf *ret, struct sr_err *err);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* All keys that are served, and who may use them: as they are in their directories. */
+#include "catalog.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "ground/parse.h"
+
+enum { STAMP_KEY, STAMP_CERTIFICATE, STAMP_RULES };
+
+static void entry_done(struct sr_entry *entry)
+{
+	free(entry->name);
+	sr_served_drop(entry->served);
+	sr_rules_done(&entry->rules);
+}
+
+void sr_catalog_done(struct sr_catalog *catalog)
+{
+	for (size_t i = 0; i < catalog->count; i++)
+		entry_done(&catalog->entry[i]);
+	free(catalog->entry);
+	free(catalog->blob);
+	*catalog = (struct sr_catalog){ 0 };
+}
+
+/* ---- reading ---- */
+
+/* What a directory is read with. */
+struct reading {
+	const struct sr_store *store;
+	const struct sr_reporter *reporter;
+	int keys;
+	int rules;
+};
+
+static void report(const struct reading *reading, int r, const struct sr_err *why)
+{
+	if (r != -ENOENT && reading->reporter->report)
+		reading->reporter->report(reading->reporter->arg, r, why);
+}
+
+static void stamp_file(int dir, const char *name, const char *suffix,
+		       struct sr_stamp *ret)
+{
+	char file[SR_KEY_FILE];
+	struct stat st;
+
+	sr_keystore_file(name, suffix, file);
+	*ret = (struct sr_stamp){ 0 };
+	if (dir >= 0 && fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		*ret = (struct sr_stamp){ st.st_ino, st.st_size, st.st_ctim };
+}
+
+static bool is_same(const struct sr_stamp *a, const struct sr_stamp *b)
+{
+	return a->inode == b->inode && a->size == b->size &&
+	       a->changed.tv_sec == b->changed.tv_sec &&
+	       a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+static void stamp(const struct reading *reading, const char *name, struct sr_stamp ret[3])
+{
+	stamp_file(reading->keys, name, ".pem", &ret[STAMP_KEY]);
+	stamp_file(reading->keys, name, SR_SSHCERT_SUFFIX, &ret[STAMP_CERTIFICATE]);
+	stamp_file(reading->rules, name, ".conf", &ret[STAMP_RULES]);
+}
+
+/* A key whose file is refused is not served; one without its certificate is. */
+static void read_key(const struct reading *reading, struct sr_entry *entry)
+{
+	struct sr_err why = { 0 };
+	int r = sr_served_load(reading->keys, entry->name, &entry->served, &why);
+
+	if (r == 0)
+		r = sr_served_certify(reading->keys, entry->served, &why);
+	if (r < 0)
+		report(reading, r, &why);
+}
+
+/* Rules that are refused let nobody in but root. */
+static void read_rules(const struct reading *reading, struct sr_entry *entry)
+{
+	struct sr_err why = { 0 };
+	int r = sr_rules_read(reading->store, entry->name, &entry->rules, &why);
+
+	if (r < 0)
+		report(reading, r, &why);
+}
+
+/* Takes over from @old what is as it was. */
+static int read_entry(const struct reading *reading, const char *name,
+		      struct sr_entry *old, struct sr_entry *ret, struct sr_err *err)
+{
+	bool same_key, same_rules;
+
+	ret->name = strdup(name);
+	if (!ret->name)
+		return sr_fail_memory(err);
+	stamp(reading, name, ret->stamp);
+	same_key =
+	    old && is_same(&old->stamp[STAMP_KEY], &ret->stamp[STAMP_KEY]) &&
+	    is_same(&old->stamp[STAMP_CERTIFICATE], &ret->stamp[STAMP_CERTIFICATE]);
+	same_rules = old && is_same(&old->stamp[STAMP_RULES], &ret->stamp[STAMP_RULES]);
+	if (same_key && old->served)
+		ret->served = sr_served_hold(old->served);
+	else if (!same_key)
+		read_key(reading, ret);
+	if (same_rules) {
+		ret->rules = old->rules;
+		old->rules = (struct sr_rules){ 0 };
+	} else {
+		read_rules(reading, ret);
+	}
+	return 0;
+}
+
+/* ---- finding ---- */
+
+static int compare(const void *data, size_t size, const struct sr_buf *b)
+{
+	if (size != b->size)
+		return size < b->size ? -1 : 1;
+	return memcmp(data, b->data, size);
+}
+
+static int compare_blobs(const void *a, const void *b)
+{
+	const struct sr_blob *left = a, *right = b;
+
+	return compare(left->blob->data, left->blob->size, right->blob);
+}
+
+static void add_blob(struct sr_catalog *catalog, const struct sr_entry *entry,
+		     const struct sr_buf *blob)
+{
+	if (blob->size > 0)
+		catalog->blob[catalog->blobs++] = (struct sr_blob){ blob, entry };
+}
+
+static int make_index(struct sr_catalog *catalog, struct sr_err *err)
+{
+	catalog->blob = calloc(2 * catalog->count + 1, sizeof(*catalog->blob));
+	if (!catalog->blob)
+		return sr_fail_memory(err);
+	for (size_t i = 0; i < catalog->count; i++) {
+		const struct sr_entry *entry = &catalog->entry[i];
+
+		if (!entry->served)
+			continue;
+		add_blob(catalog, entry, &entry->served->blob);
+		add_blob(catalog, entry, &entry->served->certificate);
+	}
+	if (catalog->blobs > 0)
+		qsort(catalog->blob, catalog->blobs, sizeof(*catalog->blob),
+		      compare_blobs);
+	return 0;
+}
+
+bool sr_catalog_may_sign(const struct sr_entry *entry, const struct sr_peer *peer)
+{
+	return entry->served && entry->served->signs && !entry->rules.hidden &&
+	       sr_rules_allow(&entry->rules, peer);
+}
+
+const struct sr_entry *sr_catalog_find(const struct sr_catalog *catalog,
+				       const struct sr_reader *blob,
+				       const struct sr_peer *peer)
+{
+	size_t low = 0, high = catalog->blobs;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare(blob->data, blob->left, catalog->blob[middle].blob) > 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	/* The same key may be there under several names, with different rules. */
+	for (; low < catalog->blobs &&
+	       compare(blob->data, blob->left, catalog->blob[low].blob) == 0;
+	     low++)
+		if (sr_catalog_may_sign(catalog->blob[low].entry, peer))
+			return catalog->blob[low].entry;
+	return NULL;
+}
+
+/* ---- all of it ---- */
+
+static struct sr_entry *find_name(struct sr_catalog *catalog, const char *name,
+				  size_t *from)
+{
+	int order = -1;
+
+	for (; *from < catalog->count; ++*from) {
+		order = strcmp(catalog->entry[*from].name, name);
+		if (order >= 0)
+			break;
+	}
+	return *from < catalog->count && order == 0 ? &catalog->entry[*from] : NULL;
+}
+
+static int read_all(const struct reading *reading, struct sr_catalog *old,
+		    struct sr_catalog *ret, struct sr_err *err)
+{
+	_cleanup_names_ struct sr_names names = { 0 };
+	int r = reading->keys < 0 ? 0 : sr_list_dir(reading->keys, ".pem", &names, err);
+	size_t from = 0;
+
+	if (r < 0)
+		return r;
+	sr_names_keep(&names);
+	ret->entry = calloc(names.count + 1, sizeof(*ret->entry));
+	if (!ret->entry)
+		return sr_fail_memory(err);
+	for (; r == 0 && ret->count < names.count; ret->count++) {
+		const char *name = names.name[ret->count];
+
+		r = read_entry(reading, name, find_name(old, name, &from),
+			       &ret->entry[ret->count], err);
+	}
+	return r < 0 ? r : make_index(ret, err);
+}
+
+int sr_catalog_read(struct sr_catalog *catalog, const struct sr_store *store,
+		    const struct sr_reporter *reporter, struct sr_err *err)
+{
+	_cleanup_(sr_catalog_done) struct sr_catalog fresh = { 0 };
+	_cleanup_close_ int keys = sr_keystore_dir(store, err);
+	_cleanup_close_ int rules = sr_rules_dir(store);
+	struct reading reading = { store, reporter, keys, rules };
+	int r;
+
+	if (keys < 0 && keys != -ENOENT)
+		return keys;
+	r = read_all(&reading, catalog, &fresh, err);
+	if (r < 0)
+		return r;
+	sr_catalog_done(catalog);
+	*catalog = fresh;
+	fresh = (struct sr_catalog){ 0 };
+	return 0;
+}

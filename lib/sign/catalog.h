@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* All keys that are served, and who may use them: as they are in their directories. */
+#ifndef SR_CATALOG_H
+#define SR_CATALOG_H
+
+#include "codec/wire.h"
+#include "rules.h"
+#include "served.h"
+
+/** struct sr_stamp - what tells a file from what it was before; all zero for no file */
+struct sr_stamp {
+	ino_t inode;
+	off_t size;
+	struct timespec changed;
+};
+
+/**
+ * struct sr_entry - one key
+ * @name:	its name
+ * @served:	the key; NULL while its file is refused
+ * @rules:	who may use it
+ * @stamp:	of its file, its certificate, its rules
+ */
+struct sr_entry {
+	char *name;
+	struct sr_served *served;
+	struct sr_rules rules;
+	struct sr_stamp stamp[3];
+};
+
+/**
+ * struct sr_catalog - all of them, by name
+ * @entry:	the keys
+ * @count:	how many
+ * @blob:	the same by what OpenSSH calls them, certificates too
+ * @blobs:	how many
+ */
+struct sr_catalog {
+	struct sr_entry *entry;
+	size_t count;
+	struct sr_blob {
+		const struct sr_buf *blob;
+		const struct sr_entry *entry;
+	} * blob;
+	size_t blobs;
+};
+
+/** struct sr_reporter - where failures go that have no caller */
+struct sr_reporter {
+	void (*report)(void *arg, int r, const struct sr_err *why);
+	void *arg;
+};
+
+/**
+ * sr_catalog_read() - read what is not as it was
+ * @catalog:	gets what is there now
+ * @store:	where
+ * @reporter:	is told of files that are refused, once
+ * @err:	says why, on failure: the catalog is as before
+ */
+int sr_catalog_read(struct sr_catalog *catalog, const struct sr_store *store,
+		    const struct sr_reporter *reporter, struct sr_err *err);
+
+void sr_catalog_done(struct sr_catalog *catalog);
+
+/** sr_catalog_may_sign() - whether the agent may sign with it for somebody */
+bool sr_catalog_may_sign(const struct sr_entry *entry, const struct sr_peer *peer);
+
+/** sr_catalog_find() - the key that somebody may sign with under this blob; or NULL */
+const struct sr_entry *sr_catalog_find(const struct sr_catalog *catalog,
+				       const struct sr_reader *blob,
+				       const struct sr_peer *peer);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* PINs that are remembered for a while: each for one key, and for whoever gave it. */
+#include "pins.h"
+
+#include <time.h>
+
+static time_t now(void)
+{
+	struct timespec time = { 0 };
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &time);
+	return time.tv_sec;
+}
+
+static void forget(struct sr_pin *pin)
+{
+	sr_secret_done(&pin->value);
+	sr_served_drop(take(pin->served));
+}
+
+static void forget_old(struct sr_pins *pins)
+{
+	time_t time = now();
+
+	for (size_t i = 0; i < SR_PINS_MAX; i++)
+		if (pins->pin[i].served && pins->pin[i].until <= time)
+			forget(&pins->pin[i]);
+}
+
+const struct sr_secret *sr_pins_find(struct sr_pins *pins, const struct sr_served *served,
+				     uid_t uid)
+{
+	forget_old(pins);
+	for (size_t i = 0; i < SR_PINS_MAX; i++) {
+		struct sr_pin *pin = &pins->pin[i];
+
+		if (pin->served != served || pin->uid != uid)
+			continue;
+		pin->until = now() + pins->seconds;
+		return &pin->value;
+	}
+	return NULL;
+}
+
+/* Without a place left, the one whose time is over first makes room. */
+static struct sr_pin *find_place(struct sr_pins *pins)
+{
+	struct sr_pin *place = &pins->pin[0];
+
+	for (size_t i = 0; i < SR_PINS_MAX; i++) {
+		if (!pins->pin[i].served)
+			return &pins->pin[i];
+		if (pins->pin[i].until < place->until)
+			place = &pins->pin[i];
+	}
+	forget(place);
+	return place;
+}
+
+void sr_pins_keep(struct sr_pins *pins, struct sr_served *served, uid_t uid,
+		  struct sr_secret *pin)
+{
+	struct sr_pin *place;
+
+	if (pins->seconds == 0 || sr_pins_find(pins, served, uid)) {
+		sr_secret_done(pin);
+		return;
+	}
+	place = find_place(pins);
+	place->served = sr_served_hold(served);
+	place->uid = uid;
+	place->until = now() + pins->seconds;
+	sr_secret_take(pin, &place->value);
+}
+
+void sr_pins_forget(struct sr_pins *pins, const struct sr_served *served, uid_t uid)
+{
+	for (size_t i = 0; i < SR_PINS_MAX; i++) {
+		struct sr_pin *pin = &pins->pin[i];
+
+		if (pin->served && pin->uid == uid && (!served || pin->served == served))
+			forget(pin);
+	}
+}
+
+void sr_pins_clear(struct sr_pins *pins)
+{
+	for (size_t i = 0; i < SR_PINS_MAX; i++)
+		if (pins->pin[i].served)
+			forget(&pins->pin[i]);
+}
+
+bool sr_pins_any(struct sr_pins *pins)
+{
+	forget_old(pins);
+	for (size_t i = 0; i < SR_PINS_MAX; i++)
+		if (pins->pin[i].served)
+			return true;
+	return false;
+}

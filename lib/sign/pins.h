@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* PINs that are remembered for a while: each for one key, and for whoever gave it. */
+#ifndef SR_PINS_H
+#define SR_PINS_H
+
+#include "served.h"
+
+#define SR_PINS_MAX 64
+
+/**
+ * struct sr_pins - what is remembered
+ * @seconds:	how long after its last use; 0 for not at all
+ * @pin:	some of them empty
+ */
+struct sr_pins {
+	unsigned int seconds;
+	struct sr_pin {
+		struct sr_served *served;
+		uid_t uid;
+		struct sr_secret value;
+		time_t until;
+	} pin[SR_PINS_MAX];
+};
+
+/** sr_pins_find() - the PIN, which counts as a use; NULL if it is not remembered */
+const struct sr_secret *sr_pins_find(struct sr_pins *pins, const struct sr_served *served,
+				     uid_t uid);
+
+/** sr_pins_keep() - remember one that was right; @pin is empty afterwards */
+void sr_pins_keep(struct sr_pins *pins, struct sr_served *served, uid_t uid,
+		  struct sr_secret *pin);
+
+/** sr_pins_forget() - those of a key, or of all if NULL; of a user */
+void sr_pins_forget(struct sr_pins *pins, const struct sr_served *served, uid_t uid);
+
+/** sr_pins_clear() - all of them */
+void sr_pins_clear(struct sr_pins *pins);
+
+/** sr_pins_any() - whether there are any, once those are forgotten whose time is over */
+bool sr_pins_any(struct sr_pins *pins);
+
+#endif

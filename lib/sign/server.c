@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Serving keys: what the TPM's thread does for the one that meets the clients. */
+#include "server.h"
+
+#include <string.h>
+
+#define OURSELVES UINT64_MAX /* owner of jobs that no user asked for */
+
+static void report(struct sr_server *server, int r, const struct sr_err *why)
+{
+	if (server->reporter.report)
+		server->reporter.report(server->reporter.arg, r, why);
+}
+
+/* ---- the server ---- */
+
+static void rest(void *slots)
+{
+	sr_slots_rest(slots);
+}
+
+static int start(struct sr_server *server, const struct sr_server_options *options,
+		 struct sr_err *err)
+{
+	const struct sr_config *config = sr_store_config(options->store);
+
+	server->store = options->store;
+	server->reporter = (struct sr_reporter){ options->report, options->arg };
+	server->pins.seconds = config->auto_lock;
+	server->slots = sr_slots_new(options->tcti, config->encrypt_sessions, err);
+	if (!server->slots)
+		return -ENOMEM;
+	server->changed = true;
+	sr_keystore_make(options->store);
+	return sr_queue_new(server->slots, rest, &server->queue, err);
+}
+
+int sr_server_new(const struct sr_server_options *options, struct sr_server **ret,
+		  struct sr_err *err)
+{
+	struct sr_server *server = calloc(1, sizeof(*server));
+	int r = server ? start(server, options, err) : sr_fail_memory(err);
+
+	if (r < 0)
+		sr_server_free(server);
+	else
+		*ret = server;
+	return r;
+}
+
+void sr_server_free(struct sr_server *server)
+{
+	if (!server)
+		return;
+	sr_queue_free(server->queue);
+	sr_slots_free(server->slots);
+	sr_catalog_done(&server->catalog);
+	sr_pins_clear(&server->pins);
+	sr_locks_clear(&server->locks);
+	free(server);
+}
+
+void sr_server_changed(struct sr_server *server)
+{
+	server->changed = true;
+}
+
+void sr_server_read(struct sr_server *server)
+{
+	struct sr_err err = { 0 };
+	int r = 0;
+
+	if (server->changed)
+		r = sr_catalog_read(&server->catalog, server->store, &server->reporter,
+				    &err);
+	server->changed = r < 0;
+	if (r < 0)
+		report(server, r, &err);
+}
+
+bool sr_server_remembers(struct sr_server *server)
+{
+	bool pins = sr_pins_any(&server->pins);
+
+	return sr_locks_any(&server->locks) || pins;
+}
+
+/* A job of ours needs no call: it is its own. */
+static void leave(struct sr_job *job, void *slots)
+{
+	(void)job;
+	sr_slots_leave(slots);
+}
+
+void sr_server_leave(struct sr_server *server)
+{
+	struct sr_job *job;
+
+	if (!server->busy)
+		return;
+	job = calloc(1, sizeof(*job));
+	if (!job)
+		return;
+	job->run = leave;
+	if (sr_queue_submit(server->queue, job, OURSELVES))
+		server->busy = false;
+	else
+		free(job);
+}
+
+int sr_server_fd(const struct sr_server *server)
+{
+	return sr_queue_fd(server->queue);
+}
+
+/* ---- a call ---- */
+
+/* In the thread of the TPM. */
+static void run(struct sr_job *job, void *slots)
+{
+	struct sr_call *call = (struct sr_call *)job;
+
+	if (call->doubted)
+		sr_slots_doubt(slots);
+	call->r = sr_slots_sign(slots, call->served, &call->pin, &call->scheme,
+				&call->digest, &call->der, &call->err);
+}
+
+struct sr_call *sr_call_new(struct sr_server *server, const struct sr_peer *peer,
+			    void *arg)
+{
+	struct sr_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	call->job.run = run;
+	call->server = server;
+	call->arg = arg;
+	call->uid = peer->uid;
+	call->state = SR_CALL_DONE;
+	return call;
+}
+
+static void release(struct sr_call *call)
+{
+	sr_served_drop(call->served);
+	sr_secret_done(&call->pin);
+	sr_buf_done(&call->der);
+	sr_buf_done(&call->reply);
+	free(call);
+}
+
+void sr_call_free(struct sr_call *call)
+{
+	if (!call)
+		return;
+	if (call->state == SR_CALL_WORK &&
+	    !sr_queue_cancel(call->server->queue, &call->job))
+		call->abandoned = true;
+	else
+		release(call);
+}
+
+static void finish(struct sr_call *call)
+{
+	call->state = SR_CALL_DONE;
+	call->answer(call);
+}
+
+void sr_call_fail(struct sr_call *call, int r)
+{
+	call->r = r;
+	finish(call);
+}
+
+static void submit(struct sr_call *call)
+{
+	call->state = SR_CALL_WORK;
+	call->server->busy = true;
+	if (sr_queue_submit(call->server->queue, &call->job, call->uid))
+		return;
+	(void)sr_fail(&call->err, -EAGAIN, "too many signatures are waited for");
+	report(call->server, -EAGAIN, &call->err);
+	sr_call_fail(call, -EAGAIN);
+}
+
+static void take_pin(struct sr_call *call, const struct sr_secret *pin)
+{
+	int r = sr_secret_copy(pin->data, pin->size, &call->pin, &call->err);
+
+	if (r < 0)
+		sr_call_fail(call, r);
+	else
+		submit(call);
+}
+
+/* With a PIN that is remembered nobody is asked; it may have been locked meanwhile. */
+static void go_on(struct sr_call *call)
+{
+	const struct sr_secret *pin;
+
+	if (sr_locks_has(&call->server->locks, call->uid)) {
+		sr_call_fail(call, -EPERM);
+		return;
+	}
+	if (!sr_key_needs_pin(call->served->key)) {
+		submit(call);
+		return;
+	}
+	call->state = SR_CALL_PIN;
+	pin = sr_pins_find(&call->server->pins, call->served, call->uid);
+	if (pin)
+		take_pin(call, pin);
+}
+
+void sr_call_sign(struct sr_call *call, bool confirm)
+{
+	call->state = SR_CALL_CONFIRM;
+	if (!confirm)
+		go_on(call);
+}
+
+/* Where several wait for the same PIN, the first who gives it spares the others. */
+enum sr_call_state sr_call_state(struct sr_call *call)
+{
+	if (call->state == SR_CALL_PIN)
+		go_on(call);
+	return call->state;
+}
+
+void *sr_call_arg(const struct sr_call *call)
+{
+	return call->arg;
+}
+
+const char *sr_call_key(const struct sr_call *call)
+{
+	return call->served ? call->served->key->name : "";
+}
+
+void sr_call_confirm(struct sr_call *call, bool yes)
+{
+	if (call->state != SR_CALL_CONFIRM)
+		return;
+	if (yes)
+		go_on(call);
+	else
+		sr_call_fail(call, -EPERM);
+}
+
+void sr_call_pin(struct sr_call *call, const struct sr_secret *pin)
+{
+	if (call->state != SR_CALL_PIN)
+		return;
+	if (pin && pin->size > 0)
+		take_pin(call, pin);
+	else
+		sr_call_fail(call, -EACCES);
+}
+
+const uint8_t *sr_call_answer(const struct sr_call *call, size_t *size)
+{
+	*size = call->reply.size;
+	return call->reply.data;
+}
+
+/* ---- what the thread gives back ---- */
+
+/* One chance more: where no resource manager is, a handle may have become another's. */
+static bool begin_again(struct sr_call *call)
+{
+	if (call->doubted || call->pin.size > 0)
+		return false;
+	call->doubted = true;
+	sr_buf_done(&call->der);
+	submit(call);
+	return call->state == SR_CALL_WORK;
+}
+
+/* A PIN is remembered once it was right, and forgotten once it was not. */
+static void learn(struct sr_call *call)
+{
+	struct sr_pins *pins = &call->server->pins;
+
+	if (call->pin.size == 0)
+		return;
+	if (call->r == -EACCES)
+		sr_pins_forget(pins, call->served, call->uid);
+	else if (call->r == 0 && !sr_locks_has(&call->server->locks, call->uid))
+		sr_pins_keep(pins, call->served, call->uid, &call->pin);
+}
+
+/* False if it is not done after all. */
+static bool conclude(struct sr_call *call)
+{
+	if (call->r == 0)
+		call->r = sr_signature_check(call->served->pub, &call->scheme,
+					     &call->digest, &call->der, &call->err);
+	if (call->r == -EIO && call->der.size > 0 && begin_again(call))
+		return false;
+	learn(call);
+	if (call->r < 0)
+		report(call->server, call->r, &call->err);
+	finish(call);
+	return true;
+}
+
+struct sr_call *sr_server_next(struct sr_server *server)
+{
+	struct sr_job *job;
+
+	while ((job = sr_queue_done(server->queue))) {
+		struct sr_call *call = (struct sr_call *)job;
+
+		if (job->run != run)
+			free(job);
+		else if (call->abandoned)
+			release(call);
+		else if (conclude(call))
+			return call;
+	}
+	return NULL;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Keys on the TPM: more of them in use than it has slots, over one session for all. */
+#ifndef SR_SLOTS_H
+#define SR_SLOTS_H
+
+#include "served.h"
+#include "signer.h"
+
+struct sr_slots;
+
+/**
+ * sr_slots_new() - without asking the TPM anything
+ * @tcti:	as for sr_tpm_open()
+ * @encrypt:	a session encrypts what every command carries; otherwise there is one only
+ *		for what has a PIN or a policy
+ * @err:	says why, on failure
+ *
+ * NULL without memory. Only one thread may use it at a time.
+ */
+struct sr_slots *sr_slots_new(const char *tcti, bool encrypt, struct sr_err *err);
+
+/** sr_slots_free() - release, on the TPM too; NULL is fine */
+void sr_slots_free(struct sr_slots *slots);
+
+/** sr_slots_rest() - leave the slots to others; the session and the connection stay */
+void sr_slots_rest(struct sr_slots *slots);
+
+/** sr_slots_leave() - leave nothing on the TPM, and hang up; it is opened anew when needed */
+void sr_slots_leave(struct sr_slots *slots);
+
+/**
+ * sr_slots_sign() - sign a digest
+ * @slots:	where keys are kept loaded
+ * @served:	the key
+ * @pin:	its PIN; empty for a key without one
+ * @scheme:	how
+ * @digest:	of the size of the scheme's hash
+ * @ret:	the signature, as yet unchecked; release with sr_buf_done()
+ * @err:	says why, on failure
+ *
+ * One TPM command if the key is loaded. What the TPM lost (a reset, another program that
+ * flushed it) is brought back, and the command sent once more, but never with a PIN that
+ * it may have seen.
+ *
+ * Returns 0, -EACCES (wrong PIN), -EBUSY, -EKEYREJECTED, -ENODEV, -EREMOTE, -EBADMSG, -EIO.
+ */
+int sr_slots_sign(struct sr_slots *slots, struct sr_served *served,
+		  const struct sr_secret *pin, const struct sr_scheme *scheme,
+		  const struct sr_digest *digest, struct sr_buf *ret, struct sr_err *err);
+
+/** sr_slots_doubt() - what it signed with a key was wrong: load all anew */
+void sr_slots_doubt(struct sr_slots *slots);
+
+#endif

@@ -1,0 +1,377 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The ssh-agent: which keys it has for whom, how they sign, PINs, consent, locks, refusals.
+# shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
+
+load common
+load agent
+
+setup_file() {
+    tpm_start
+    boot_state
+    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+}
+
+setup() {
+    store_new
+    KEYS=$SEALRING_STATE_DIR/keys
+    RULES=$SEALRING_CONFIG_DIR/keys.d
+    printf 'correct horse battery\n' >pin
+}
+
+teardown() {
+    agent_stop
+    no_handles_left
+}
+
+teardown_file() {
+    tpm_stop
+}
+
+keygen() {
+    tpm-sign keygen -q "$@" 2>/dev/null
+}
+
+# listed: the names of the keys that the agent has, in one line
+listed() {
+    ssh-add -l | awk '/^[0-9]/ { print $3 }' | tr '\n' ' ' | sed 's/ $//'
+}
+
+# answers TEXT [STATUS]: a program that says so when it is asked, from now on
+answers() {
+    printf '%s\n' "$1" >answer
+    printf '#!/bin/bash\nprintf "%%s|%%s\\n" "$1" "${SSH_ASKPASS_PROMPT-}" >>asked\ncat answer\nexit %d\n' \
+        "${2-0}" >askpass
+    chmod +x askpass
+    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
+    : >>asked
+}
+
+asked() {
+    wc -l <asked
+}
+
+@test "keys are listed with their names, and sign; stock ssh-keygen accepts that" {
+    local type
+    for type in p256 p384 p521 rsa2048; do keygen "k-$type" -t "$type"; done
+    keygen opens -t rsa2048 --usage decrypt
+    agent_start
+    ssh-add -L >keys
+    [ "$(listed)" = 'k-p256 k-p384 k-p521 k-rsa2048' ]
+    for type in p256 p384 p521 rsa2048; do
+        tpm-sign pubkey "k-$type" --format ssh | grep -qxFf - keys
+        ssh_signs "k-$type"
+    done
+    # It does not accept everything:
+    echo other >signed
+    run ssh-keygen -q -Y verify -n file -I me -f allowed -s signed.sig <signed
+    [ "$status" -ne 0 ]
+    # SHA-1 is refused to RSA, as ssh-add -T asks for it.
+    run ssh-add -T k-rsa2048.pub
+    [ "$status" -ne 0 ]
+    ssh-add -T k-p256.pub
+}
+
+@test "when nobody asks it leaves the TPM, ends, and takes its socket with it" {
+    keygen web
+    agent_start --idle 1
+    ssh_signs web
+    agent_gone
+    [ ! -e "$SSH_AUTH_SOCK" ]
+    [ ! -s said ]
+}
+
+@test "it leaves the TPM also while a client stays, and comes back for it" {
+    keygen web
+    agent_start --idle 1
+    "$helper/agent" hold 4 >held 3>&- &
+    client=$!
+    until [ -s held ]; do sleep 0.01; done
+    # The TPM has one connection for all, and answers others: the daemon has hung up.
+    sleep 2.5
+    no_handles_left
+    [ "$(cat held)" = signed ]
+    wait "$client"
+    [ "$(wc -l <held)" -eq 2 ]
+}
+
+@test "started by its socket, and only by one of its name" {
+    keygen web
+    SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/activated.sock
+    systemd-socket-activate --fdname=agent -l "$SSH_AUTH_SOCK" -E SEALRING_TCTI \
+        -E SEALRING_STATE_DIR -E SEALRING_CONFIG_DIR -E PATH -E ASAN_OPTIONS \
+        tpm-serve --idle 1 >served 2>said 3>&- &
+    agent=$!
+    until [ -S "$SSH_AUTH_SOCK" ]; do sleep 0.01; done
+    ssh_signs web
+    agent_gone
+    fails 2 tpm-serve
+    says 'systemctl start tpm-sign-agent.socket'
+    # shellcheck disable=SC2016 # for the shell inside
+    fails 2 bash -c 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=api exec tpm-serve 3</dev/null'
+    says 'named "api"'
+    # shellcheck disable=SC2016
+    fails 2 bash -c 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=agent exec tpm-serve 3</dev/null'
+    says 'Unix stream socket'
+}
+
+@test "--listen takes the place of a dead one, not of one that lives" {
+    keygen web
+    agent_start
+    fails 10 tpm-sign serve --listen "$SSH_AUTH_SOCK"
+    says 'in use'
+    kill -9 "$agent"
+    wait "$agent" || true
+    [ -S "$SSH_AUTH_SOCK" ]
+    "$helper/handles" "$SEALRING_TCTI" flush >/dev/null || true
+    : >said
+    tpm-sign serve --listen "$SSH_AUTH_SOCK" --idle 60 >served 2>>said 3>&- &
+    agent=$!
+    agent_ready
+    ssh_signs web
+    [ "$(stat -c %a "$SSH_AUTH_SOCK")" = 600 ]
+    SEALRING_RUNTIME_DIR=/run/x tpm-sign serve --print-socket >where
+    [ "$(cat where)" = /run/x/agent.sock ]
+    fails 2 tpm-sign --user serve
+    says 'tpm-sign serve --help'
+}
+
+@test "neither keys nor rules have to be there before" {
+    agent_start
+    [ "$(listed)" = '' ]
+    keygen web
+    [ "$(listed)" = web ]
+    mkdir "$RULES"
+    printf '[Agent]\nOffer=no\n' >"$RULES/web.conf"
+    [ "$(listed)" = '' ]
+    rm "$RULES/web.conf"
+    [ "$(listed)" = web ]
+}
+
+@test "keys and rules are as they are in their directories, without restart" {
+    mkdir "$RULES"
+    keygen one
+    agent_start
+    [ "$(listed)" = one ]
+    agent_stop
+    keygen two
+    keygen three
+    mv "$KEYS/two.pem" "$KEYS/three.pem" .
+    agent_start
+    [ "$(listed)" = one ]
+    cp two.pem "$KEYS"
+    [ "$(listed)" = 'one two' ]
+    mv three.pem "$KEYS"
+    rm "$KEYS/one.pem"
+    [ "$(listed)" = 'three two' ]
+    printf '[Agent]\nOffer=no\n' >"$RULES/two.conf"
+    [ "$(listed)" = three ]
+    run ssh_signs two
+    [ "$status" -ne 0 ]
+    rm "$RULES/two.conf"
+    ssh_signs two
+    # What is damaged is said once, and the others are served.
+    echo nonsense >"$KEYS/bad.pem"
+    [ "$(listed)" = 'three two' ]
+    [ "$(listed)" = 'three two' ]
+    agent_said 'key bad: '
+    [ "$(grep -c 'key bad' said)" -eq 1 ]
+    printf '[Access]\nUsers=nobody-of-that-name\n' >"$RULES/two.conf"
+    [ "$(listed)" = 'three two' ]
+    agent_said 'two.conf:2: there is no user'
+}
+
+@test "a key is there for those whom keys.d names, and for nobody else" {
+    mkdir "$RULES"
+    keygen web
+    keygen other
+    mv "$KEYS/other.pem" "$PWD"
+    peer() { "$helper/peer" "$@"; }
+    printf '[Access]\nUsers=4711\nGroups=4712\n' >"$RULES/web.conf"
+    [ "$(peer 4711 1 list)" = web ]
+    [ "$(peer 99 4712 list)" = web ]
+    [ "$(peer 99 5,6,4712 list)" = web ]
+    [ "$(peer 4711 1 sign web)" = signed ]
+    [ "$(peer 0 0 sign web)" = signed ]
+    # A key that is forbidden and a key that is not there: no difference.
+    [ "$(peer 4712 4711 list)" = '' ]
+    [ "$(peer 4712 4711 sign web)" = 0000000105 ]
+    [ "$(peer 4712 4711 sign ./other.pem)" = 0000000105 ]
+    [ "$(peer 4711 1 sign ./other.pem)" = 0000000105 ]
+    # Without rules, or with rules that are refused, nobody but root.
+    rm "$RULES/web.conf"
+    [ "$(peer 4711 4712 list)" = '' ]
+    [ "$(peer 0 0 list)" = web ]
+    printf '[Access]\nUsers=4711\nNonsense=1\n' >"$RULES/web.conf"
+    [ "$(peer 4711 4712 list 2>complaint)" = '' ]
+    grep -q 'web.conf:3: unknown key' complaint
+}
+
+@test "a PIN is asked for once, remembered, and forgotten when the agent is locked" {
+    keygen guarded --pin-file pin
+    answers 'correct horse battery'
+    agent_start
+    ssh_signs guarded
+    ssh_signs guarded
+    [ "$(asked)" -eq 1 ]
+    grep -q '^PIN of the key guarded, for ssh-keygen (process [0-9]* of .*):|$' asked
+    SSH_ASKPASS='' ssh-add -x < <(printf 'x\nx\n')
+    SSH_ASKPASS='' ssh-add -X < <(printf 'x\n')
+    ssh_signs guarded
+    [ "$(asked)" -eq 2 ]
+    [ "$(failed_tries)" -eq 0 ]
+    agent_stop
+    # AutoLock=0: each time
+    printf '[Sign]\nAutoLock=0\n' >"$SEALRING_CONFIG_DIR/sealring.conf"
+    agent_start
+    ssh_signs guarded
+    ssh_signs guarded
+    [ "$(asked)" -eq 4 ]
+}
+
+# count_tries: into $tries, while the daemon does not hold the TPM's only connection
+count_tries() {
+    agent_stop
+    tries=$(failed_tries)
+    agent_start
+}
+
+@test "a wrong PIN is tried once, and is not tried again" {
+    local before
+    keygen guarded --pin-file pin
+    keygen web
+    answers 'wrong horse battery'
+    agent_start
+    ssh_signs web # the first after a TPM's start may be asked for twice
+    count_tries
+    before=$tries
+    run ssh_signs guarded
+    [ "$status" -ne 0 ]
+    agent_said 'key guarded: wrong PIN'
+    [ "$(asked)" -eq 1 ]
+    count_tries
+    [ "$tries" -eq $((before + 1)) ]
+    run ssh_signs guarded
+    [ "$(asked)" -eq 2 ]
+    count_tries
+    [ "$tries" -eq $((before + 2)) ]
+    answers 'correct horse battery'
+    ssh_signs guarded
+    ssh_signs web
+    # Nobody to ask, or no answer: the TPM is not asked either.
+    agent_stop
+    answers '' 1
+    agent_start
+    run ssh_signs guarded
+    [ "$status" -ne 0 ]
+    agent_stop
+    unset SSH_ASKPASS
+    agent_start
+    run ssh_signs guarded
+    [ "$status" -ne 0 ]
+    count_tries
+    [ "$tries" -eq $((before + 2)) ]
+}
+
+@test "a TPM in lockout is not asked again, and others are served" {
+    keygen guarded --pin-file pin
+    keygen web
+    tpm2_dictionarylockout -Q --setup-parameters -n 2 -t 10000 -l 10000
+    answers 'wrong horse battery'
+    agent_start
+    for _ in 1 2 3; do
+        run ssh_signs guarded
+        [ "$status" -ne 0 ]
+    done
+    agent_said 'lockout'
+    ssh_signs web
+    agent_stop
+    tpm2_dictionarylockout -Q --clear-lockout
+    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+}
+
+@test "with Confirm= a person is asked each time" {
+    mkdir "$RULES"
+    keygen web
+    printf '[Access]\nConfirm=yes\n' >"$RULES/web.conf"
+    answers ''
+    agent_start
+    ssh_signs web
+    ssh_signs web
+    [ "$(asked)" -eq 2 ]
+    grep -q '^Let ssh-keygen (process [0-9]* of .*) use the key web?|confirm$' asked
+    answers '' 1
+    run ssh_signs web
+    [ "$status" -ne 0 ]
+    answers no
+    run ssh_signs web
+    [ "$status" -ne 0 ]
+    [ "$(asked)" -eq 4 ]
+    answers yes
+    ssh_signs web
+}
+
+@test "whoever hangs up while a person is asked is not waited for" {
+    keygen guarded --pin-file pin
+    answers ''
+    # shellcheck disable=SC2016
+    printf '#!/bin/bash\necho $$ >asking\nexec sleep 60\n' >askpass
+    agent_start
+    public guarded
+    ssh-keygen -q -Y sign -n file -f guarded.pub pin 2>/dev/null 3>&- &
+    client=$!
+    until [ -s asking ]; do sleep 0.01; done
+    kill "$client"
+    while grep -qs '^State:[[:space:]]*[^Z]' "/proc/$(cat asking)/status"; do sleep 0.01; done
+    answers 'correct horse battery'
+    ssh_signs guarded
+}
+
+@test "locked, it lists nothing and signs nothing, until the same passphrase" {
+    keygen web
+    agent_start --idle 1
+    export SSH_ASKPASS=
+    ssh-add -x < <(printf 'sesame\nsesame\n')
+    [ "$(listed)" = '' ]
+    run ssh_signs web
+    [ "$status" -ne 0 ]
+    # A lock is not locked twice, and is not lost when nobody asks.
+    run ssh-add -x < <(printf 'other\nother\n')
+    [ "$status" -ne 0 ]
+    sleep 2.2
+    run ssh-add -X < <(printf 'other\n')
+    [ "$status" -ne 0 ]
+    sleep 0.2
+    ssh-add -X < <(printf 'sesame\n')
+    ssh_signs web
+    agent_gone
+}
+
+@test "keys are neither taken nor removed" {
+    keygen web
+    agent_start
+    ssh-keygen -q -t ed25519 -N '' -f outside
+    for refused in 'ssh-add outside' 'ssh-add -D' 'ssh-add -d web.pub' 'ssh-add -t 5 outside' \
+        'ssh-add -c outside' 'ssh-add -s /nonexistent.so'; do
+        public web
+        # shellcheck disable=SC2086 # words
+        run $refused </dev/null
+        [ "$status" -ne 0 ]
+    done
+    [ "$(listed)" = web ]
+    ssh_signs web
+}
+
+@test "with EncryptSessions=no it says so, and signs" {
+    keygen web
+    printf '[Sign]\nEncryptSessions=no\n' >"$SEALRING_CONFIG_DIR/sealring.conf"
+    agent_start
+    agent_said 'EncryptSessions=no'
+    ssh_signs web
+    agent_stop
+    : >said
+    rm "$SEALRING_CONFIG_DIR/sealring.conf"
+    agent_start
+    ssh_signs web
+    [ ! -s said ]
+}

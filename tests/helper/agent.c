@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Clients of an ssh-agent: many at once that sign, and one that sends what it should not. */
+#include <assert.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "codec/agent.h"
+#include "sign/key.h"
+
+#define KEYS 16
+#define DATA 100 /* bytes that are signed: about what a login signs */
+
+/*
+ *   agent sign CLIENTS COUNT [HOT]	each client signs COUNT times, with all keys in turn, or
+ *					HOT of 100 times with one of the first two; prints
+ *					how many signatures were good, and signatures a second
+ *   agent garbage COUNT SEED		sends COUNT messages that are damaged in all ways; fails
+ *					if the agent does not answer
+ *   agent hold SECONDS		signs, waits, and signs once more in the same connection
+ *   agent raw 0			sends standard input as it is; prints what is answered
+ *   agent crowd COUNT			connects so often; prints how many connections stay, and
+ *					keeps them
+ *   agent hang-up COUNT		asks COUNT times for a signature, and leaves at once
+ *
+ * The agent is at $SSH_AUTH_SOCK, the keys in $SEALRING_STATE_DIR.
+ */
+
+struct known {
+	struct sr_buf blob;
+	EVP_PKEY *pub;
+	const struct sr_key_type *type;
+};
+
+static struct known keys[KEYS];
+static size_t key_count;
+
+static int connect_agent(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *path = getenv("SSH_AUTH_SOCK");
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert(path && fd >= 0 && strlen(path) < sizeof(address.sun_path));
+	memcpy(address.sun_path, path, strlen(path));
+	assert(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	return fd;
+}
+
+static bool send_all(int fd, const uint8_t *data, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return false;
+		data += n;
+		size -= (size_t)n;
+	}
+	return true;
+}
+
+/* False if the agent hung up. */
+static bool receive(int fd, uint8_t *message, size_t *size)
+{
+	uint8_t prefix[SR_AGENT_HEADER];
+
+	if (sr_read_full(fd, prefix, sizeof(prefix)) != sizeof(prefix))
+		return false;
+	assert(sr_agent_size(prefix, size) == 0);
+	return sr_read_full(fd, message, *size) == (ssize_t)*size;
+}
+
+static size_t ask_list(uint8_t *message)
+{
+	struct sr_writer to = { .data = message, .room = 64 };
+	size_t at = sr_put_begin(&to);
+
+	sr_put_byte(&to, 11);
+	sr_put_end(&to, at);
+	return to.size;
+}
+
+static size_t ask_sign(uint8_t *message, size_t room, const struct known *key,
+		       const uint8_t *data, size_t size)
+{
+	struct sr_writer to = { .data = message, .room = room };
+	size_t at = sr_put_begin(&to);
+
+	sr_put_byte(&to, 13);
+	sr_put_string(&to, key->blob.data, key->blob.size);
+	sr_put_string(&to, data, size);
+	sr_put_number(&to, key->type->alg == TPM2_ALG_RSA ? 4 : 0);
+	sr_put_end(&to, at);
+	assert(!to.full);
+	return to.size;
+}
+
+/* What the agent lists, with the public keys that stand in the store under their names. */
+static void learn_keys(void)
+{
+	struct sr_store_options options = { .config_dir = "/nonexistent",
+					    .state_dir = getenv("SEALRING_STATE_DIR") };
+	static uint8_t message[SR_AGENT_MAX];
+	struct sr_reader from = { .data = message };
+	struct sr_store *store = NULL;
+	int fd = connect_agent();
+
+	assert(sr_store_open(&options, &store, NULL) == 0);
+	assert(send_all(fd, message, ask_list(message)));
+	assert(receive(fd, message, &from.left) && sr_get_byte(&from) == 12);
+	key_count = sr_get_number(&from);
+	assert(key_count > 0 && key_count <= KEYS);
+	for (size_t i = 0; i < key_count; i++) {
+		struct sr_reader blob = sr_get_string(&from);
+		struct sr_reader comment = sr_get_string(&from);
+		struct sr_key *key = NULL;
+		char name[SR_NAME_MAX + 1];
+
+		(void)snprintf(name, sizeof(name), "%.*s", (int)comment.left,
+			       (const char *)comment.data);
+		assert(sr_key_load(store, name, &key, NULL) == 0);
+		assert(sr_pubkey_evp(&key->file->pub, &keys[i].pub, NULL) == 0);
+		assert(sr_ssh_public(&key->file->pub, &keys[i].blob, NULL) == 0);
+		assert(sr_wire_is(&blob, keys[i].blob.data, keys[i].blob.size));
+		keys[i].type = key->type;
+		sr_key_free(key);
+	}
+	assert(sr_get_end(&from));
+	sr_store_close(store);
+	(void)close(fd);
+}
+
+/* ---- signing ---- */
+
+static bool take_number(struct sr_reader *from, uint8_t *ret, size_t field)
+{
+	struct sr_reader number = sr_get_string(from);
+
+	return !number.bad && sr_pubkey_pad(number.data, number.left, ret, field);
+}
+
+static bool verify(const struct known *key, const uint8_t *data,
+		   const struct sr_buf *answer)
+{
+	struct sr_reader from = { .data = answer->data, .left = answer->size };
+	bool rsa = key->type->alg == TPM2_ALG_RSA;
+	struct sr_scheme scheme;
+	uint8_t plain[2 * SR_FIELD_MAX], digest[EVP_MAX_MD_SIZE];
+	struct sr_buf form = { plain, (rsa ? 1U : 2U) * key->type->field }, der = { 0 };
+	struct sr_reader signature, body;
+	unsigned int size;
+	bool good;
+
+	assert(sr_agent_scheme(key->type, rsa ? 4 : 0, &scheme) == 0);
+	if (sr_get_byte(&from) != 14)
+		return false;
+	signature = sr_get_string(&from);
+	(void)sr_get_string(&signature);
+	body = sr_get_string(&signature);
+	if (!sr_get_end(&from) || !sr_get_end(&signature))
+		return false;
+	if (rsa) {
+		if (body.left != key->type->field)
+			return false;
+		memcpy(plain, body.data, body.left);
+	} else if (!take_number(&body, plain, key->type->field) ||
+		   !take_number(&body, plain + key->type->field, key->type->field)) {
+		return false;
+	}
+	assert(EVP_Digest(data, DATA, digest, &size, sr_scheme_md(&scheme), NULL) == 1);
+	good = sr_signature_from_plain(&form, key->type, &der, NULL) == 0 &&
+	       sr_signature_verify(key->pub, &scheme, digest, size, &der, NULL) == 1;
+	sr_buf_done(&der);
+	return good;
+}
+
+static const struct known *choose(unsigned long at, unsigned long hot)
+{
+	if (!hot || key_count < 3)
+		return &keys[at % key_count];
+	return at * 37 % 100 < hot ? &keys[at % 2] : &keys[2 + at / 2 % (key_count - 2)];
+}
+
+struct done {
+	const struct known *key;
+	uint8_t data[DATA];
+	struct sr_buf answer;
+};
+
+/* Checked only when all have signed, as that takes as long again. */
+static unsigned int work(unsigned long client, unsigned long count, unsigned long hot,
+			 int ready, int start, int finished)
+{
+	struct done *all = calloc(count, sizeof(*all));
+	static uint8_t message[SR_AGENT_MAX];
+	unsigned int good = 0;
+	int fd = connect_agent();
+	char go;
+
+	assert(write(ready, "", 1) == 1 && read(start, &go, 1) == 0);
+	for (unsigned long i = 0; i < count; i++) {
+		struct done *one = &all[i];
+		size_t size;
+
+		one->key = choose(client * 7 + i, hot);
+		(void)snprintf((char *)one->data, DATA, "client %lu, message %lu", client,
+			       i);
+		size = ask_sign(message, sizeof(message), one->key, one->data, DATA);
+		if (!send_all(fd, message, size) || !receive(fd, message, &size))
+			break;
+		one->answer.data = malloc(size);
+		one->answer.size = size;
+		memcpy(one->answer.data, message, size);
+	}
+	assert(write(finished, "", 1) == 1);
+	for (unsigned long i = 0; i < count && all[i].answer.data; i++)
+		good += verify(all[i].key, all[i].data, &all[i].answer);
+	return good;
+}
+
+static double now(void)
+{
+	struct timespec time;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void wait_for(int fd, unsigned long count)
+{
+	char byte;
+
+	while (count-- > 0)
+		assert(read(fd, &byte, 1) == 1);
+}
+
+static int sign(unsigned long clients, unsigned long count, unsigned long hot)
+{
+	unsigned int *good = mmap(NULL, clients * sizeof(*good), PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int ready[2], start[2], finished[2];
+	unsigned int total = 0;
+	double began, took;
+
+	assert(good != MAP_FAILED && pipe(ready) == 0 && pipe(start) == 0 &&
+	       pipe(finished) == 0);
+	for (unsigned long i = 0; i < clients; i++) {
+		pid_t pid = fork();
+
+		assert(pid >= 0);
+		if (pid == 0) {
+			(void)close(start[1]);
+			good[i] = work(i, count, hot, ready[1], start[0], finished[1]);
+			_exit(0);
+		}
+	}
+	wait_for(ready[0], clients);
+	began = now();
+	(void)close(start[1]);
+	wait_for(finished[0], clients);
+	took = now() - began;
+	while (wait(NULL) > 0)
+		;
+	for (unsigned long i = 0; i < clients; i++)
+		total += good[i];
+	printf("%u %.0f\n", total, (double)(clients * count) / took);
+	return total == clients * count ? 0 : 1;
+}
+
+/* ---- what it should not send ---- */
+
+static uint32_t seed;
+
+static uint32_t random_number(uint32_t below)
+{
+	seed = seed * 1664525U + 1013904223U;
+	return (seed >> 8) % below;
+}
+
+static size_t good_message(uint8_t *message, size_t room)
+{
+	static const uint8_t kinds[] = { 1,  5,	 11, 13, 17, 18, 19,
+					 20, 21, 22, 23, 25, 26, 27 };
+	uint8_t data[64] = { 0 };
+	struct sr_writer to = { .data = message, .room = room };
+	size_t at;
+
+	switch (random_number(4)) {
+	case 0:
+		return ask_list(message);
+	case 1:
+		return ask_sign(message, room, &keys[random_number((uint32_t)key_count)],
+				data, random_number(sizeof(data)));
+	default:
+		at = sr_put_begin(&to);
+		sr_put_byte(&to, kinds[random_number(sizeof(kinds))]);
+		for (uint32_t i = random_number(4); i > 0; i--)
+			sr_put_string(&to, data, random_number(sizeof(data)));
+		sr_put_end(&to, at);
+		return to.size;
+	}
+}
+
+/* Of the right length as a whole or not; with a byte that is another, or many. */
+static size_t damage(uint8_t *message, size_t size, bool *framed)
+{
+	struct sr_writer prefix = { .data = message, .room = SR_AGENT_HEADER };
+
+	*framed = true;
+	switch (random_number(5)) {
+	case 0: /* cut, and the length is that of what is left */
+		size =
+		    SR_AGENT_HEADER + 1 + random_number((uint32_t)size - SR_AGENT_HEADER);
+		sr_put_number(&prefix, (uint32_t)size - SR_AGENT_HEADER);
+		break;
+	case 1: /* more behind it */
+		memset(message + size, 0x41, 16);
+		size += 1 + random_number(15);
+		sr_put_number(&prefix, (uint32_t)size - SR_AGENT_HEADER);
+		break;
+	case 2: /* a length inside that is not true */
+		if (size >= 9)
+			message[5 + random_number(4)] = (uint8_t)random_number(256);
+		break;
+	case 3:
+		for (uint32_t i = 1 + random_number(8); i > 0; i--)
+			message[SR_AGENT_HEADER +
+				random_number((uint32_t)size - SR_AGENT_HEADER)] ^=
+			    (uint8_t)(1U << random_number(8));
+		break;
+	default: /* the length before it */
+		sr_put_number(&prefix,
+			      random_number(2) ? 0 : SR_AGENT_MAX + 1 + seed % 1000);
+		*framed = false;
+	}
+	return size;
+}
+
+static int garbage(unsigned long count)
+{
+	static uint8_t message[SR_AGENT_MAX], answer[SR_AGENT_MAX];
+	unsigned long answers = 0, refusals = 0, ends = 0;
+	int fd = connect_agent();
+
+	for (unsigned long i = 0; i < count; i++) {
+		size_t size = good_message(message, sizeof(message) - 16), got = 0;
+		struct sr_agent_request request = { 0 };
+		bool framed, answered;
+
+		size = damage(message, size, &framed);
+		/* A lock that came out whole would be the end of it. */
+		if (framed &&
+		    sr_agent_read(message + SR_AGENT_HEADER, size - SR_AGENT_HEADER,
+				  &request) == 0 &&
+		    request.kind == SR_AGENT_LOCK)
+			continue;
+		answered = send_all(fd, message, size) && receive(fd, answer, &got);
+		if (framed && !answered) {
+			fprintf(stderr, "message %lu was not answered\n", i);
+			return 1;
+		}
+		answers += answered;
+		refusals += answered && answer[0] == 5;
+		if (answered)
+			continue;
+		ends++;
+		(void)close(fd);
+		fd = connect_agent();
+	}
+	printf("%lu answers, %lu of them refusals, %lu times hung up\n", answers,
+	       refusals, ends);
+	return answers > 0 && refusals > 0 && ends > 0 ? 0 : 1;
+}
+
+static int hang_up(unsigned long count)
+{
+	uint8_t message[4096], data[DATA] = { 0 };
+
+	for (unsigned long i = 0; i < count; i++) {
+		int fd = connect_agent();
+		size_t size =
+		    ask_sign(message, sizeof(message), &keys[i % key_count], data, DATA);
+
+		assert(send_all(fd, message, i % 3 == 0 ? size / 2 : size));
+		(void)close(fd);
+	}
+	return 0;
+}
+
+static int hold(unsigned long seconds)
+{
+	static uint8_t message[SR_AGENT_MAX];
+	int fd = connect_agent();
+
+	for (unsigned int i = 0; i < 2; i++) {
+		uint8_t data[DATA] = { 0 };
+		struct sr_buf answer = { .data = message };
+
+		if (i == 1)
+			(void)sleep((unsigned int)seconds);
+		answer.size = ask_sign(message, sizeof(message), &keys[0], data, DATA);
+		if (!send_all(fd, message, answer.size) ||
+		    !receive(fd, message, &answer.size))
+			return 1;
+		puts(verify(&keys[0], data, &answer) ? "signed" : "wrong");
+		(void)fflush(stdout);
+	}
+	return 0;
+}
+
+static int raw(void)
+{
+	uint8_t message[4096];
+	int fd = connect_agent();
+	ssize_t n = sr_read_full(STDIN_FILENO, message, sizeof(message));
+
+	assert(n >= 0);
+	(void)send_all(fd, message, (size_t)n);
+	(void)shutdown(fd, SHUT_WR);
+	n = sr_read_full(fd, message, sizeof(message));
+	return n < 0 || sr_write_full(STDOUT_FILENO, message, (size_t)n) < 0;
+}
+
+/* One that is not wanted is at its end at once. */
+static int crowd(unsigned long count)
+{
+	unsigned long stay = 0;
+	char byte;
+
+	for (unsigned long i = 0; i < count; i++) {
+		uint8_t message[64];
+		int fd = connect_agent();
+
+		stay +=
+		    send_all(fd, message, ask_list(message)) && read(fd, &byte, 1) == 1;
+	}
+	printf("%lu\n", stay);
+	(void)fflush(stdout);
+	(void)pause();
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long count = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
+
+	assert(argc >= 3);
+	if (strcmp(argv[1], "raw") == 0)
+		return raw();
+	if (strcmp(argv[1], "crowd") == 0)
+		return crowd(count);
+	learn_keys();
+	if (strcmp(argv[1], "sign") == 0 && argc >= 4)
+		return sign(count, strtoul(argv[3], NULL, 10),
+			    argc > 4 ? strtoul(argv[4], NULL, 10) : 0);
+	if (strcmp(argv[1], "hang-up") == 0)
+		return hang_up(count);
+	if (strcmp(argv[1], "hold") == 0)
+		return hold(count);
+	assert(strcmp(argv[1], "garbage") == 0 && argc == 4);
+	seed = (uint32_t)strtoul(argv[3], NULL, 10);
+	return garbage(count);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tpm-serve: keys of the TPM for other programs, over a socket (tpm-sign serve). */
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+
+#include "ground/attr.h"
+#include "serve.h"
+
+#define SECOND 1000000ULL
+#define WATCHED                                                                          \
+	(IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |          \
+	 IN_ATTRIB | IN_ONLYDIR)
+
+static const char *idle_text, *listen_path;
+static bool print_socket;
+static uint64_t idle_seconds = 30;
+static sd_event *event;
+static struct sr_store *store;
+static struct sr_server *server;
+static bool made_socket;
+
+static const struct option_row options[] = {
+	{ 0, "listen", OPTION_TEXT, &listen_path, "PATH",
+	  "make the socket, instead of getting it from systemd" },
+	{ 0, "idle", OPTION_TEXT, &idle_text, "SECONDS",
+	  "leave the TPM, and end, when nobody asked for so long (30)" },
+	{ 0, "print-socket", OPTION_FLAG, &print_socket, NULL,
+	  "print where the socket is, for SSH_AUTH_SOCK, and end" },
+	{ 0 },
+};
+
+/* ---- the socket ---- */
+
+static int say_socket(struct sr_err *err)
+{
+	_cleanup_free_ char *dir = tool_runtime_dir();
+
+	if (!dir)
+		return sr_fail(err, -EINVAL,
+			       "no place for a socket: XDG_RUNTIME_DIR is not set");
+	printf("%s/agent.sock\n", dir);
+	return 0;
+}
+
+/* One that a killed program left is in the way; one that is served is not ours to take. */
+static int remove_stale(int fd, const struct sockaddr_un *address, struct sr_err *err)
+{
+	struct stat st;
+
+	if (lstat(address->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return 0;
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+	    errno != ECONNREFUSED)
+		return sr_fail(err, -EEXIST, "%s is in use: end what listens there",
+			       address->sun_path);
+	(void)unlink(address->sun_path);
+	return 0;
+}
+
+static int bind_socket(int fd, const struct sockaddr_un *address, struct sr_err *err)
+{
+	mode_t before = umask(0177);
+	int r =
+	    bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+
+	(void)umask(before);
+	if (r == 0 && listen(fd, SOMAXCONN) < 0)
+		r = -errno;
+	made_socket = r == 0;
+	return r < 0 ? sr_fail_sys(err, -r, "cannot listen on %s", address->sun_path) : 0;
+}
+
+static int make_socket(int *ret, struct sr_err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	_cleanup_close_ int probe = -1, fd = -1;
+	int r;
+
+	if (strlen(listen_path) >= sizeof(address.sun_path))
+		return sr_fail(err, -EINVAL, "%s: too long for a socket", listen_path);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", listen_path);
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (probe < 0 || fd < 0)
+		return sr_fail_sys(err, errno, "cannot make a socket");
+	r = remove_stale(probe, &address, err);
+	if (r == 0)
+		r = bind_socket(fd, &address, err);
+	if (r == 0)
+		*ret = take_fd(&fd);
+	return r;
+}
+
+/* What it is for is its name in the unit, FileDescriptorName=. */
+static int check_socket(int fd, const char *name, struct sr_err *err)
+{
+	if (strcmp(name, "agent") != 0)
+		return sr_fail(err, -EINVAL,
+			       "nothing is served on a socket named \"%s\": see "
+			       "tpm-sign-agent.socket",
+			       name);
+	if (sd_is_socket_unix(fd, SOCK_STREAM, true, NULL, 0) <= 0)
+		return sr_fail(err, -EINVAL,
+			       "what it listens on has to be a Unix stream socket: see "
+			       "tpm-sign-agent.socket");
+	if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+		return sr_fail_sys(err, errno, "cannot set up the socket");
+	return 0;
+}
+
+static int take_sockets(struct sr_err *err)
+{
+	char **names = NULL;
+	int count = sd_listen_fds_with_names(true, &names), fd = -1, r = 0;
+
+	if (count < 1 && !listen_path)
+		return sr_fail(err, -EINVAL,
+			       "it is started when somebody asks: systemctl start "
+			       "tpm-sign-agent.socket, or use --listen");
+	if (count < 1) {
+		r = make_socket(&fd, err);
+		return r < 0 ? r : serve_agent(event, server, fd, err);
+	}
+	for (int i = 0; i < count; i++) {
+		fd = SD_LISTEN_FDS_START + i;
+		if (r == 0)
+			r = check_socket(fd, names[i], err);
+		if (r == 0)
+			r = serve_agent(event, server, fd, err);
+		free(names[i]);
+	}
+	free(names);
+	return r;
+}
+
+/* ---- what happens meanwhile ---- */
+
+static int on_change(sd_event_source *source, const struct inotify_event *change,
+		     void *arg);
+
+/* Before what clients ask is looked at, so that they get what is there by then. */
+static bool watch_dir(char *dir, const char *name)
+{
+	_cleanup_free_ char *parent = dir, *path = NULL;
+	sd_event_source *source = NULL;
+
+	if (!dir || asprintf(&path, "%s/%s", dir, name) < 0)
+		return false;
+	if (sd_event_add_inotify(event, &source, path, WATCHED, on_change, NULL) < 0)
+		return false;
+	(void)sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT);
+	(void)sd_event_source_set_floating(source, true);
+	sd_event_source_unref(source);
+	return true;
+}
+
+/* It may appear later: that is a change of the directory it is in. */
+static void watch_rules(void)
+{
+	static bool watched;
+
+	watched = watched || watch_dir(tool_config_dir(), "keys.d");
+}
+
+static int on_change(sd_event_source *source, const struct inotify_event *change,
+		     void *arg)
+{
+	(void)source;
+	(void)change;
+	(void)arg;
+	watch_rules();
+	sr_server_changed(server);
+	return 0;
+}
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *arg)
+{
+	uint64_t end = serve_active() + idle_seconds * SECOND;
+
+	(void)arg;
+	if (usec >= end) {
+		sr_server_leave(server);
+		if (serve_clients() == 0 && !sr_server_remembers(server))
+			return sd_event_exit(event, 0);
+		end = usec + idle_seconds * SECOND;
+	}
+	(void)sd_event_source_set_time(source, end);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info,
+		     void *arg)
+{
+	(void)source;
+	(void)info;
+	(void)arg;
+	serve_stop();
+	return 0;
+}
+
+static void on_report(void *arg, int r, const struct sr_err *why)
+{
+	(void)arg;
+	tool_report(r, why, NULL);
+}
+
+/* ---- beginning and end ---- */
+
+static int start_loop(struct sr_err *err)
+{
+	sigset_t signals;
+	int r;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	r = sd_event_new(&event);
+	if (r >= 0)
+		r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(event, NULL, SIGINT, on_signal, NULL);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, NULL, CLOCK_BOOTTIME,
+					       idle_seconds * SECOND, 0, on_idle, NULL);
+	return r < 0 ? sr_fail_sys(err, -r, "cannot wait for requests") : 0;
+}
+
+static int start_server(struct sr_err *err)
+{
+	struct sr_server_options how = { .report = on_report };
+	int r = tool_store(&store, err);
+
+	if (r < 0)
+		return r;
+	how.store = store;
+	how.tcti = tool_tcti(store);
+	if (!sr_store_config(store)->encrypt_sessions)
+		tool_warn("EncryptSessions=no: what is signed goes to the TPM in the "
+			  "clear, and nothing notices when it is changed on the way");
+	return sr_server_new(&how, &server, err);
+}
+
+static int serve(struct sr_err *err)
+{
+	int r = start_server(err);
+
+	if (r == 0)
+		r = start_loop(err);
+	if (r < 0)
+		return r;
+	(void)watch_dir(tool_state_dir(), "keys");
+	(void)watch_dir(tool_config_dir(), "");
+	watch_rules();
+	r = take_sockets(err);
+	if (r < 0)
+		return r;
+	(void)sd_notify(false, "READY=1");
+	r = sd_event_loop(event);
+	(void)sd_notify(false, "STOPPING=1");
+	return r < 0 ? sr_fail_sys(err, -r, "cannot serve the socket") : 0;
+}
+
+static int run(int argc, char **argv, struct sr_err *err)
+{
+	int r = idle_text ? sr_number_parse(idle_text, 86400, &idle_seconds, err) : 0;
+
+	(void)argc;
+	(void)argv;
+	if (r < 0 || print_socket)
+		return r < 0 ? r : say_socket(err);
+	r = serve(err);
+	serve_end();
+	sr_server_free(server);
+	sr_store_close(store);
+	(void)sd_event_unref(event);
+	if (made_socket)
+		(void)unlink(listen_path);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct tool tool = {
+		.name = "tpm-serve",
+		.usage = "[OPTIONS]",
+		.summary = "Keys of the TPM for ssh, git and others: run by "
+			   "tpm-sign-agent.socket,\nor as tpm-sign serve.",
+		.options = options,
+		.run = run,
+		.section = 8,
+	};
+
+	/* As in tpm-sign: OpenSSL must not be told to use keys by way of this program. */
+	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	return tool_main(&tool, argc, argv);
+}
