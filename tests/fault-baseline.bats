@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Every call that can fail fails once where there is an event log: a baseline that can't be
 # taken is said, and is no failure; explain says less, but nothing that is not so.
-# shellcheck disable=SC2034,SC2154,SC2317 # from and for fault.bash
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154,SC2317 # from and for fault.bash
 
 load fault/fault
 load eventlogs/small
