@@ -46,15 +46,14 @@ check_doctor() {
     fi
 }
 
-# each_call: all that concern the TPM, and every so many of the others; all of them with
-# SEALRING_ALL_POINTS=1
+# each_call: all that concern the TPM, and of the others every fifth, unless THOROUGH=1
 each_call() (
     trap - DEBUG
     set +eET
     unnoticed=0 names=
     for class in tpm memory crypto file; do
         step=1
-        [ $class = tpm ] || [ "${SEALRING_ALL_POINTS-}" ] || step=4
+        [ $class = tpm ] || step=$(stride 5)
         for ((n = 1; ; n += step)); do
             at $class $n "" tpm-doctor --system
             [ -n "$name" ] || break

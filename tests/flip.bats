@@ -8,6 +8,7 @@
 # shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
 
 load common
+load eventlogs/small
 
 setup_file() {
     tpm_start
@@ -77,6 +78,37 @@ damaged() {
 @test "a secret" {
     seal key "$SECRET"
     damaged "$RINGS/system/secrets/key.cms" 8 tpm-unseal key
+    [[ $output != *"ended with 0"* ]]
+}
+
+# explained: 0 and the secret if explain says what it said; 8 if it says that there is no
+# baseline, and why
+explained() {
+    printf '[TPM]\nEventLog=%s\n' "$PWD/small.bin" >"$SEALRING_CONFIG_DIR/sealring.conf"
+    small_log 'firmware 1.0' >small.bin
+    seal key "$SECRET"
+    tpm-reseal explain system >good
+    grep -q 'nothing changed since' good
+    cat >explained <<-END
+		tpm-reseal explain system >got 2>said || exit 1
+		if cmp -s good got && ! [ -s said ]; then
+		    printf %s "$SECRET"
+		else
+		    grep -q 'There is no baseline of it' got && [ "\$(wc -l <said)" -eq 1 ] && exit 8
+		fi
+	END
+}
+
+# The ring opens, so that whoever changed it without the key is found out.
+@test "the description of a baseline" {
+    explained
+    damaged "$RINGS/system/baseline/00000001.conf" 8 sh explained
+    [[ $output != *"ended with 0"* ]]
+}
+
+@test "the event log of a baseline" {
+    explained
+    damaged "$RINGS/system/baseline/00000001.log" 8 sh explained
     [[ $output != *"ended with 0"* ]]
 }
 
