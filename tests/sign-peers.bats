@@ -275,29 +275,29 @@ refused() {
     }
     for kind in ecc256 ecc384 rsa2048; do
         made -G $kind
-        tpm-sign import -q "peer-$kind" --public pub priv
+        tpm-sign import -q "peer-$kind" priv pub
         tpm-sign sign "peer-$kind" --hash sha256 message -o sig
         accepted "peer-$kind" sha256
     done
     made -G ecc256 -p 'correct horse battery' -a "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign"
-    fails 4 setsid -w tpm-sign import x --pin --public pub priv
-    tpm-sign import -q guarded --pin-file pin --public pub priv
+    fails 4 setsid -w tpm-sign import x --pin priv pub
+    tpm-sign import -q guarded --pin-file pin priv pub
     tpm-sign sign guarded --pin-file pin message -o sig
     accepted guarded sha256
     fails 4 setsid -w tpm-sign sign guarded message
-    fails 2 tpm-sign import x --pcrs 0+7 --public pub priv
+    fails 2 tpm-sign import x --pcrs 0+7 priv pub
     head -c 50 pub >short
-    fails 8 tpm-sign import x --public short priv
-    fails 8 tpm-sign import x --public pub short
+    fails 8 tpm-sign import x priv short
+    fails 8 tpm-sign import x short pub
     head -c 32 /dev/zero >policy
     made -G ecc256 -L policy -a "fixedtpm|fixedparent|sensitivedataorigin|sign"
-    fails 8 tpm-sign import x --public pub priv
+    fails 8 tpm-sign import x priv pub
     says "bound to a policy"
     # under another storage key
     tpm2_createprimary -Q -C n -c other
     tpm2_create -Q -C other -u pub -r priv
     tpm2_flushcontext -t
-    fails 7 tpm-sign import x --public pub priv
+    fails 7 tpm-sign import x priv pub
     [ ! -e "$KEYS/x.pem" ]
 }
 

@@ -11,7 +11,6 @@
 struct sign_choices {
 	bool json;
 	const char *type;
-	const char *public;
 	const char *usage;
 	const char *hash;
 	bool pss;

@@ -107,7 +107,8 @@ static int import_key(struct key_work *work, const char *name,
 }
 
 static int import_pair(struct key_work *work, const char *name,
-		       const struct sr_secret *priv, struct sr_err *err)
+		       const struct sr_secret *priv, const char *public,
+		       struct sr_err *err)
 {
 	_cleanup_secret_ struct sr_secret pub = { 0 };
 	struct sr_key_pair pair = { .priv = priv->data,
@@ -115,7 +116,7 @@ static int import_pair(struct key_work *work, const char *name,
 				    .pin = choices.pin || choices.pin_file };
 	int r = sign_choices.usage || choices.pcrs
 		    ? sr_fail(err, -EINVAL, "--usage, --pcrs: that key is made already")
-		    : choices_read_file(sign_choices.public, PRIVATE_MAX, &pub, err);
+		    : choices_read_file(public, PRIVATE_MAX, &pub, err);
 
 	pair.pub = pub.data;
 	pair.pub_size = pub.size;
@@ -138,8 +139,8 @@ int cmd_import(int argc, char **argv, struct sr_err *err)
 		    : choices_read_file(file, PRIVATE_MAX, &content, err);
 
 	if (r == 0)
-		r = sign_choices.public ? import_pair(&work, argv[0], &content, err)
-					: import_key(&work, argv[0], &content, err);
+		r = argc > 2 ? import_pair(&work, argv[0], &content, argv[2], err)
+			     : import_key(&work, argv[0], &content, err);
 	return r < 0 ? r : say_made(&work, "imported", err);
 }
 

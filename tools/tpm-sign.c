@@ -10,8 +10,6 @@ static const struct option_row options[] = {
 	  "list, info and algs as JSON" },
 	{ 't', "type", OPTION_TEXT, &sign_choices.type, "TYPE",
 	  "kind of key: p256, rsa2048 ... (p256)" },
-	{ 0, "public", OPTION_TEXT, &sign_choices.public, "FILE",
-	  "import: what belongs to a .priv of tpm2-tools" },
 	{ 0, "usage", OPTION_TEXT, &sign_choices.usage, "USAGE",
 	  "sign, decrypt or both" },
 	{ 0, "pcrs", OPTION_TEXT, &choices.pcrs, "LIST", "bind the key to these PCRs" },
@@ -51,7 +49,8 @@ static const struct option_row options[] = {
 
 static const struct command_row commands[] = {
 	{ "keygen", "NAME", 1, 1, cmd_keygen, "make a key in the TPM" },
-	{ "import", "NAME [FILE]", 1, 2, cmd_import, "bring a private key into the TPM" },
+	{ "import", "NAME [FILE [PUB]]", 1, 3, cmd_import,
+	  "bring a private key into the TPM" },
 	{ "list", "[NAME]", 0, 1, cmd_list, "what keys there are" },
 	{ "info", "NAME", 1, 1, cmd_info, "all that is known of a key" },
 	{ "pubkey", "NAME", 1, 1, cmd_pubkey, "its public key" },

@@ -30,7 +30,6 @@ complete -c tpm-sign -n '__fish_seen_subcommand_from sign verify decrypt import 
 
 complete -c tpm-sign -s j -l json -d 'list, info and algs as JSON'
 complete -c tpm-sign -s t -l type -x -a 'p256 p384 p521 rsa2048 rsa3072 rsa4096' -d 'kind of key: p256, rsa2048 ... (p256)'
-complete -c tpm-sign -l public -r -F -d 'import: what belongs to a .priv of tpm2-tools'
 complete -c tpm-sign -l usage -x -a 'sign decrypt both' -d 'sign, decrypt or both'
 complete -c tpm-sign -l pcrs -x -a '0+7 0+4+7 0+7+9 0+7+11' -d 'bind the key to these PCRs'
 complete -c tpm-sign -l pin -d 'ask for a new PIN'
