@@ -67,25 +67,30 @@ static bool selected(const struct sr_policy *policy, struct sr_pcrs *ret)
 	return true;
 }
 
-bool sr_approval_holds(const struct sr_approval *approval, const struct sr_pcrs *present)
+int sr_approval_holds(const struct sr_approval *approval, const struct sr_pcrs *present,
+		      struct sr_err *err)
 {
 	const TPM2B_DIGEST *wanted = &approval->key->policy.step[0].pcr.digest;
 	struct sr_pcrs values = *present;
 	TPM2B_DIGEST digest;
+	int r;
 
 	if (present->bank != approval->values.bank ||
 	    approval->values.mask & ~present->given)
-		return false;
+		return 0;
 	values.mask = approval->values.mask;
-	return sr_pcrs_digest(&values, &digest, NULL) == 0 &&
-	       digest.size == wanted->size &&
+	r = sr_pcrs_digest(&values, &digest, err);
+	if (r < 0)
+		return r;
+	return digest.size == wanted->size &&
 	       memcmp(digest.buffer, wanted->buffer, digest.size) == 0;
 }
 
 /* What is told proves nothing: values count only if the policy is made of them. */
 static void believe(const struct sr_pcrs *told, struct sr_approval *approval)
 {
-	if (told->mask == approval->values.mask && sr_approval_holds(approval, told))
+	if (told->mask == approval->values.mask &&
+	    sr_approval_holds(approval, told, NULL) == 1)
 		approval->values = *told;
 }
 
@@ -308,7 +313,7 @@ static void bounded_last(struct sr_approvals *approvals)
 	memcpy(&approvals->approval[kept], bounded, moved * sizeof(bounded[0]));
 }
 
-static int read_files(const struct sr_ring *ring, struct sr_approvals *ret,
+static int read_files(const struct sr_ring *ring, bool all, struct sr_approvals *ret,
 		      struct sr_err *err)
 {
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
@@ -329,8 +334,8 @@ static int read_files(const struct sr_ring *ring, struct sr_approvals *ret,
 			     err);
 		if (r == 0)
 			approvals.count++;
-		else if (r == -ENOMEM)
-			return r;
+		else if (r == -ENOMEM || all)
+			return sr_fail_ring(ring, r, err);
 		else
 			damaged = r;
 	}
@@ -352,7 +357,13 @@ int sr_approvals_read(const struct sr_ring *ring, struct sr_approvals *ret,
 {
 	if (ring->parts)
 		return read_parts(ring, ret, err);
-	return read_files(ring, ret, err);
+	return read_files(ring, false, ret, err);
+}
+
+int sr_approvals_read_all(const struct sr_ring *ring, struct sr_approvals *ret,
+			  struct sr_err *err)
+{
+	return read_files(ring, true, ret, err);
 }
 
 void sr_approvals_sort(struct sr_approvals *approvals)

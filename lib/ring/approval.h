@@ -51,6 +51,10 @@ void sr_approvals_done(struct sr_approvals *approvals);
 int sr_approvals_read(const struct sr_ring *ring, struct sr_approvals *ret,
 		      struct sr_err *err);
 
+/** sr_approvals_read_all() - the same, but one that can't be read is a failure */
+int sr_approvals_read_all(const struct sr_ring *ring, struct sr_approvals *ret,
+			  struct sr_err *err);
+
 /** sr_approval_is_planned() - whether it is for a boot state that an update will lead to */
 bool sr_approval_is_planned(const struct sr_approval *approval);
 
@@ -84,8 +88,9 @@ int sr_approval_id(const struct sr_approval *approval, char ret[SR_APPROVAL_ID],
 int sr_approval_policy(const struct sr_pcrs *values, const struct sr_window *window,
 		       bool pin, struct sr_policy *ret, struct sr_err *err);
 
-/** sr_approval_holds() - whether PCR values are those that its policy wants */
-bool sr_approval_holds(const struct sr_approval *approval, const struct sr_pcrs *present);
+/** sr_approval_holds() - whether PCR values are those its policy wants: 1, 0 or -EIO */
+int sr_approval_holds(const struct sr_approval *approval, const struct sr_pcrs *present,
+		      struct sr_err *err);
 
 /** sr_approval_remove() - remove one, if it is there */
 int sr_approval_remove(const struct sr_ring *ring, const char *name, struct sr_err *err);

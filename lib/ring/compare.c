@@ -43,13 +43,15 @@ static bool is_time(const struct sr_approval *approval, const struct sr_clock *c
  * The approval that wants the fewest changes is the one worth talking about. One that is
  * bounded wants fewer by design.
  */
-static void consider(const struct sr_approval *approval, const struct sr_pcrs *present,
-		     uint32_t bit, struct sr_comparison *best)
+static int consider(const struct sr_approval *approval, const struct sr_pcrs *present,
+		    uint32_t bit, struct sr_comparison *best, struct sr_err *err)
 {
 	uint32_t changed =
 	    approval->bounded ? 0 : differences(&approval->values, present);
 
-	if (sr_approval_holds(approval, present) && is_time(approval, &best->clock)) {
+	int r = sr_approval_holds(approval, present, err);
+
+	if (r == 1 && is_time(approval, &best->clock)) {
 		if (!best->holding)
 			best->made = approval->made;
 		best->holding |= bit;
@@ -60,6 +62,7 @@ static void consider(const struct sr_approval *approval, const struct sr_pcrs *p
 		best->changed = changed;
 		best->made = approval->made;
 	}
+	return r < 0 ? r : 0;
 }
 
 static int ask_clock(const struct sr_approvals *approvals, struct sr_tpm *tpm,
@@ -89,7 +92,7 @@ int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
 		if (r < 0)
 			break;
 		best.latched |= open_latch(ring, &present);
-		consider(&approvals->approval[i], &present, 1U << i, &best);
+		r = consider(&approvals->approval[i], &present, 1U << i, &best, err);
 	}
 	if (r < 0)
 		return r;

@@ -46,7 +46,7 @@ static void work_done(struct work *work)
 static int look(struct work *work, struct sr_err *err)
 {
 	const struct sr_approval *noted;
-	int r = sr_approvals_read(work->ring, &work->approvals, err);
+	int r = sr_approvals_read_all(work->ring, &work->approvals, err);
 
 	if (r == 0)
 		r = sr_compare(work->ring, &work->approvals, work->tpm, &work->now, err);

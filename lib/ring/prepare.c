@@ -70,8 +70,11 @@ static int check_good(const struct work *work, struct sr_err *err)
 
 	for (size_t i = 0; i < work->approvals.count; i++) {
 		const struct sr_approval *approval = &work->approvals.approval[i];
+		int r = sr_approval_holds(approval, &work->present, err);
 
-		if (!sr_approval_holds(approval, &work->present))
+		if (r < 0)
+			return r;
+		if (r == 0)
 			continue;
 		if (!approval->bounded)
 			return 0;
@@ -353,7 +356,7 @@ static int prepare(struct work *work, struct sr_tpm *tpm, const struct sr_ask *a
 	if (r == 0)
 		r = sr_manage_open(work->ring, tpm, ask, false, &opening, &lock, err);
 	if (r == 0)
-		r = sr_approvals_read(work->ring, &work->approvals, err);
+		r = sr_approvals_read_all(work->ring, &work->approvals, err);
 	if (r == 0)
 		r = seal_all(work, &opening, options, err);
 	if (r == 0)
@@ -383,7 +386,7 @@ static int remove_prepared(struct sr_ring *ring, const char (*ids)[SR_APPROVAL_I
 {
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
 	const struct sr_approval *proven = NULL;
-	int r = sr_approvals_read(ring, &approvals, err);
+	int r = sr_approvals_read_all(ring, &approvals, err);
 
 	if (r == 0)
 		r = sr_find_proven(ring, &approvals, &proven, err);
@@ -410,6 +413,8 @@ int sr_ring_prepared(struct sr_ring *ring, const struct sr_prepared *prepared, b
 	size_t removed = 0;
 	int r = sr_ring_need_key(ring, err);
 
+	if (made && prepared->earlier_count == 0)
+		return r;
 	if (r == 0)
 		r = sr_ring_lock(ring, &lock, err);
 	if (r == 0)
@@ -428,7 +433,7 @@ static int check_needless(struct sr_ring *ring, struct sr_tpm *tpm, size_t *coun
 {
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
 	struct sr_comparison comparison;
-	int r = sr_approvals_read(ring, &approvals, err);
+	int r = sr_approvals_read_all(ring, &approvals, err);
 
 	for (size_t i = 0; r == 0 && i < approvals.count; i++)
 		*count += is_prepared(&approvals.approval[i]);

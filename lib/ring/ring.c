@@ -514,9 +514,12 @@ int sr_ring_open_subdir(const struct sr_ring *ring, const char *name, struct sr_
 int sr_fail_ring(const struct sr_ring *ring, int r, struct sr_err *err)
 {
 	char prefix[SR_NAME_MAX + 8];
+	size_t length = (size_t)snprintf(prefix, sizeof(prefix), "ring %s", ring->name);
 
-	(void)snprintf(prefix, sizeof(prefix), "ring %s", ring->name);
-	return sr_about(err, sr_prefix(err, r, prefix), ring->name, NULL);
+	if (!err || strncmp(err->text, prefix, length) != 0 ||
+	    !strchr(": ", err->text[length]))
+		(void)sr_prefix(err, r, prefix);
+	return sr_about(err, r, ring->name, NULL);
 }
 
 static void print_srk(FILE *out, const TPM2B_PUBLIC *srk)

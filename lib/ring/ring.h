@@ -192,7 +192,7 @@ int sr_recovery_note(struct sr_ring *ring, struct sr_err *err);
 /** sr_ring_check_key() - -EBADMSG if there are secrets, and the ring key opens none */
 int sr_ring_check_key(struct sr_ring *ring, struct sr_err *err);
 
-/** sr_fail_ring() - put "ring NAME: " before a failure */
+/** sr_fail_ring() - put "ring NAME: " before a failure, unless it begins so */
 int sr_fail_ring(const struct sr_ring *ring, int r, struct sr_err *err);
 
 #endif
