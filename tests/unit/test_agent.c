@@ -279,6 +279,7 @@ static void test_queue_is_fair(void)
 	collect(queue, SR_COUNT(wanted));
 	assert(log.count == SR_COUNT(wanted) &&
 	       memcmp(log.done, wanted, sizeof(wanted)) == 0);
+	sr_queue_stop(queue);
 	sr_queue_free(queue);
 }
 
@@ -310,6 +311,7 @@ static void test_queue_is_bounded(void)
 	/* Two seconds are enough for the second after which it rests, once. */
 	for (int n = 0; n < 400 && log.rests == 0; n++)
 		(void)usleep(10000);
+	sr_queue_stop(queue);
 	sr_queue_free(queue);
 	assert(log.rests == 1);
 	free(work);
