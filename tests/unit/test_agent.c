@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "codec/agent.h"
@@ -222,7 +223,7 @@ struct log {
 	pthread_mutex_t gate;
 	unsigned int done[64];
 	size_t count;
-	unsigned int rests;
+	atomic_uint rests;
 };
 
 static void run(struct sr_job *job, void *context)
