@@ -418,6 +418,7 @@ fuzz: ## build the fuzz targets with clang, run each on FUZZ_RUNS inputs
 bench: all test-programs ## compare speed and memory with other tools
 	@$(test_env) PATH='$(abspath $(BUILD))/bin':"$$PATH" tests/bench
 	@$(test_env) PATH='$(abspath $(BUILD))/bin':"$$PATH" tests/bench-sign
+	@$(test_env) PATH='$(abspath $(BUILD))/bin':"$$PATH" tests/bench-agent
 
 demo: all ## the whole story on a software TPM, in plain words
 	@$(test_env) PATH='$(abspath $(BUILD))/bin':"$$PATH" tests/demo

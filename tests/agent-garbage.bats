@@ -72,11 +72,11 @@ say() {
 
 @test "a user has only so many connections, and the others none the less" {
     agent_start
-    "$helper/agent" crowd 300 >crowd 3>&- &
+    "$helper/agent" crowd 300 >stayed 3>&- &
     crowd=$!
-    until [ -s crowd ]; do sleep 0.01; done
+    until [ -s stayed ]; do sleep 0.01; done
     # Those beyond the bound were hung up on.
-    [ "$(cat crowd)" -eq 256 ]
+    [ "$(cat stayed)" -eq 256 ]
     kill "$crowd"
     wait "$crowd" || true
     until ssh_signs web; do sleep 0.1; done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The ssh-agent and its peers: ssh, sshd, git, ssh-keygen, each as it is on every machine.
-# shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
+# shellcheck disable=SC2154,SC2317 # functions that are called by what is evaluated; helper, status, output: from common.bash and bats
 
 load common
 load agent
@@ -12,7 +12,7 @@ setup_file() {
     export SSHD
     SSHD=$(PATH=/usr/sbin:/sbin:$PATH command -v sshd)
     # Where it runs as root sshd wants this directory, which the system makes at boot.
-    [ "$(id -u)" -ne 0 ] || mkdir -p -m 755 /run/sshd
+    [ "$(id -u)" -ne 0 ] || [ -d /run/sshd ] || mkdir -m 755 /run/sshd
 }
 
 setup() {
@@ -211,9 +211,10 @@ follow() {
     # What was left out names units that there are.
     guide agent >left-out
     guide system >>left-out
-    for unit in $(grep -oE 'tpm-[a-z-]+\.socket' left-out); do
+    grep -oE 'tpm-[a-z-]+\.socket' left-out | sort -u >units
+    while read -r unit; do
         [ -e "$BATS_TEST_DIRNAME/../units/$unit" ]
         [ -e "$BATS_TEST_DIRNAME/../units/user/$unit" ]
-    done
+    done <units
     [ "$(grep -c systemctl left-out)" -eq 2 ]
 }

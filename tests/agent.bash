@@ -40,8 +40,11 @@ agent_stop() {
 
 # agent_gone: ... by itself; waits for that
 agent_gone() {
-    wait "$agent"
+    local status=0
+    wait "$agent" || status=$?
     agent=
+    [ "$status" -eq 0 ] || cat said
+    return "$status"
 }
 
 # agent_said TEXT: waits until it is in what the daemon said

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The ssh-agent: which keys it has for whom, how they sign, PINs, consent, locks, refusals.
-# shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
+# shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
 load common
 load agent
@@ -40,6 +40,7 @@ listed() {
 # answers TEXT [STATUS]: a program that says so when it is asked, from now on
 answers() {
     printf '%s\n' "$1" >answer
+    # shellcheck disable=SC2016 # for that program
     printf '#!/bin/bash\nprintf "%%s|%%s\\n" "$1" "${SSH_ASKPASS_PROMPT-}" >>asked\ncat answer\nexit %d\n' \
         "${2-0}" >askpass
     chmod +x askpass

@@ -18,7 +18,7 @@ static void find(char ret[PATH_MAX])
 	ret[n > 0 ? n : 0] = '\0';
 	slash = strrchr(ret, '/');
 	if (slash)
-		(void)strcpy(slash + 1, program);
+		memcpy(slash + 1, program, sizeof(program));
 	if (!slash || access(ret, X_OK) < 0)
 		(void)snprintf(ret, PATH_MAX, "%s/sealring/%s", LIBEXECDIR, program);
 }

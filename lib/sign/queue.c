@@ -180,15 +180,19 @@ int sr_queue_new(void *context, void (*rest)(void *context), struct sr_queue **r
 	return 0;
 }
 
-void sr_queue_free(struct sr_queue *queue)
+void sr_queue_stop(struct sr_queue *queue)
 {
-	if (!queue)
-		return;
 	(void)pthread_mutex_lock(&queue->lock);
 	queue->ends = true;
 	(void)pthread_cond_signal(&queue->work);
 	(void)pthread_mutex_unlock(&queue->lock);
 	(void)pthread_join(queue->thread, NULL);
+}
+
+void sr_queue_free(struct sr_queue *queue)
+{
+	if (!queue)
+		return;
 	while (queue->owners)
 		remove_owner(&queue->owners);
 	(void)pthread_cond_destroy(&queue->work);

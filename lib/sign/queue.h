@@ -36,7 +36,10 @@ struct sr_queue;
 int sr_queue_new(void *context, void (*rest)(void *context), struct sr_queue **ret,
 		 struct sr_err *err);
 
-/** sr_queue_free() - let the present job end, drop the others; NULL is fine */
+/** sr_queue_stop() - let the present job end; what was done can still be taken back */
+void sr_queue_stop(struct sr_queue *queue);
+
+/** sr_queue_free() - release, after sr_queue_stop(); NULL is fine */
 void sr_queue_free(struct sr_queue *queue);
 
 /** sr_queue_fd() - readable when sr_queue_done() has something; for poll(2) */

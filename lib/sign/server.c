@@ -14,6 +14,8 @@ static void report(struct sr_server *server, int r, const struct sr_err *why)
 
 /* ---- the server ---- */
 
+static struct sr_call *take_back(struct sr_server *server, struct sr_job *job);
+
 static void rest(void *slots)
 {
 	sr_slots_rest(slots);
@@ -50,8 +52,15 @@ int sr_server_new(const struct sr_server_options *options, struct sr_server **re
 
 void sr_server_free(struct sr_server *server)
 {
+	struct sr_job *job;
+
 	if (!server)
 		return;
+	if (server->queue) {
+		sr_queue_stop(server->queue);
+		while ((job = sr_queue_done(server->queue)))
+			take_back(server, job);
+	}
 	sr_queue_free(server->queue);
 	sr_slots_free(server->slots);
 	sr_catalog_done(&server->catalog);
@@ -85,7 +94,6 @@ bool sr_server_remembers(struct sr_server *server)
 	return sr_locks_any(&server->locks) || pins;
 }
 
-/* A job of ours needs no call: it is its own. */
 static void leave(struct sr_job *job, void *slots)
 {
 	(void)job;
@@ -94,18 +102,11 @@ static void leave(struct sr_job *job, void *slots)
 
 void sr_server_leave(struct sr_server *server)
 {
-	struct sr_job *job;
-
-	if (!server->busy)
+	if (!server->busy || server->leaving)
 		return;
-	job = calloc(1, sizeof(*job));
-	if (!job)
-		return;
-	job->run = leave;
-	if (sr_queue_submit(server->queue, job, OURSELVES))
-		server->busy = false;
-	else
-		free(job);
+	server->leave = (struct sr_job){ .run = leave };
+	server->leaving = sr_queue_submit(server->queue, &server->leave, OURSELVES);
+	server->busy = !server->leaving;
 }
 
 int sr_server_fd(const struct sr_server *server)
@@ -305,18 +306,29 @@ static bool conclude(struct sr_call *call)
 	return true;
 }
 
+/* The call that a job is part of, if anybody still waits for it. */
+static struct sr_call *take_back(struct sr_server *server, struct sr_job *job)
+{
+	struct sr_call *call = (struct sr_call *)job;
+
+	if (job == &server->leave) {
+		server->leaving = false;
+		return NULL;
+	}
+	if (!call->abandoned)
+		return call;
+	release(call);
+	return NULL;
+}
+
 struct sr_call *sr_server_next(struct sr_server *server)
 {
 	struct sr_job *job;
 
 	while ((job = sr_queue_done(server->queue))) {
-		struct sr_call *call = (struct sr_call *)job;
+		struct sr_call *call = take_back(server, job);
 
-		if (job->run != run)
-			free(job);
-		else if (call->abandoned)
-			release(call);
-		else if (conclude(call))
+		if (call && conclude(call))
 			return call;
 	}
 	return NULL;

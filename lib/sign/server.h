@@ -20,6 +20,8 @@ struct sr_server {
 	struct sr_locks locks;
 	bool changed;
 	bool busy; /* the TPM was used since the server last left it */
+	struct sr_job leave;
+	bool leaving; /* @leave is in the queue */
 };
 
 /**

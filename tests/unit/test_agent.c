@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "codec/agent.h"
@@ -222,7 +223,7 @@ struct log {
 	pthread_mutex_t gate;
 	unsigned int done[64];
 	size_t count;
-	unsigned int rests;
+	atomic_uint rests;
 };
 
 static void run(struct sr_job *job, void *context)
@@ -279,6 +280,7 @@ static void test_queue_is_fair(void)
 	collect(queue, SR_COUNT(wanted));
 	assert(log.count == SR_COUNT(wanted) &&
 	       memcmp(log.done, wanted, sizeof(wanted)) == 0);
+	sr_queue_stop(queue);
 	sr_queue_free(queue);
 }
 
@@ -310,6 +312,7 @@ static void test_queue_is_bounded(void)
 	/* Two seconds are enough for the second after which it rests, once. */
 	for (int n = 0; n < 400 && log.rests == 0; n++)
 		(void)usleep(10000);
+	sr_queue_stop(queue);
 	sr_queue_free(queue);
 	assert(log.rests == 1);
 	free(work);
