@@ -113,9 +113,9 @@ changed_events() {
 # processor MILLISECONDS COMMAND...: the least that it takes of the processor in three tries;
 # ten times as much with sanitizers
 processor() {
-    local bound=$1 least=999999 took n
+    local bound=$1 least=999999 took
     ! grep -q __asan_init "$SEALRING_BUILD/bin/$2" || bound=$((10 * $1))
-    for n in 1 2 3; do
+    for _ in 1 2 3; do
         took=$(TIMEFORMAT='%3U %3S' && { time "${@:2}" >output 2>err; } 2>&1 | awk '{ print int(1000 * ($1 + $2)) }')
         ((took >= least)) || least=$took
     done

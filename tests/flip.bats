@@ -35,7 +35,7 @@ damaged() {
     shift 2
     output=
     for how in 01,0/$step 80,$((1 % step))/$step cut,$((2 % step))/$step append; do
-        "$helper/flip" "$file" $how "$SECRET" "$statuses" "$@" >counts || failed=1
+        "$helper/flip" "$file" "$how" "$SECRET" "$statuses" "$@" >counts || failed=1
         cat counts
         output+=$(cat counts)
         echo "# $(tail -n 1 counts)" >&3
