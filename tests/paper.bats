@@ -228,7 +228,7 @@ is_command() {
         for option in --help -h; do
             "$program" "$option" >out 2>err
             [ ! -s err ]
-            [ "$(wc -l <out)" -le 60 ]
+            [ "$(wc -l <out)" -le 50 ]
             [ "$(wc -L <out)" -le 80 ]
             grep -q "^Usage: $program " out
             grep -q "See $program(1); exit status in sealring(7)" out
