@@ -173,6 +173,9 @@ vm_changed() {
     vm_say "status: exit status $vm_status: ${vm_output//$'\n'/; }"
     [ "$vm_status" -eq 3 ]
     [[ $vm_output == *drifted*"PCR $1"* ]]
+    vm_run 'tpm-reseal explain system'
+    vm_say "explain: $(tr -s ' \n' ' ' <<<"$vm_output")"
+    [[ $vm_output == *"PCR $1"* && $vm_output != *"no baseline"* ]]
     # A service that needs a secret does not start without.
     vm_run 'systemctl is-active vm-socket.service vm-eager.service'
     [ "$vm_output" = $'failed\ninactive' ]
