@@ -24,6 +24,18 @@ SR_DEFINE_CLEANUP(sr_baseline_freep, struct sr_baseline *, sr_baseline_free)
 int sr_baseline_format(const struct sr_ring *ring, const struct sr_baseline *baseline,
 		       struct sr_buf *ret, struct sr_err *err);
 
+/**
+ * sr_baseline_log() - this boot's event log, as [TPM] EventLog= says
+ *
+ * Returns 0, -ENODEV (there is none) and others.
+ */
+int sr_baseline_log(const struct sr_store *store, const struct sr_tpm *tpm,
+		    struct sr_eventlog **ret, struct sr_err *err);
+
+/** sr_baseline_of() - sr_baseline_now() where the log is known; it is taken over */
+int sr_baseline_of(struct sr_tpm *tpm, struct sr_eventlog **log, struct sr_baseline **ret,
+		   struct sr_err *err);
+
 /** sr_baseline_keep() - sr_baseline_take() of a boot that was looked at already */
 int sr_baseline_keep(struct sr_ring *ring, struct sr_baseline *baseline,
 		     struct sr_err *err);

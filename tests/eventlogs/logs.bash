@@ -67,6 +67,7 @@ logs_configure() {
 # logs_mix PCR FROM INTO OUT: the log INTO, but of this PCR what FROM has
 logs_mix() {
     local pcr=$1 from=$2 into=$3 out=$4 offset size
+    # shellcheck disable=SC2016 # jq's variables
     local range='. as $log | ($log.events | length) as $count | [range($count)] |
         map({pcr: $log.events[.].pcr, at: $log.events[.].offset,
             end: (if . + 1 < $count then $log.events[. + 1].offset else $size end)}) |
