@@ -17,7 +17,14 @@ setup_file() {
     cryptsetup token import --disable-external-tokens --token-id 5 --json-file other disk
     cp disk plain
     tpm-luks -q enroll disk --passphrase-file "$PW"
-    mv disk enrolled
+    cp disk enrolled
+    # The same with what was prepared in a boot before this one.
+    cp -a state before
+    tpm-reseal -q prepare --next-boot
+    mv state prepared
+    mv disk bridged
+    mv before state
+    tpm_boot
 }
 
 setup() {
@@ -66,7 +73,7 @@ points() {
 # The header is what changes; the data behind it is never read.
 restore() {
     rm -rf state
-    cp -a "$BASE/state" state
+    cp -a "$BASE/${store:-state}" state
     ln -sfn "$PWD/disk" "state/volumes/$uuid"
     dd if="$BASE/$from" of=disk bs=1M count=2 conv=notrunc status=none
 }
@@ -147,4 +154,25 @@ campaign() (
     finish() { tpm-reseal -q now boot && plugged unlock disk && tpm-luks list disk | grep -q current; }
     wanted="1 0 1 "
     campaign enrolled tpm-ring -q rotate boot --no-recovery
+}
+
+@test "tpm-reseal prepare, killed: the volume always opens" {
+    survived() { plugged unlock disk; }
+    finish() {
+        tpm-reseal -q prepare --next-boot boot && plugged unlock disk &&
+            [ "$(find state -name 'bridge*.pem' | wc -l)" -eq 1 ]
+    }
+    wanted="1 0 1 "
+    campaign enrolled tpm-reseal -q prepare --next-boot boot
+}
+
+@test "tpm-reseal confirm, killed: the volume always opens" {
+    store=prepared
+    survived() { plugged unlock disk; }
+    finish() {
+        tpm-reseal -q confirm boot && tpm-reseal -q now boot && plugged unlock disk &&
+            tpm-luks list disk | grep -q current
+    }
+    wanted="1 0 1 "
+    campaign bridged tpm-reseal -q confirm boot
 }

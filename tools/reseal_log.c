@@ -87,9 +87,10 @@ int reseal_boot(const struct sr_store *store, struct sr_tpm *tpm, struct reseal_
 	for (size_t i = 0; r == 0 && i < log->banks; i++)
 		r = read_bank(tpm, ret, i, err);
 	if (r < 0)
-		return r;
-	log = NULL;
-	return 0;
+		ret->log = NULL;
+	else
+		log = NULL;
+	return r;
 }
 
 int reseal_this_boot(struct reseal_boot *ret, struct sr_err *err)

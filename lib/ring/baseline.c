@@ -22,7 +22,7 @@ void sr_baseline_free(struct sr_baseline *baseline)
 }
 
 /* The kernel's log is of the kernel's TPM, and of no other. */
-static int load_log(const struct sr_store *store, const struct sr_tpm *tpm,
+int sr_baseline_log(const struct sr_store *store, const struct sr_tpm *tpm,
 		    struct sr_eventlog **ret, struct sr_err *err)
 {
 	const char *file = store->config.event_log;
@@ -53,7 +53,7 @@ int sr_ring_check_evidence(const struct sr_ring *ring, const struct sr_tpm *tpm,
 
 	if (!ring->store || options->accept_unmeasured)
 		return 0;
-	r = load_log(ring->store, tpm, &log, NULL);
+	r = sr_baseline_log(ring->store, tpm, &log, NULL);
 	if (r == -ENOMEM)
 		return sr_fail_memory(err);
 	if (r < 0 || sr_eventlog_usable(log, "", NULL) < 0 ||
@@ -89,16 +89,17 @@ static int read_banks(struct sr_tpm *tpm, struct sr_baseline *baseline,
 	return 0;
 }
 
-int sr_baseline_now(struct sr_store *store, struct sr_tpm *tpm, struct sr_baseline **ret,
-		    struct sr_err *err)
+int sr_baseline_of(struct sr_tpm *tpm, struct sr_eventlog **log, struct sr_baseline **ret,
+		   struct sr_err *err)
 {
 	_cleanup_baseline_ struct sr_baseline *baseline = calloc(1, sizeof(*baseline));
 	struct sr_identity identity;
-	int r =
-	    baseline ? load_log(store, tpm, &baseline->log, err) : sr_fail_memory(err);
+	int r;
 
-	if (r == 0)
-		r = sr_tpm_identity(tpm, &identity, err);
+	if (!baseline)
+		return sr_fail_memory(err);
+	baseline->log = take(*log);
+	r = sr_tpm_identity(tpm, &identity, err);
 	if (r == 0)
 		r = read_banks(tpm, baseline, err);
 	if (r < 0)
@@ -109,6 +110,15 @@ int sr_baseline_now(struct sr_store *store, struct sr_tpm *tpm, struct sr_baseli
 	baseline->restart_count = identity.clock.restarts;
 	*ret = take(baseline);
 	return 0;
+}
+
+int sr_baseline_now(struct sr_store *store, struct sr_tpm *tpm, struct sr_baseline **ret,
+		    struct sr_err *err)
+{
+	_cleanup_eventlog_ struct sr_eventlog *log = NULL;
+	int r = sr_baseline_log(store, tpm, &log, err);
+
+	return r < 0 ? r : sr_baseline_of(tpm, &log, ret, err);
 }
 
 static int open_directory(const struct sr_ring *ring, struct sr_err *err)

@@ -38,6 +38,18 @@ int sr_baseline_format(const struct sr_ring *ring, const struct sr_baseline *bas
 int sr_ring_check_evidence(const struct sr_ring *ring, const struct sr_tpm *tpm,
 			   const struct sr_ring_options *options, struct sr_err *err);
 
+/**
+ * sr_baseline_log() - this boot's event log, as [TPM] EventLog= says
+ *
+ * Returns 0, -ENODEV (there is none) and others.
+ */
+int sr_baseline_log(const struct sr_store *store, const struct sr_tpm *tpm,
+		    struct sr_eventlog **ret, struct sr_err *err);
+
+/** sr_baseline_of() - sr_baseline_now() where the log is known; it is taken over */
+int sr_baseline_of(struct sr_tpm *tpm, struct sr_eventlog **log, struct sr_baseline **ret,
+		   struct sr_err *err);
+
 /** sr_baseline_keep() - sr_baseline_take() of a boot that was looked at already */
 int sr_baseline_keep(struct sr_ring *ring, struct sr_baseline *baseline,
 		     struct sr_err *err);

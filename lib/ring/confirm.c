@@ -145,14 +145,18 @@ static uint32_t never_explained(struct sr_ring *ring)
 static int check_log(struct work *work, struct sr_baseline **boot,
 		     struct sr_confirmation *ret, struct sr_err *err)
 {
-	struct sr_err why = { 0 };
+	_cleanup_eventlog_ struct sr_eventlog *log = NULL;
 	char text[SR_CHANGED_TEXT];
 	uint32_t differ;
-	int r = sr_baseline_now(work->ring->store, work->tpm, boot, &why);
+	int r = sr_baseline_log(work->ring->store, work->tpm, &log, err);
 
-	if (r < 0 && r != -ENODEV)
-		return sr_fail(err, r, "%s", why.text);
-	differ = *boot ? unexplained(work->ring, *boot) : 0;
+	if (r == -ENODEV)
+		return 1;
+	if (r == 0)
+		r = sr_baseline_of(work->tpm, &log, boot, err);
+	if (r < 0)
+		return r;
+	differ = unexplained(work->ring, *boot);
 	if (differ)
 		differ &= ~never_explained(work->ring);
 	if (!differ)
