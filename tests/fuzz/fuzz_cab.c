@@ -14,7 +14,8 @@ static void check(const struct vendor *vendor)
 {
 	assert(vendor->count <= VENDOR_MAX);
 	for (size_t i = 0; i < vendor->count; i++)
-		assert(vendor->value[i].given == 1 && sr_bank_size(vendor->value[i].bank));
+		assert(vendor->value[i].given == 1 &&
+		       sr_bank_size(vendor->value[i].bank));
 }
 
 static void parse(const uint8_t *data, size_t size)
