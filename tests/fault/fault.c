@@ -26,6 +26,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -309,6 +310,12 @@ WRAP_TPM(Esys_GetCapability,
 WRAP_TPM(Esys_ReadClock, (ESYS_CONTEXT * esys, SESSIONS, TPMS_TIME_INFO **time),
 	 (esys, S, time), drop(time))
 
+WRAP_TPM(Esys_ContextSave, (ESYS_CONTEXT * esys, ESYS_TR object, TPMS_CONTEXT **saved),
+	 (esys, object, saved), drop(saved))
+WRAP_TPM(Esys_ContextLoad,
+	 (ESYS_CONTEXT * esys, const TPMS_CONTEXT *saved, ESYS_TR *object),
+	 (esys, saved, object), drop_tr(esys, object))
+
 TSS2_RC __wrap_Tss2_TctiLdr_Initialize(const char *name, TSS2_TCTI_CONTEXT **tcti)
 {
 	return fails(TPM, "Tss2_TctiLdr_Initialize")
@@ -559,6 +566,8 @@ WRAP(FILES, ssize_t, read, (int fd, void *data, size_t size), (fd, data, size),
 WRAP(FILES, off_t, lseek, (int fd, off_t offset, int whence), (fd, offset, whence),
      DISK_BROKEN)
 WRAP(FILES, int, fsync, (int fd), (fd), DISK_BROKEN)
+WRAP(FILES, int, eventfd_write, (int fd, eventfd_t value), (fd, value), DISK_BROKEN)
+WRAP(FILES, int, chmod, (const char *path, mode_t mode), (path, mode), DISK_BROKEN)
 WRAP(FILES, int, fchmod, (int fd, mode_t mode), (fd, mode), DISK_BROKEN)
 WRAP(FILES, int, fchmodat, (int dir, const char *path, mode_t mode, int flags),
      (dir, path, mode, flags), DISK_BROKEN)
