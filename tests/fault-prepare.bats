@@ -94,7 +94,7 @@ for_base() {
     command=(tpm-reseal -q prepare --next-boot --log "$BATS_FILE_TMPDIR/logs/before.bin" system -- true)
     succeeded() { fine && has bridge.pem current.pem planned.pem; }
     unharmed() { fine && again "${command[@]}" && fine; }
-    campaign "tpm file" "${command[@]}"
+    campaign tpm "${command[@]}"
 }
 
 @test "tpm-reseal prepare --undo" {
@@ -116,7 +116,7 @@ for_base() {
     logs_configure "$BATS_FILE_TMPDIR/logs/firmware.bin"
     command=(tpm-reseal -q confirm system)
     succeeded() { fine && has current.pem; }
-    campaign "tpm file" "${command[@]}"
+    campaign tpm "${command[@]}"
 }
 
 @test "tpm-reseal confirm of a boot without change" {
