@@ -152,7 +152,7 @@ static bool watch_dir(char *dir, const char *name)
 	_cleanup_free_ char *parent = dir, *path = NULL;
 	sd_event_source *source = NULL;
 
-	if (!dir || asprintf(&path, "%s/%s", dir, name) < 0)
+	if (!parent || asprintf(&path, "%s/%s", parent, name) < 0)
 		return false;
 	if (sd_event_add_inotify(event, &source, path, WATCHED, on_change, NULL) < 0)
 		return false;
