@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The socket and the daemon as installed, under the real systemd: LoadCredential= of all
 # kinds of services. Root only: make check TESTS=tests/system/credential.bats
+# shellcheck disable=SC2154 # helper, output: from common.bash and bats
 
 load ../common
 

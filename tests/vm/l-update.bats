@@ -24,6 +24,7 @@ status() {
 }
 
 @test "PCR 0 changed as prepared: unattended, confirmed, and unattended without the bridge" {
+    vm_add_disk "$vm_dir/data.raw" data
     vm_unattended 'before'
     vm_do 'systemctl enable tpm-reseal-confirm.service && tpm-reseal prepare --next-boot' 120
     vm_say "prepare: ${vm_output//$'\n'/; }"
