@@ -49,13 +49,13 @@ said_nothing() {
     captured_agent encrypted
     "$helper/agent" sign 1 5 >/dev/null
     agent_stop
-    sent encrypted "ReadClock StartAuthSession Load Sign Sign Sign Sign Sign FlushContext FlushContext"
+    sent encrypted "ReadClock StartAuthSession Load Sign Sign Sign Sign Sign ReadClock FlushContext FlushContext"
     # Without a session for all; and with a PIN, which needs one.
     printf '[Sign]\nEncryptSessions=no\n' >"$SEALRING_CONFIG_DIR/sealring.conf"
     captured_agent plain
     "$helper/agent" sign 1 3 >/dev/null
     agent_stop
-    sent plain "ReadClock Load Sign Sign Sign FlushContext"
+    sent plain "ReadClock Load Sign Sign Sign ReadClock FlushContext"
     rm "$SEALRING_STATE_DIR"/keys/web.*
     printf 'correct horse battery\n' >pin
     keygen guarded --pin-file pin
@@ -65,7 +65,7 @@ said_nothing() {
     captured_agent pin.pcap
     "$helper/agent" sign 1 3 >/dev/null
     agent_stop
-    sent pin.pcap "ReadClock StartAuthSession Load Sign Sign Sign FlushContext FlushContext"
+    sent pin.pcap "ReadClock StartAuthSession Load Sign Sign Sign ReadClock FlushContext FlushContext"
     # The PIN is not on the bus; the digest of what is signed, without encryption, is.
     run crossed pin.pcap "$(printf 'correct horse battery' | xxd -p)"
     [ "$status" -ne 0 ]
@@ -82,7 +82,7 @@ said_nothing() {
     "$helper/agent" sign 1 3 >/dev/null
     agent_stop
     sent capture "ReadClock StartAuthSession Load PolicyPCR Sign PolicyPCR Sign \
-PolicyPCR Sign FlushContext FlushContext"
+PolicyPCR Sign ReadClock FlushContext FlushContext"
     agent_start --tcti "$SHARED"
     ssh_signs bound
     TPM2TOOLS_TCTI=$SHARED extend 16 changed
@@ -148,6 +148,7 @@ PolicyPCR Sign FlushContext FlushContext"
     tpm_reboot
     # Another program has the same handle by now, which is not ours to use, or to flush.
     tpm2_createprimary -Q -c others.ctx
+    sleep 1.5 # it has nothing to do for a second, and would make room
     tpm2_getcap handles-transient | grep -q 0x80000000
     timeout 60 "$helper/agent" sign 1 8 >/dev/null
     tpm2_getcap handles-transient | grep -q 0x80000000

@@ -131,19 +131,46 @@ static void hang_up(struct sr_slots *slots)
 	sr_tpm_close(take(slots->tpm));
 }
 
-void sr_slots_rest(struct sr_slots *slots)
+/*
+ * False after a reset: what its handles name is others' by now, if anything, and must not
+ * be flushed.
+ */
+static bool is_same_era(struct sr_slots *slots)
+{
+	uint64_t era = 0;
+
+	if (sr_context_era(slots->tpm, &era, NULL) < 0) {
+		hang_up(slots);
+		return false;
+	}
+	if (era == slots->era)
+		return true;
+	forget_all(slots);
+	slots->era = era;
+	return false;
+}
+
+static void make_all_room(struct sr_slots *slots)
 {
 	for (size_t i = 0; i < KEPT; i++)
 		if (is_loaded(&slots->slot[i]))
 			make_room(&slots->slot[i]);
 }
 
+void sr_slots_rest(struct sr_slots *slots)
+{
+	if (count_loaded(slots) > 0 && is_same_era(slots))
+		make_all_room(slots);
+}
+
 void sr_slots_leave(struct sr_slots *slots)
 {
 	if (!slots->tpm)
 		return;
-	sr_slots_rest(slots);
-	end_sessions(slots);
+	if (is_same_era(slots)) {
+		make_all_room(slots);
+		end_sessions(slots);
+	}
 	hang_up(slots);
 }
 
@@ -151,6 +178,8 @@ void sr_slots_free(struct sr_slots *slots)
 {
 	if (!slots)
 		return;
+	if (slots->tpm)
+		(void)is_same_era(slots);
 	for (size_t i = 0; i < KEPT; i++)
 		clear(&slots->slot[i]);
 	end_sessions(slots);
@@ -405,19 +434,8 @@ static bool may_retry(const struct signing *signing, int r, const struct sr_err 
 static void clean_up(struct sr_slots *slots, struct sr_served *served,
 		     const struct sr_err *why)
 {
-	uint64_t era = 0;
-
-	if (!slots->tpm)
+	if (!slots->tpm || !is_same_era(slots))
 		return;
-	if (sr_context_era(slots->tpm, &era, NULL) < 0) {
-		hang_up(slots);
-		return;
-	}
-	if (era != slots->era) {
-		forget_all(slots);
-		slots->era = era;
-		return;
-	}
 	end_sessions(slots);
 	for (size_t i = 0; i < KEPT; i++) {
 		struct slot *slot = &slots->slot[i];
