@@ -48,5 +48,5 @@ status() {
     vm_use_firmware 1
     vm_ask 'the old firmware'
     grep -q 'PCR 0 changed' <<<"$vm_output"
-    vm_stop
+    vm_kill
 }
