@@ -476,6 +476,8 @@ kernel_with() {
     [ "$(id -u)" -ne 0 ] || as=(setpriv --bounding-set -ipc_lock --inh-caps -ipc_lock)
     run prlimit --memlock=1048576 "${as[@]}" tpm-doctor --system
     grep -qE '^ok +locked memory' <<<"$output"
+    # AddressSanitizer answers mlock() itself.
+    ! grep -q __asan_init "$SEALRING_BUILD/bin/tpm-doctor" || return 0
     head -c 1048575 /dev/zero | tpm-seal -q large
     run prlimit --memlock=1048576 "${as[@]}" tpm-doctor --system
     grep -qE '^warn +locked memory: .* 1024 kB .*ulimit -l' <<<"$output"

@@ -33,7 +33,7 @@ static void put(struct writer *log, const void *data, size_t size)
 static void put_number(struct writer *log, uint64_t number, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
-		uint8_t byte = (uint8_t)(number >> 8 * i);
+		uint8_t byte = i < sizeof(number) ? (uint8_t)(number >> 8 * i) : 0;
 
 		put(log, &byte, 1);
 	}
