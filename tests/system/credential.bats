@@ -38,6 +38,22 @@ service() {
     services+=" $1.service"
 }
 
+# at_last <SCRIPT: test.target is all services, and after them the script; what that prints
+# is in states
+at_last() {
+    cat >last
+    cat >"$U/last.service" <<-END
+	[Unit]
+	DefaultDependencies=no
+	After=$services
+	[Service]
+	Type=oneshot
+	StandardOutput=file:$PWD/states
+	ExecStart=bash $PWD/last
+	END
+    printf '[Unit]\nDefaultDependencies=no\nWants=%s last.service\n' "$services" >"$U/test.target"
+}
+
 @test "services of all kinds load it, others fail; a killed daemon is no empty credential" {
     seal key 'open sesame' --system --unit '[rudp]*.service' >drop-in.key
     head -c 1000000 /dev/zero | tr '\0' x | tpm-seal -q --system --unit big.service big >drop-in.big
@@ -48,16 +64,7 @@ service() {
     service evil key
     service big big
     # While the TPM does not answer, the daemon is killed.
-    cat >"$U/last.service" <<-END
-	[Unit]
-	DefaultDependencies=no
-	After=$services
-	[Service]
-	Type=oneshot
-	StandardOutput=file:$PWD/states
-	ExecStart=bash $PWD/last
-	END
-    cat >last <<-END
+    at_last <<-END
 	cd $PWD
 	for unit in $services; do
 	    echo "\$unit \$(systemctl show -P Result "\$unit") \$(systemctl show -P ExecMainStatus "\$unit")"
@@ -73,7 +80,6 @@ service() {
 	echo "killed: \$(systemctl show -P Result root.service) \$(systemctl show -P ExecMainStatus root.service)"
 	systemctl --force --force poweroff
 	END
-    printf '[Unit]\nDefaultDependencies=no\nWants=%s last.service\n' "$services" >"$U/test.target"
     "$BATS_TEST_DIRNAME/manager" "$U" test.target 60 >manager.log 2>&1 3>&- &
     manager=$!
     until [ -e now ] || ! kill -0 "$manager"; do sleep 0.05; done
@@ -99,23 +105,13 @@ service() {
     for ((i = 1; i <= 24; i++)); do service "many$i" many; done
     printf '[Service]\nEnvironment=SEALRING_TCTI=pcap:%s TCTI_PCAP_FILE=%s\nReadWritePaths=%s\n' \
         "$SEALRING_TCTI" "$PWD/capture" "$PWD" >"$U/tpm-credential.service.d/test2.conf"
-    cat >"$U/last.service" <<-END
-	[Unit]
-	DefaultDependencies=no
-	After=$services
-	[Service]
-	Type=oneshot
-	StandardOutput=file:$PWD/states
-	ExecStart=bash $PWD/last
-	END
-    cat >last <<-END
+    at_last <<-END
 	for unit in $services; do
 	    echo \$(systemctl show --value -P Result -P InactiveExitTimestampMonotonic -P InactiveEnterTimestampMonotonic "\$unit")
 	done
 	systemctl stop tpm-credential.service
 	systemctl --force --force poweroff
 	END
-    printf '[Unit]\nDefaultDependencies=no\nWants=%s last.service\n' "$services" >"$U/test.target"
     "$BATS_TEST_DIRNAME/manager" "$U" test.target 60 >manager.log 2>&1 3>&- || true
     cat states log
     [ "$(grep -c '^success ' states)" -eq 24 ]
