@@ -323,7 +323,7 @@ count_tries() {
     client=$!
     until [ -s asking ]; do sleep 0.01; done
     kill "$client"
-    while grep -qs '^State:[[:space:]]*[^Z]' "/proc/$(cat asking)/status"; do sleep 0.01; done
+    while grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$(cat asking)/status"; do sleep 0.01; done
     answers 'correct horse battery'
     ssh_signs guarded
 }

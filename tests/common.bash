@@ -37,7 +37,7 @@ tpm_stop() {
     pid=$(<"$dir/pid")
     kill "$pid"
     # Ended, or a zombie that nobody has waited for yet.
-    while grep -qs '^State:[[:space:]]*[^Z]' "/proc/$pid/status"; do sleep 0.01; done
+    while grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$pid/status"; do sleep 0.01; done
     rm -f "$dir/pid"
 }
 
