@@ -118,12 +118,30 @@ static void judge_bridge(const struct sr_ring *ring, const struct sr_approvals *
 			       boots == 1 ? "" : "s", boots == 1 ? "s" : "", text);
 }
 
-static bool is_planned(const struct sr_approvals *approvals)
+/* It waits for its boot, or that has come, and nothing that lasts opens this one. */
+static void judge_planned(const struct sr_ring *ring,
+			  const struct sr_approvals *approvals,
+			  const struct sr_comparison *comparison,
+			  struct sr_status *status)
 {
+	uint32_t planned = 0;
+
 	for (size_t i = 0; i < approvals->count; i++)
 		if (sr_approval_is_planned(&approvals->approval[i]))
-			return true;
-	return false;
+			planned |= 1U << i;
+	if (status->state != SR_STATE_READY || !planned)
+		return;
+	if (comparison->holding & ~comparison->bounded & ~planned)
+		(void)set_state(
+		    status, SR_STATE_PENDING,
+		    "an update is prepared for: this boot state opens it, and "
+		    "that after the update");
+	else
+		(void)snprintf(status->text, sizeof(status->text),
+			       "what an update was prepared with opens this boot: "
+			       "tpm-reseal confirm %s seals it to just this boot state",
+			       ring->name);
+	status->state = SR_STATE_PENDING;
 }
 
 static int judge_pcrs(const struct sr_ring *ring, struct sr_approvals *approvals,
@@ -147,11 +165,7 @@ static int judge_pcrs(const struct sr_ring *ring, struct sr_approvals *approvals
 		(void)set_state(status, SR_STATE_READY, "opens in this boot");
 	else
 		judge_drifted(ring, status);
-	if (status->state == SR_STATE_READY && is_planned(approvals))
-		(void)set_state(
-		    status, SR_STATE_PENDING,
-		    "an update is prepared for: this boot state opens it, and "
-		    "that after the update");
+	judge_planned(ring, approvals, &comparison, status);
 	judge_bridge(ring, approvals, &comparison, status);
 	return 0;
 }
