@@ -329,12 +329,17 @@ static int start(struct rings *rings, struct sr_err *err)
 		r = tool_tpm(rings->store, &rings->tpm, err);
 	if (r < 0)
 		return r;
+	/* What there is of it is said; values are compared in any case. */
 	r = sr_baseline_now(rings->store, rings->tpm, &rings->now, err);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0 && r != -ENODEV)
+		tool_warn("this boot's event log does not count: %s", err->text);
 	if (r == 0 && rings->now->log->damaged[0])
 		tool_warn("this boot's event log is damaged at offset %zu: %s: it does "
 			  "not count",
 			  rings->now->log->damaged_at, rings->now->log->damaged);
-	return r == -ENODEV ? 0 : r;
+	return 0;
 }
 
 int reseal_explain_rings(int argc, char **argv, struct sr_err *err)

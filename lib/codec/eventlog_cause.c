@@ -252,8 +252,10 @@ void sr_explanation_conclude(struct sr_explanation *explanation)
 	struct findings found = { 0 };
 	struct causes causes = { 0 };
 
+	/* Where the log of now is another boot's, a PCR may be what it was all the same. */
 	for (size_t i = 0; i < explanation->count; i++)
-		look_at(explanation, &explanation->change[i], &found);
+		if (explanation->changed & 1U << explanation->change[i].pcr)
+			look_at(explanation, &explanation->change[i], &found);
 	warn_policy(explanation, &found);
 	find_causes(explanation, &found, &causes);
 	for (size_t i = 0; i < causes.count; i++)
