@@ -288,11 +288,11 @@ static int fail_drifted(const struct work *work, struct sr_err *err)
 {
 	char text[SR_CHANGED_TEXT];
 
-	sr_changed_text(work->now.changed, text);
+	sr_comparison_text(&work->now, text);
 	return sr_fail(err, -EKEYREJECTED,
 		       "policy does not hold: %.100s changed: tpm-reseal explain %s says "
 		       "how",
-		       *text ? text : "the boot state", work->ring->name);
+		       text, work->ring->name);
 }
 
 /* What is sealed, but was not proven by this boot, is left alone. */

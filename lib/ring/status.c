@@ -55,16 +55,17 @@ static void judge_latched(const struct sr_approvals *approvals,
 			       note->text);
 }
 
-static void judge_drifted(const struct sr_ring *ring, struct sr_status *status)
+static void judge_drifted(const struct sr_ring *ring,
+			  const struct sr_comparison *comparison,
+			  struct sr_status *status)
 {
 	char text[SR_CHANGED_TEXT], when[SR_TIME_TEXT];
 
 	status->state = SR_STATE_DRIFTED;
-	sr_changed_text(status->changed, text);
+	sr_comparison_text(comparison, text);
 	sr_time_format(status->failed, when);
 	(void)snprintf(status->text, sizeof(status->text),
-		       "%.100s changed%s%s: if you know why: tpm-reseal recover %s",
-		       *text ? text : "the boot state",
+		       "%.100s changed%s%s: if you know why: tpm-reseal recover %s", text,
 		       status->failed ? ", the initramfs did not open it at " : "",
 		       status->failed ? when : "", ring->name);
 }
@@ -164,7 +165,7 @@ static int judge_pcrs(const struct sr_ring *ring, struct sr_approvals *approvals
 	else if (comparison.holding)
 		(void)set_state(status, SR_STATE_READY, "opens in this boot");
 	else
-		judge_drifted(ring, status);
+		judge_drifted(ring, &comparison, status);
 	judge_planned(ring, approvals, &comparison, status);
 	judge_bridge(ring, approvals, &comparison, status);
 	return 0;
