@@ -102,6 +102,7 @@ static void judge_bridge(const struct sr_ring *ring, const struct sr_approvals *
 	if (!open || !comparison->holding)
 		return;
 	status->state = SR_STATE_BRIDGED;
+	status->prepared = true;
 	sr_changed_text(open, text);
 	if (!(comparison->holding & ~comparison->bounded))
 		(void)snprintf(
@@ -130,6 +131,7 @@ static void judge_planned(const struct sr_ring *ring,
 	for (size_t i = 0; i < approvals->count; i++)
 		if (sr_approval_is_planned(&approvals->approval[i]))
 			planned |= 1U << i;
+	status->prepared = planned != 0;
 	if (status->state != SR_STATE_READY || !planned)
 		return;
 	if (comparison->holding & ~comparison->bounded & ~planned)
