@@ -231,6 +231,13 @@ archive() {
     says "silent.cab: its vendor does not say what PCR 0 will be: --next-boot needs no value"
     gcab -c -z bare.cab firmware.bin
     fails 2 tpm-reseal prepare --cab bare.cab
+    # Each would be unpacked by itself.
+    for n in {1..17}; do echo "<component/>" >"$n.metainfo.xml"; done
+    gcab -c -z many.cab {1..16}.metainfo.xml
+    fails 2 tpm-reseal prepare --cab many.cab
+    gcab -c -z many.cab {1..17}.metainfo.xml
+    fails 8 tpm-reseal prepare --cab many.cab
+    says "many.cab: more than 16 components"
     tpm-reseal -q now system --pcrs sha384:0+7
     fails 2 tpm-reseal prepare --cab firmware.cab
     says "in the sha384 bank"
