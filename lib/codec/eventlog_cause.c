@@ -127,7 +127,11 @@ static void look_at(struct sr_explanation *explanation, const struct sr_change *
 
 	if (change->pcr == 0)
 		find_firmware(change, type, found);
-	if (change->pcr == 7)
+	if (change->claim)
+		warn(explanation,
+		     "of %.60s the log shows something else than was measured",
+		     change->subject);
+	else if (change->pcr == 7)
 		find_policy(change, type, found);
 	if (warning)
 		warn(explanation, "%s (PCR %u)", warning, change->pcr);
