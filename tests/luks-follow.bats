@@ -128,6 +128,32 @@ boot() {
     says "boot: ready"
 }
 
+@test "confirm was cut off before it wrote the header: the next one does" {
+    tpm-reseal -q prepare --next-boot
+    boot "firmware 2.0"
+    in_initramfs unlock disk
+    latch
+    cp disk before
+    run tpm-reseal confirm
+    says "ring boot is sealed to just this boot state: the next boot has to prove it"
+    cp before disk
+    run tpm-reseal status boot
+    says "has older approvals in its header: tpm-reseal now boot, once it is here"
+    mv disk away
+    run tpm-reseal confirm boot
+    says "ring boot: nothing to confirm"
+    mv away disk
+    run tpm-reseal confirm
+    [ "$status" -eq 0 ]
+    [ "$output" = "tpm-reseal: ring boot: the headers of its volumes have its approvals again" ]
+    [ "$(tpm-luks list)" = "$PWD/disk: keyslot 1: ring boot: current" ]
+    run tpm-reseal confirm
+    [ "$output" = "" ]
+    # The bridge ends, what confirm sealed does not.
+    for _ in 1 2 3; do boot "firmware 2.0"; done
+    plugged unlock disk
+}
+
 @test "rotate: a new ring key in the store and in the header, one keyslot" {
     token disk >before
     run tpm-ring rotate boot --recovery-key-file second.key
