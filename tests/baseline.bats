@@ -281,6 +281,33 @@ not_opened() {
     says 'There is no log to say why.'
 }
 
+@test "this boot's log can't be read: said, and values are compared" {
+    boot_with before
+    seal key sesame
+    for log in "$BATS_TEST_TMPDIR/missing" "$BATS_TEST_TMPDIR/large"; do
+        truncate -s 9000000 "$BATS_TEST_TMPDIR/large"
+        logs_configure "$log"
+        run tpm-reseal explain system
+        [ "$status" -eq 0 ]
+        says "this boot's event log does not count: "
+        says "$log"
+        says 'PCR 0 and 7: nothing changed since 20'
+    done
+}
+
+@test "another boot's log, and every PCR is what it was: that has no cause" {
+    boot_with before
+    seal key sesame
+    logs_configure "$own/after.bin"
+    run tpm-reseal explain system
+    says 'PCR 0 and 7: nothing changed since 20'
+    [[ $output != *cause* && $output != *WARNING* ]]
+    # It would be told.
+    boot_with after
+    run tpm-reseal explain system
+    says 'Likely cause: '
+}
+
 @test "a bank that the event log has nothing of is refused where it is chosen" {
     boot_with before
     # A log of SHA-1 that leads to what the TPM holds says nothing about the other banks.

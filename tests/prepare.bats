@@ -155,6 +155,41 @@ bridge_opens() {
     fails 3 tpm-unseal key
 }
 
+# damage FILE: one bit of what the TPM made; PCRs and everything else are as they were
+damage() {
+    local last
+    sed -n '/^-----BEGIN/,/^-----END/{//!p}' "$1" | base64 -d >der
+    last=$(tail -c 1 der | xxd -p)
+    truncate -s -1 der
+    printf '%02x' $((0x$last ^ 1)) | xxd -r -p >>der
+    { sed '/^-----BEGIN/q' "$1" && base64 -w 64 der && sed -n '/^-----END/p' "$1"; } >damaged
+    mv damaged "$1"
+}
+
+@test "confirm: what only looks as if it opened this boot takes nothing away" {
+    seal key sesame
+    tpm-reseal -q prepare --next-boot
+    tpm_boot
+    damage "$RINGS/system/approvals/current.pem"
+    [ "$(tpm-unseal key)" = sesame ]
+    run tpm-reseal confirm
+    says "ring system is sealed to just this boot state"
+    [ "$(approvals)" = current.pem ]
+    [ "$(tpm-unseal key)" = sesame ]
+    # Nor where a PIN would have to be typed to find out.
+    echo "correct horse battery" >pin
+    seal other text --ring second --pin --pin-file pin
+    tpm-reseal -q prepare second --next-boot --pin-file pin
+    tpm_boot
+    damage "$RINGS/second/approvals/current.pem"
+    fails 8 tpm-reseal confirm
+    says "ring second: its approval is damaged: tpm-reseal now second seals it anew"
+    [ "$(approvals second)" = "bridge.pem current.pem" ]
+    tpm-reseal -q now second --pin-file pin
+    [ "$(approvals second)" = current.pem ]
+    [ "$(tpm-unseal --pin-file pin other)" = text ]
+}
+
 @test "with a PIN: asked for as ever; no confirm at boot asks for it" {
     echo "correct horse battery" >pin
     echo "wrong horse battery" >wrong

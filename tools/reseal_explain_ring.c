@@ -119,7 +119,18 @@ static void recall(struct work *work)
 	work->then = true;
 }
 
-static int compare(struct rings *rings, struct work *work, struct sr_err *err)
+/* The closest thing to a PCR that changed. */
+static int fail_inactive(const struct work *work, const char *name, struct sr_err *err)
+{
+	return sr_fail(
+	    err, -EKEYREJECTED,
+	    "ring %s: the TPM's %s bank is not active any more: switch it on in "
+	    "the firmware setup, or: tpm-reseal recover %s --pcrs BANK:LIST",
+	    name, sr_bank_name(work->required.bank), name);
+}
+
+static int compare(struct rings *rings, struct work *work, const char *name,
+		   struct sr_err *err)
 {
 	uint32_t mask = work->required.mask;
 	int r;
@@ -128,6 +139,8 @@ static int compare(struct rings *rings, struct work *work, struct sr_err *err)
 	work->present = (struct sr_pcrs){ .bank = work->required.bank,
 					  .mask = mask | work->required.given };
 	r = sr_pcr_read(rings->tpm, &work->present, err);
+	if (r == -EINVAL)
+		return fail_inactive(work, name, err);
 	if (r < 0)
 		return r;
 	recall(work);
@@ -309,7 +322,7 @@ static int explain_ring(struct rings *rings, const char *name, struct sr_err *er
 	if (r < 0)
 		return r;
 	take_baseline(&work, name);
-	r = compare(rings, &work, err);
+	r = compare(rings, &work, name, err);
 	if (r < 0)
 		return r;
 	if (rings->array)
@@ -329,12 +342,17 @@ static int start(struct rings *rings, struct sr_err *err)
 		r = tool_tpm(rings->store, &rings->tpm, err);
 	if (r < 0)
 		return r;
+	/* What there is of it is said; values are compared in any case. */
 	r = sr_baseline_now(rings->store, rings->tpm, &rings->now, err);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0 && r != -ENODEV)
+		tool_warn("this boot's event log does not count: %s", err->text);
 	if (r == 0 && rings->now->log->damaged[0])
 		tool_warn("this boot's event log is damaged at offset %zu: %s: it does "
 			  "not count",
 			  rings->now->log->damaged_at, rings->now->log->damaged);
-	return r == -ENODEV ? 0 : r;
+	return 0;
 }
 
 int reseal_explain_rings(int argc, char **argv, struct sr_err *err)

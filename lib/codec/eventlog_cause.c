@@ -127,7 +127,11 @@ static void look_at(struct sr_explanation *explanation, const struct sr_change *
 
 	if (change->pcr == 0)
 		find_firmware(change, type, found);
-	if (change->pcr == 7)
+	if (change->claim)
+		warn(explanation,
+		     "of %.60s the log shows something else than was measured",
+		     change->subject);
+	else if (change->pcr == 7)
 		find_policy(change, type, found);
 	if (warning)
 		warn(explanation, "%s (PCR %u)", warning, change->pcr);
@@ -252,8 +256,10 @@ void sr_explanation_conclude(struct sr_explanation *explanation)
 	struct findings found = { 0 };
 	struct causes causes = { 0 };
 
+	/* Where the log of now is another boot's, a PCR may be what it was all the same. */
 	for (size_t i = 0; i < explanation->count; i++)
-		look_at(explanation, &explanation->change[i], &found);
+		if (explanation->changed & 1U << explanation->change[i].pcr)
+			look_at(explanation, &explanation->change[i], &found);
 	warn_policy(explanation, &found);
 	find_causes(explanation, &found, &causes);
 	for (size_t i = 0; i < causes.count; i++)

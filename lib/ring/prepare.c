@@ -63,10 +63,11 @@ static bool is_prepared(const struct sr_approval *approval)
 	return approval->bounded || sr_approval_is_planned(approval);
 }
 
-/* Only from a state that is approved: what is bounded must not make itself last. */
+/* Only from a state that is approved: what is bounded must not make itself last, and what
+ * was foreseen would go, were it replaced. */
 static int check_good(const struct work *work, struct sr_err *err)
 {
-	bool bounded = false;
+	bool prepared = false;
 
 	for (size_t i = 0; i < work->approvals.count; i++) {
 		const struct sr_approval *approval = &work->approvals.approval[i];
@@ -76,11 +77,11 @@ static int check_good(const struct work *work, struct sr_err *err)
 			return r;
 		if (r == 0)
 			continue;
-		if (!approval->bounded)
+		if (!is_prepared(approval))
 			return 0;
-		bounded = true;
+		prepared = true;
 	}
-	if (bounded)
+	if (prepared)
 		return sr_fail(
 		    err, -EKEYREJECTED,
 		    "this boot was opened by what an update was prepared with: "
@@ -433,14 +434,18 @@ static int check_needless(struct sr_ring *ring, struct sr_tpm *tpm, size_t *coun
 {
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
 	struct sr_comparison comparison;
+	uint32_t prepared = 0;
 	int r = sr_approvals_read_all(ring, &approvals, err);
 
 	for (size_t i = 0; r == 0 && i < approvals.count; i++)
-		*count += is_prepared(&approvals.approval[i]);
+		if (is_prepared(&approvals.approval[i])) {
+			prepared |= 1U << i;
+			++*count;
+		}
 	if (r < 0 || *count == 0)
 		return r;
 	r = sr_compare(ring, &approvals, tpm, &comparison, err);
-	if (r < 0 || !comparison.holding || comparison.holding & ~comparison.bounded)
+	if (r < 0 || !comparison.holding || comparison.holding & ~prepared)
 		return r;
 	return sr_fail(err, -EKEYREJECTED,
 		       "nothing else opens this boot: tpm-reseal confirm %s comes first",
