@@ -86,6 +86,17 @@ int choices_manager(struct sr_store *store, struct sr_tpm *tpm, const char *name
 int choices_new_ring(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 		     struct sr_ring **ret, struct sr_err *err);
 
+/**
+ * choices_open_ring() - open a ring to change it, or make it if there is none
+ * @store:	the store
+ * @tpm:	opened if it is NULL, once the choices are known to fit
+ * @name:	the ring
+ * @ret:	it, open
+ * @err:	says why, on failure
+ */
+int choices_open_ring(struct sr_store *store, struct sr_tpm **tpm, const char *name,
+		      struct sr_ring **ret, struct sr_err *err);
+
 /** choices_done() - wipe and release */
 void choices_done(struct chosen *chosen);
 

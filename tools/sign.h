@@ -12,6 +12,7 @@ struct sign_choices {
 	bool json;
 	const char *type;
 	const char *usage;
+	const char *ring;
 	const char *hash;
 	bool pss;
 	bool rsaes;
@@ -34,6 +35,7 @@ struct key_work {
 	struct sr_store *store;
 	struct sr_tpm *tpm;
 	struct sr_key *key;
+	struct sr_ring *ring;
 	struct chosen chosen;
 };
 

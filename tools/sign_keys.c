@@ -9,6 +9,7 @@
 
 #define PASSPHRASE_MAX 1024 /* bytes */
 #define PRIVATE_MAX 16384   /* bytes in a file with a private key */
+#define BOUND_TEXT 112	    /* the longest text that says what a key is bound to */
 
 static int parse_usage(unsigned int *ret, struct sr_err *err)
 {
@@ -37,24 +38,78 @@ static const char *usage_name(unsigned int usage)
 					 : "both";
 }
 
+/* A ring's present PIN, not the key's new one, is in --pin-file. */
+static int ring_has_pin(struct sr_store *store, bool *ret, struct sr_err *err)
+{
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	struct sr_ring_info info;
+	int r = sr_ring_load(store, sign_choices.ring, &ring, err);
+
+	*ret = false;
+	if (r < 0)
+		return r == -ENOKEY ? 0 : r;
+	r = sr_ring_info(ring, &info, err);
+	*ret = r == 0 && info.pin;
+	return r;
+}
+
+/* What was chosen is for the key. */
+static int open_ring(struct key_work *work, bool has_pin, struct sr_err *err)
+{
+	const struct choices chosen = choices;
+	int r;
+
+	choices.pin = false;
+	choices.pcrs = NULL;
+	if (!has_pin)
+		choices.pin_file = NULL;
+	r = choices_open_ring(work->store, &work->tpm, sign_choices.ring, &work->ring,
+			      err);
+	choices = chosen;
+	return r;
+}
+
+static int check_ring(struct sr_err *err)
+{
+	if (!sign_choices.ring) {
+		if (choices.recovery_key_file || choices.escrow.count ||
+		    choices.no_recovery)
+			return sr_fail(err, -EINVAL,
+				       "recovery is of rings: no key has one");
+		return 0;
+	}
+	return choices.pcrs ? sr_fail(err, -EINVAL,
+				      "--ring and --pcrs: a key is bound to PCRs for "
+				      "good, or follows a ring")
+			    : 0;
+}
+
 /* All is chosen and asked for before anything is made. */
 static int choose(struct key_work *work, const char *name, struct sr_key_options *ret,
 		  struct sr_err *err)
 {
+	bool ring_pin = false;
 	int r = parse_usage(&ret->usage, err);
 
+	if (r == 0)
+		r = check_ring(err);
 	if (r == 0)
 		r = tool_store(&work->store, err);
 	if (r == 0)
 		r = tool_tpm(work->store, &work->tpm, err);
-	if (choices.pin_file)
+	if (r == 0 && sign_choices.ring)
+		r = ring_has_pin(work->store, &ring_pin, err);
+	if (choices.pin_file && !ring_pin)
 		choices.pin = true;
 	if (r == 0)
-		r = choices_ring(work->tpm, name, false, &work->chosen, err);
+		r = choices_ring(work->tpm, name, ring_pin, &work->chosen, err);
+	if (r == 0 && sign_choices.ring)
+		r = open_ring(work, ring_pin, err);
 	if (r < 0)
 		return r;
 	ret->type = sign_choices.type;
 	ret->pcrs = choices.pcrs;
+	ret->ring = work->ring;
 	ret->pin = work->chosen.options.pin;
 	ret->accept_unmeasured = choices.accept_unmeasured;
 	return 0;
@@ -114,8 +169,9 @@ static int import_pair(struct key_work *work, const char *name,
 	struct sr_key_pair pair = { .priv = priv->data,
 				    .priv_size = priv->size,
 				    .pin = choices.pin || choices.pin_file };
-	int r = sign_choices.usage || choices.pcrs
-		    ? sr_fail(err, -EINVAL, "--usage, --pcrs: that key is made already")
+	int r = sign_choices.usage || choices.pcrs || sign_choices.ring
+		    ? sr_fail(err, -EINVAL,
+			      "--usage, --pcrs, --ring: that key is made already")
 		    : choices_read_file(public, PRIVATE_MAX, &pub, err);
 
 	pair.pub = pub.data;
@@ -153,6 +209,7 @@ static struct json_object *to_json(const struct sr_key_info *info)
 	json_add_text(key, "usage", usage_name(info->usage));
 	json_object_object_add(key, "pin", json_object_new_boolean(info->pin));
 	json_add_text(key, "pcrs", info->pcrs[0] ? info->pcrs : NULL);
+	json_add_text(key, "ring", info->ring && info->ring[0] ? info->ring : NULL);
 	json_object_object_add(key, "in_tpm", json_object_new_boolean(true));
 	json_object_object_add(key, "imported",
 			       json_object_new_boolean(!info->born_here));
@@ -163,11 +220,22 @@ static struct json_object *to_json(const struct sr_key_info *info)
 	return key;
 }
 
+/* A ring says more than the PCRs that it has at the time. */
+static void bound_to(const struct sr_key_info *info, char ret[BOUND_TEXT])
+{
+	(void)snprintf(ret, BOUND_TEXT, "%s%s",
+		       info->ring && info->ring[0] ? "ring " : "",
+		       info->ring && info->ring[0] ? info->ring : info->pcrs);
+}
+
 static void print_line(const struct sr_key_info *info)
 {
+	char bound[BOUND_TEXT];
+
+	bound_to(info, bound);
 	printf("%s%s%s  %s  %s%s%s%s  %s\n", tool_bold(true, STDOUT_FILENO), info->name,
 	       tool_bold(false, STDOUT_FILENO), info->type, usage_name(info->usage),
-	       info->pin ? " PIN" : "", info->pcrs[0] ? " " : "", info->pcrs, info->ssh);
+	       info->pin ? " PIN" : "", *bound ? " " : "", bound, info->ssh);
 }
 
 static int list_one(struct sr_store *store, const char *name, struct json_object *into,
@@ -224,9 +292,10 @@ int cmd_list(int argc, char **argv, struct sr_err *err)
 
 static void print_details(const struct sr_key_info *info, bool certificate)
 {
-	char made[SR_TIME_TEXT];
+	char made[SR_TIME_TEXT], bound[BOUND_TEXT];
 
 	sr_time_format(info->made, made);
+	bound_to(info, bound);
 	printf("Key:         %s\nType:        %s, in the TPM%s\nUsage:       %s\n",
 	       info->name, info->type,
 	       info->born_here ? ", made there" : ", imported or able to move",
@@ -234,8 +303,10 @@ static void print_details(const struct sr_key_info *info, bool certificate)
 	printf("PIN:         %s\n", !info->pin	    ? "none"
 				    : info->limited ? "yes, guessing is slowed down"
 						    : "yes, guessing is not slowed down");
-	printf("Bound to:    %s\nHash:        %s unless chosen\nMade:        %s\n",
-	       info->pcrs[0] ? info->pcrs : "nothing", info->hash,
+	printf("Bound to:    %s%s%s%s\n", *bound ? bound : "nothing",
+	       info->ring ? ", sealed to " : "", info->ring ? info->pcrs : "",
+	       info->ring && !info->ring[0] ? " or what its approver signs" : "");
+	printf("Hash:        %s unless chosen\nMade:        %s\n", info->hash,
 	       info->made ? made : "unknown");
 	printf("Certificate: %s\nFingerprint: %s\nSPKI:        %s\n",
 	       certificate ? "yes" : "none", info->ssh, info->spki);

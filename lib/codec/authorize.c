@@ -13,6 +13,11 @@ SR_DEFINE_CLEANUP(pkey_ctx_freep, EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
 
 static const struct sr_scheme ecdsa = { .hash = TPM2_ALG_SHA256 };
 
+bool sr_digest_equal(const TPM2B_DIGEST *a, const TPM2B_DIGEST *b)
+{
+	return a->size == b->size && memcmp(a->buffer, b->buffer, a->size) == 0;
+}
+
 int sr_authorize_join(const struct sr_policy *entry, const struct sr_policy *top,
 		      struct sr_policy *ret, struct sr_err *err)
 {
@@ -134,13 +139,6 @@ static bool same_approver(const struct sr_policy_step *a, const struct sr_policy
 	       sr_name_equal(&one, &other);
 }
 
-static bool same_ref(const struct sr_policy_step *a, const struct sr_policy_step *b)
-{
-	return a->authorize.ref.size == b->authorize.ref.size &&
-	       memcmp(a->authorize.ref.buffer, b->authorize.ref.buffer,
-		      a->authorize.ref.size) == 0;
-}
-
 /* The statements of an approval: some PCRs, in some boots. */
 static bool is_approval(const struct sr_policy *entry)
 {
@@ -190,7 +188,7 @@ int sr_authorize_check(const struct sr_policy *entry, const struct sr_policy *to
 	if (!same_approver(step, &top->step[0]))
 		return sr_fail(err, -EBADMSG,
 			       "an approval in it was signed by another than may");
-	if (!same_ref(step, &top->step[0]))
+	if (!sr_digest_equal(&step->authorize.ref, &top->step[0].authorize.ref))
 		return sr_fail(err, -EBADMSG, "an approval in it is for another key");
 	if (!is_approval(entry))
 		return sr_fail(err, -EBADMSG,

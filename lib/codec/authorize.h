@@ -67,4 +67,7 @@ int sr_authorize_check(const struct sr_policy *entry, const struct sr_policy *to
 int sr_authorize_digest_of(const struct sr_policy *entry, TPM2B_DIGEST *ret,
 			   struct sr_err *err);
 
+/** sr_digest_equal() - whether two digests are the same; they are public */
+bool sr_digest_equal(const TPM2B_DIGEST *a, const TPM2B_DIGEST *b);
+
 #endif

@@ -36,7 +36,7 @@ int sr_secrets_list(struct sr_ring *ring, char ***ret, struct sr_err *err)
 	return sr_names_to_strv(&names, ret, err);
 }
 
-/* The key of another ring is none of the secrets that somebody put there. */
+/* The keys of rings are none of the secrets that somebody put there. */
 int sr_ring_secrets(struct sr_ring *ring, char ***ret, struct sr_err *err)
 {
 	int count = sr_secrets_list(ring, ret, err), kept = 0;
@@ -60,6 +60,7 @@ int sr_secret_name_check(const char *name, struct sr_err *err)
 	if (r == 0 && sr_manage_is_reserved(name))
 		r = sr_fail(err, -EINVAL,
 			    "%s: names that end in " SR_MANAGE_SUFFIX
+			    " or " SR_APPROVER_SUFFIX
 			    " are for the keys of rings, which are not given out",
 			    name);
 	return r;

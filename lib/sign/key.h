@@ -7,6 +7,8 @@
 #include "codec/tpmkey.h"
 #include "keystore.h"
 
+#define SR_KEY_ID 33 /* 32 hex digits and a NUL */
+
 /**
  * struct sr_key - a loaded key file
  * @name:	of the key, or of the file where there is a slash in it
@@ -16,6 +18,8 @@
  * @pinned:	@parent is known from that text
  * @parent:	the storage key
  * @made:	when, from that text; 0 when it does not tell
+ * @ring:	whose boot states it is bound to, from that text; empty for none
+ * @id:		what tells it from other keys of that ring: 32 hex digits
  */
 struct sr_key {
 	char *name;
@@ -25,6 +29,8 @@ struct sr_key {
 	bool pinned;
 	TPM2B_PUBLIC parent;
 	time_t made;
+	char ring[SR_NAME_MAX + 1];
+	char id[SR_KEY_ID];
 };
 
 SR_DEFINE_CLEANUP(sr_key_freep, struct sr_key *, sr_key_free)
@@ -65,6 +71,9 @@ void sr_key_pcrs(const struct sr_key *key, struct sr_pcrs *ret);
 /** sr_key_spki() - SHA-256 of its SubjectPublicKeyInfo, in hexadecimal */
 int sr_key_spki(const struct sr_key *key, char ret[SR_FINGERPRINT_TEXT],
 		struct sr_err *err);
+
+/** sr_key_is_approved() - whether others approve the boot states that it takes */
+bool sr_key_is_approved(const struct sr_key *key);
 
 /** sr_key_needs_pin() - whether using it takes a PIN */
 bool sr_key_needs_pin(const struct sr_key *key);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
+#include "bind.h"
 #include "ground/parse.h"
 #include "prove.h"
 #include "signer.h"
@@ -23,6 +24,7 @@ struct making {
 	const struct sr_ask *ask;
 	struct sr_key *key;
 	struct sr_policy policy;
+	struct sr_binding binding;
 	bool later;
 };
 
@@ -56,6 +58,12 @@ static int make_policy(struct making *making, struct sr_err *err)
 	struct sr_pcrs pcrs = { 0 }, present = { 0 };
 	int r = 0;
 
+	if (options->ring) {
+		r = sr_key_bind(making->key, &making->binding, &making->policy, err);
+		return r == 0 && options->pin
+			   ? sr_policy_add_auth_value(&making->policy, err)
+			   : r;
+	}
 	if (!options->pcrs)
 		return 0;
 	r = sr_pcrs_parse(options->pcrs, &pcrs, err);
@@ -112,7 +120,11 @@ static int make(struct making *making, struct sr_err *err)
 	if (making->pair)
 		*key->file = *making->pair;
 	key->file->parent = SR_SRK_HANDLE;
-	r = sr_key_describe(key, err);
+	if (making->options->ring)
+		r = sr_key_approve(key, making->options->ring, &making->binding.approvers,
+				   false, err);
+	if (r >= 0)
+		r = sr_key_describe(key, err);
 	if (r == 0)
 		r = sr_key_prove(key, making->tpm, making->ask, making->later, err);
 	if (r == -EBADMSG && making->pair)
@@ -137,6 +149,10 @@ static int check_options(const char *name, const struct sr_key_type *type,
 	if (options->usage & SR_KEY_DECRYPT && type->alg != TPM2_ALG_RSA)
 		return sr_fail(err, -EINVAL,
 			       "only RSA keys decrypt: choose rsa2048 or another");
+	if (options->ring && options->pcrs)
+		return sr_fail(err, -EINVAL,
+			       "a key is bound to PCRs for good, or to a ring as it is "
+			       "re-sealed: not to both");
 	if (options->pin && (options->pin->size == 0 || options->pin->size > SR_PIN_MAX))
 		return sr_fail(err, -EINVAL, "a PIN has 1 to %d bytes", SR_PIN_MAX);
 	return 0;
@@ -176,7 +192,12 @@ static int make_key(struct sr_store *store, struct making *making, const char *n
 		return sr_fail_memory(err);
 	key->type = type;
 	making->key = key;
-	r = make_and_write(store, making, err);
+	making->binding = SR_BINDING;
+	if (making->options->ring)
+		r = sr_binding_start(making->options->ring, &making->binding, err);
+	if (r == 0)
+		r = make_and_write(store, making, err);
+	sr_binding_done(&making->binding);
 	if (r < 0)
 		return r == -EEXIST ? r : sr_fail_key(key, r, err);
 	*ret = take(key);
