@@ -7,6 +7,7 @@
 #include "prompt.h"
 #include "sign.h"
 
+#define DEFAULT_RING "system"
 #define PASSPHRASE_MAX 1024 /* bytes */
 #define PRIVATE_MAX 16384   /* bytes in a file with a private key */
 
@@ -37,6 +38,30 @@ static const char *usage_name(unsigned int usage)
 					 : "both";
 }
 
+/* The options that are left are those of the ring, which may be new. */
+static int open_ring(void *arg, struct sr_ring **ret, struct sr_err *err)
+{
+	struct key_work *work = arg;
+	int r = choices_use_ring(work->store, &work->tpm,
+				 sign_choices.ring ?: DEFAULT_RING, &work->ring, err);
+
+	*ret = work->ring;
+	return r;
+}
+
+/* Of what is in software the ring decides; a PIN that is given opens the ring. */
+static int choose_conditions(struct key_work *work, const char *name, struct sr_err *err)
+{
+	if (sign_choices.type && sr_key_type_in_software(sign_choices.type))
+		return choices.pin ? sr_fail(err, -EINVAL,
+					     "--pin: a key in software has none of its "
+					     "own, but its ring may")
+				   : 0;
+	if (choices.pin_file)
+		choices.pin = true;
+	return choices_ring(work->tpm, name, false, &work->chosen, err);
+}
+
 /* All is chosen and asked for before anything is made. */
 static int choose(struct key_work *work, const char *name, struct sr_key_options *ret,
 		  struct sr_err *err)
@@ -47,17 +72,23 @@ static int choose(struct key_work *work, const char *name, struct sr_key_options
 		r = tool_store(&work->store, err);
 	if (r == 0)
 		r = tool_tpm(work->store, &work->tpm, err);
-	if (choices.pin_file)
-		choices.pin = true;
 	if (r == 0)
-		r = choices_ring(work->tpm, name, false, &work->chosen, err);
+		r = choose_conditions(work, name, err);
 	if (r < 0)
 		return r;
+	ret->open_ring = open_ring;
+	ret->arg = work;
 	ret->type = sign_choices.type;
 	ret->pcrs = choices.pcrs;
 	ret->pin = work->chosen.options.pin;
 	ret->accept_unmeasured = choices.accept_unmeasured;
 	return 0;
+}
+
+/* OpenSSH lacks some kinds. */
+static const char *fingerprint(const struct sr_key_info *info)
+{
+	return info->ssh[0] ? info->ssh : info->spki;
 }
 
 static int say_made(const struct key_work *work, const char *what, struct sr_err *err)
@@ -66,8 +97,10 @@ static int say_made(const struct key_work *work, const char *what, struct sr_err
 	int r = sr_key_info(work->key, &info, err);
 
 	if (r == 0)
-		tool_say("%s key %s (%s) in %s: %s", what, info.name, info.type,
-			 sr_store_path(work->store), info.ssh);
+		tool_say("%s key %s (%s%s%s) in %s: %s", what, info.name, info.type,
+			 info.in_tpm ? "" : ", software key under ring ",
+			 info.in_tpm ? "" : info.ring, sr_store_path(work->store),
+			 fingerprint(&info));
 	return r;
 }
 
@@ -153,21 +186,24 @@ static struct json_object *to_json(const struct sr_key_info *info)
 	json_add_text(key, "usage", usage_name(info->usage));
 	json_object_object_add(key, "pin", json_object_new_boolean(info->pin));
 	json_add_text(key, "pcrs", info->pcrs[0] ? info->pcrs : NULL);
-	json_object_object_add(key, "in_tpm", json_object_new_boolean(true));
+	json_object_object_add(key, "in_tpm", json_object_new_boolean(info->in_tpm));
+	json_add_text(key, "ring", info->ring);
 	json_object_object_add(key, "imported",
 			       json_object_new_boolean(!info->born_here));
 	json_add_text(key, "hash", info->hash);
 	json_add_time(key, "made", info->made);
-	json_add_text(key, "ssh_fingerprint", info->ssh);
+	json_add_text(key, "ssh_fingerprint", info->ssh[0] ? info->ssh : NULL);
 	json_add_text(key, "spki_sha256", info->spki);
 	return key;
 }
 
 static void print_line(const struct sr_key_info *info)
 {
-	printf("%s%s%s  %s  %s%s%s%s  %s\n", tool_bold(true, STDOUT_FILENO), info->name,
-	       tool_bold(false, STDOUT_FILENO), info->type, usage_name(info->usage),
-	       info->pin ? " PIN" : "", info->pcrs[0] ? " " : "", info->pcrs, info->ssh);
+	printf("%s%s%s  %s  %s%s%s%s%s%s  %s\n", tool_bold(true, STDOUT_FILENO),
+	       info->name, tool_bold(false, STDOUT_FILENO), info->type,
+	       usage_name(info->usage), info->pin ? " PIN" : "", info->pcrs[0] ? " " : "",
+	       info->pcrs, info->in_tpm ? "" : " software, ring ",
+	       info->in_tpm ? "" : info->ring, fingerprint(info));
 }
 
 static int list_one(struct sr_store *store, const char *name, struct json_object *into,
@@ -227,18 +263,28 @@ static void print_details(const struct sr_key_info *info, bool certificate)
 	char made[SR_TIME_TEXT];
 
 	sr_time_format(info->made, made);
-	printf("Key:         %s\nType:        %s, in the TPM%s\nUsage:       %s\n",
-	       info->name, info->type,
-	       info->born_here ? ", made there" : ", imported or able to move",
-	       usage_name(info->usage));
+	if (info->in_tpm)
+		printf("Key:         %s\nType:        %s, in the TPM%s\n", info->name,
+		       info->type,
+		       info->born_here ? ", made there" : ", imported or able to move");
+	else
+		printf(
+		    "Key:         %s\nType:        %s, in software%s\nRing:        %s\n",
+		    info->name, info->type, info->born_here ? "" : ", imported",
+		    info->ring);
+	printf("Usage:       %s\n", usage_name(info->usage));
 	printf("PIN:         %s\n", !info->pin	    ? "none"
 				    : info->limited ? "yes, guessing is slowed down"
 						    : "yes, guessing is not slowed down");
-	printf("Bound to:    %s\nHash:        %s unless chosen\nMade:        %s\n",
-	       info->pcrs[0] ? info->pcrs : "nothing", info->hash,
+	printf("Bound to:    %s\n", info->pcrs[0]  ? info->pcrs
+				    : info->in_tpm ? "nothing"
+						   : "what its ring is");
+	printf("Hash:        %s%s\nMade:        %s\n", info->hash,
+	       strcmp(info->hash, "none") == 0 ? "" : " unless chosen",
 	       info->made ? made : "unknown");
 	printf("Certificate: %s\nFingerprint: %s\nSPKI:        %s\n",
-	       certificate ? "yes" : "none", info->ssh, info->spki);
+	       certificate ? "yes" : "none", info->ssh[0] ? info->ssh : "none in OpenSSH",
+	       info->spki);
 }
 
 int cmd_info(int argc, char **argv, struct sr_err *err)
@@ -317,14 +363,21 @@ int cmd_delete(int argc, char **argv, struct sr_err *err)
 static int show_type(struct sr_tpm *tpm, const char *type, struct json_object *into,
 		     struct sr_err *err)
 {
-	int r = sr_tpm_has_type(tpm, type, err);
+	int r = sr_key_type_in_software(type) ? 0 : sr_tpm_has_type(tpm, type, err);
 
 	if (r < 0)
 		return r;
+	if (sr_key_type_in_software(type)) {
+		if (into)
+			json_add_text(into, type, "software");
+		else
+			printf("%-9s in software, under a ring\n", type);
+		return 1;
+	}
 	if (into)
 		json_object_object_add(into, type, json_object_new_boolean(r));
 	else
-		printf("%-8s %s\n", type, r ? "yes" : "no");
+		printf("%-9s %s\n", type, r ? "yes" : "no");
 	return r;
 }
 

@@ -10,21 +10,27 @@
 /**
  * struct sr_key - a loaded key file
  * @name:	of the key, or of the file where there is a slash in it
+ * @store:	where it was looked for; NULL where that is not known
  * @type:	its kind
- * @file:	what is in the file
+ * @file:	what is in the file; of a software key, its public part
  * @text:	what stands before the PEM block; NULL for nothing
  * @pinned:	@parent is known from that text
  * @parent:	the storage key
  * @made:	when, from that text; 0 when it does not tell
+ * @ring:	software: whose secret it is, from that text; "" when it does not tell
+ * @imported:	software: it was
  */
 struct sr_key {
 	char *name;
+	struct sr_store *store;
 	const struct sr_key_type *type;
 	struct sr_tpmkey *file;
 	char *text;
 	bool pinned;
 	TPM2B_PUBLIC parent;
 	time_t made;
+	char ring[SR_NAME_MAX + 1];
+	bool imported;
 };
 
 SR_DEFINE_CLEANUP(sr_key_freep, struct sr_key *, sr_key_free)
@@ -68,6 +74,13 @@ int sr_key_spki(const struct sr_key *key, char ret[SR_FINGERPRINT_TEXT],
 
 /** sr_key_needs_pin() - whether using it takes a PIN */
 bool sr_key_needs_pin(const struct sr_key *key);
+
+/** sr_digest_data() - what is signed: the digest, or the message */
+static inline const uint8_t *sr_digest_data(const struct sr_digest *digest, size_t *size)
+{
+	*size = digest->message ? digest->message_size : digest->size;
+	return digest->message ? digest->message : digest->data;
+}
 
 /** sr_fail_key() - put "key NAME: " before a failure; returns @r */
 int sr_fail_key(const struct sr_key *key, int r, struct sr_err *err);
