@@ -87,15 +87,17 @@ int choices_new_ring(struct sr_store *store, struct sr_tpm *tpm, const char *nam
 		     struct sr_ring **ret, struct sr_err *err);
 
 /**
- * choices_open_ring() - open a ring to change it, or make it if there is none
+ * choices_use_ring() - open a ring to put something under; make it if there is none
  * @store:	the store
- * @tpm:	opened if it is NULL, once the choices are known to fit
+ * @tpm:	opened if it is NULL; release with sr_tpm_close()
  * @name:	the ring
- * @ret:	it, open
+ * @ret:	the ring, open; release with sr_ring_free()
  * @err:	says why, on failure
+ *
+ * Options that promise of a ring what it is not are refused.
  */
-int choices_open_ring(struct sr_store *store, struct sr_tpm **tpm, const char *name,
-		      struct sr_ring **ret, struct sr_err *err);
+int choices_use_ring(struct sr_store *store, struct sr_tpm **tpm, const char *name,
+		     struct sr_ring **ret, struct sr_err *err);
 
 /** choices_done() - wipe and release */
 void choices_done(struct chosen *chosen);

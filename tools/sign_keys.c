@@ -7,6 +7,7 @@
 #include "prompt.h"
 #include "sign.h"
 
+#define DEFAULT_RING "system"
 #define PASSPHRASE_MAX 1024 /* bytes */
 #define PRIVATE_MAX 16384   /* bytes in a file with a private key */
 #define BOUND_TEXT 112	    /* the longest text that says what a key is bound to */
@@ -38,81 +39,93 @@ static const char *usage_name(unsigned int usage)
 					 : "both";
 }
 
-/* A ring's present PIN, not the key's new one, is in --pin-file. */
-static int ring_has_pin(struct sr_store *store, bool *ret, struct sr_err *err)
+static bool in_software(void)
 {
-	_cleanup_ring_ struct sr_ring *ring = NULL;
-	struct sr_ring_info info;
-	int r = sr_ring_load(store, sign_choices.ring, &ring, err);
-
-	*ret = false;
-	if (r < 0)
-		return r == -ENOKEY ? 0 : r;
-	r = sr_ring_info(ring, &info, err);
-	*ret = r == 0 && info.pin;
-	return r;
+	return sign_choices.type && sr_key_type_in_software(sign_choices.type);
 }
 
-/* What was chosen is for the key. */
-static int open_ring(struct key_work *work, bool has_pin, struct sr_err *err)
+/* What was chosen is for a key of the TPM; for one in software, it is for its ring. */
+static int open_ring(void *arg, struct sr_ring **ret, struct sr_err *err)
 {
+	struct key_work *work = arg;
 	const struct choices chosen = choices;
 	int r;
 
-	choices.pin = false;
-	choices.pcrs = NULL;
-	if (!has_pin)
-		choices.pin_file = NULL;
-	r = choices_open_ring(work->store, &work->tpm, sign_choices.ring, &work->ring,
-			      err);
+	if (!in_software()) {
+		choices.pin = false;
+		choices.pcrs = NULL;
+		choices.pin_file = work->ring_pin ? choices.pin_file : NULL;
+	}
+	r = choices_use_ring(work->store, &work->tpm, sign_choices.ring ?: DEFAULT_RING,
+			     &work->ring, err);
 	choices = chosen;
+	*ret = work->ring;
 	return r;
 }
 
-static int check_ring(struct sr_err *err)
+/* The present PIN of a ring that has one, not the key's new one, is in --pin-file. */
+static int find_ring_pin(struct key_work *work, struct sr_err *err)
 {
-	if (!sign_choices.ring) {
-		if (choices.recovery_key_file || choices.escrow.count ||
-		    choices.no_recovery)
-			return sr_fail(err, -EINVAL,
-				       "recovery is of rings: no key has one");
-		return 0;
-	}
-	return choices.pcrs ? sr_fail(err, -EINVAL,
-				      "--ring and --pcrs: a key is bound to PCRs for "
-				      "good, or follows a ring")
-			    : 0;
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	struct sr_ring_info info;
+	int r = sr_ring_load(work->store, sign_choices.ring, &ring, err);
+
+	if (r == 0)
+		r = sr_ring_info(ring, &info, err);
+	work->ring_pin = r == 0 && info.pin;
+	return r == -ENOKEY ? 0 : r;
+}
+
+/* Of what is in software the ring decides; a PIN that is given opens the ring. */
+static int choose_conditions(struct key_work *work, const char *name, struct sr_err *err)
+{
+	int r = 0;
+
+	if (in_software())
+		return choices.pin ? sr_fail(err, -EINVAL,
+					     "--pin: a key in software has none of its "
+					     "own, but its ring may")
+				   : 0;
+	if (sign_choices.ring && choices.pcrs)
+		return sr_fail(err, -EINVAL,
+			       "--ring and --pcrs: a key is bound to PCRs for good, or "
+			       "follows a ring");
+	if (sign_choices.ring)
+		r = find_ring_pin(work, err);
+	if (choices.pin_file && !work->ring_pin)
+		choices.pin = true;
+	return r < 0 ? r
+		     : choices_ring(work->tpm, name, work->ring_pin, &work->chosen, err);
 }
 
 /* All is chosen and asked for before anything is made. */
 static int choose(struct key_work *work, const char *name, struct sr_key_options *ret,
 		  struct sr_err *err)
 {
-	bool ring_pin = false;
 	int r = parse_usage(&ret->usage, err);
 
-	if (r == 0)
-		r = check_ring(err);
 	if (r == 0)
 		r = tool_store(&work->store, err);
 	if (r == 0)
 		r = tool_tpm(work->store, &work->tpm, err);
-	if (r == 0 && sign_choices.ring)
-		r = ring_has_pin(work->store, &ring_pin, err);
-	if (choices.pin_file && !ring_pin)
-		choices.pin = true;
 	if (r == 0)
-		r = choices_ring(work->tpm, name, ring_pin, &work->chosen, err);
-	if (r == 0 && sign_choices.ring)
-		r = open_ring(work, ring_pin, err);
+		r = choose_conditions(work, name, err);
 	if (r < 0)
 		return r;
+	ret->open_ring = open_ring;
+	ret->arg = work;
 	ret->type = sign_choices.type;
 	ret->pcrs = choices.pcrs;
-	ret->ring = work->ring;
+	ret->bind = sign_choices.ring;
 	ret->pin = work->chosen.options.pin;
 	ret->accept_unmeasured = choices.accept_unmeasured;
 	return 0;
+}
+
+/* OpenSSH lacks some kinds. */
+static const char *fingerprint(const struct sr_key_info *info)
+{
+	return info->ssh[0] ? info->ssh : info->spki;
 }
 
 static int say_made(const struct key_work *work, const char *what, struct sr_err *err)
@@ -121,8 +134,10 @@ static int say_made(const struct key_work *work, const char *what, struct sr_err
 	int r = sr_key_info(work->key, &info, err);
 
 	if (r == 0)
-		tool_say("%s key %s (%s) in %s: %s", what, info.name, info.type,
-			 sr_store_path(work->store), info.ssh);
+		tool_say("%s key %s (%s%s%s) in %s: %s", what, info.name, info.type,
+			 info.in_tpm ? "" : ", software key under ring ",
+			 info.in_tpm ? "" : info.ring, sr_store_path(work->store),
+			 fingerprint(&info));
 	return r;
 }
 
@@ -209,13 +224,13 @@ static struct json_object *to_json(const struct sr_key_info *info)
 	json_add_text(key, "usage", usage_name(info->usage));
 	json_object_object_add(key, "pin", json_object_new_boolean(info->pin));
 	json_add_text(key, "pcrs", info->pcrs[0] ? info->pcrs : NULL);
+	json_object_object_add(key, "in_tpm", json_object_new_boolean(info->in_tpm));
 	json_add_text(key, "ring", info->ring && info->ring[0] ? info->ring : NULL);
-	json_object_object_add(key, "in_tpm", json_object_new_boolean(true));
 	json_object_object_add(key, "imported",
 			       json_object_new_boolean(!info->born_here));
 	json_add_text(key, "hash", info->hash);
 	json_add_time(key, "made", info->made);
-	json_add_text(key, "ssh_fingerprint", info->ssh);
+	json_add_text(key, "ssh_fingerprint", info->ssh[0] ? info->ssh : NULL);
 	json_add_text(key, "spki_sha256", info->spki);
 	return key;
 }
@@ -223,9 +238,13 @@ static struct json_object *to_json(const struct sr_key_info *info)
 /* A ring says more than the PCRs that it has at the time. */
 static void bound_to(const struct sr_key_info *info, char ret[BOUND_TEXT])
 {
-	(void)snprintf(ret, BOUND_TEXT, "%s%s",
-		       info->ring && info->ring[0] ? "ring " : "",
-		       info->ring && info->ring[0] ? info->ring : info->pcrs);
+	bool named = info->ring && info->ring[0];
+
+	(void)snprintf(ret, BOUND_TEXT, "%s%s%s", info->in_tpm ? "" : "software, ",
+		       named	    ? "ring "
+		       : info->ring ? "approved states of "
+				    : "",
+		       named ? info->ring : info->pcrs);
 }
 
 static void print_line(const struct sr_key_info *info)
@@ -235,7 +254,7 @@ static void print_line(const struct sr_key_info *info)
 	bound_to(info, bound);
 	printf("%s%s%s  %s  %s%s%s%s  %s\n", tool_bold(true, STDOUT_FILENO), info->name,
 	       tool_bold(false, STDOUT_FILENO), info->type, usage_name(info->usage),
-	       info->pin ? " PIN" : "", *bound ? " " : "", bound, info->ssh);
+	       info->pin ? " PIN" : "", *bound ? " " : "", bound, fingerprint(info));
 }
 
 static int list_one(struct sr_store *store, const char *name, struct json_object *into,
@@ -296,20 +315,24 @@ static void print_details(const struct sr_key_info *info, bool certificate)
 
 	sr_time_format(info->made, made);
 	bound_to(info, bound);
-	printf("Key:         %s\nType:        %s, in the TPM%s\nUsage:       %s\n",
-	       info->name, info->type,
-	       info->born_here ? ", made there" : ", imported or able to move",
-	       usage_name(info->usage));
+	printf("Key:         %s\nType:        %s, in %s%s\n", info->name, info->type,
+	       info->in_tpm ? "the TPM" : "software",
+	       info->born_here ? info->in_tpm ? ", made there" : ""
+	       : !info->in_tpm ? ", imported"
+			       : ", imported or able to move");
+	printf("Usage:       %s\n", usage_name(info->usage));
 	printf("PIN:         %s\n", !info->pin	    ? "none"
 				    : info->limited ? "yes, guessing is slowed down"
 						    : "yes, guessing is not slowed down");
-	printf("Bound to:    %s%s%s%s\n", *bound ? bound : "nothing",
-	       info->ring ? ", sealed to " : "", info->ring ? info->pcrs : "",
-	       info->ring && !info->ring[0] ? " or what its approver signs" : "");
-	printf("Hash:        %s unless chosen\nMade:        %s\n", info->hash,
+	printf("Bound to:    %s%s%s\n", *bound ? bound : "nothing",
+	       info->in_tpm && info->ring ? ", sealed to " : "",
+	       info->in_tpm && info->ring ? info->pcrs : "");
+	printf("Hash:        %s%s\nMade:        %s\n", info->hash,
+	       strcmp(info->hash, "none") == 0 ? "" : " unless chosen",
 	       info->made ? made : "unknown");
 	printf("Certificate: %s\nFingerprint: %s\nSPKI:        %s\n",
-	       certificate ? "yes" : "none", info->ssh, info->spki);
+	       certificate ? "yes" : "none", info->ssh[0] ? info->ssh : "none in OpenSSH",
+	       info->spki);
 }
 
 int cmd_info(int argc, char **argv, struct sr_err *err)
@@ -388,14 +411,21 @@ int cmd_delete(int argc, char **argv, struct sr_err *err)
 static int show_type(struct sr_tpm *tpm, const char *type, struct json_object *into,
 		     struct sr_err *err)
 {
-	int r = sr_tpm_has_type(tpm, type, err);
+	int r = sr_key_type_in_software(type) ? 0 : sr_tpm_has_type(tpm, type, err);
 
 	if (r < 0)
 		return r;
+	if (sr_key_type_in_software(type)) {
+		if (into)
+			json_add_text(into, type, "software");
+		else
+			printf("%-9s in software, under a ring\n", type);
+		return 1;
+	}
 	if (into)
 		json_object_object_add(into, type, json_object_new_boolean(r));
 	else
-		printf("%-8s %s\n", type, r ? "yes" : "no");
+		printf("%-9s %s\n", type, r ? "yes" : "no");
 	return r;
 }
 

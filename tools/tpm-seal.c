@@ -145,8 +145,8 @@ static int seal(struct sr_store *store, const char *name, const char *file,
 					    : SR_SEAL_NEW;
 	_cleanup_secret_ struct sr_secret secret = { 0 };
 	_cleanup_(sr_delivery_done) struct sr_delivery delivery = { 0 };
-	_cleanup_ring_ struct sr_ring *ring = NULL;
 	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
+	_cleanup_ring_ struct sr_ring *ring = NULL;
 	char where[SR_NAME_MAX + 1];
 	int r = choose_ring(store, name, where, err);
 
@@ -160,7 +160,7 @@ static int seal(struct sr_store *store, const char *name, const char *file,
 	if (r == 0)
 		r = check_delivery(store, name, secret.size, err);
 	if (r == 0)
-		r = choices_open_ring(store, &tpm, where, &ring, err);
+		r = choices_use_ring(store, &tpm, where, &ring, err);
 	if (r == 0)
 		r = sr_ring_seal(ring, name, &secret, mode, err);
 	if (r < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A ring to put something under: opened, or made at its first use. */
+/* A ring to put something under: the one that is there, or a new one at its first use. */
 #include <errno.h>
 
 #include "choices.h"
@@ -37,8 +37,8 @@ static int check_promises(struct sr_ring *ring, struct sr_err *err)
 	return 0;
 }
 
-int choices_open_ring(struct sr_store *store, struct sr_tpm **tpm, const char *name,
-		      struct sr_ring **ret, struct sr_err *err)
+int choices_use_ring(struct sr_store *store, struct sr_tpm **tpm, const char *name,
+		     struct sr_ring **ret, struct sr_err *err)
 {
 	_cleanup_ring_ struct sr_ring *ring = NULL;
 	int r = sr_ring_load(store, name, &ring, err);

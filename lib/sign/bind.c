@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-void sr_binding_done(struct sr_binding *binding)
-{
-	sr_approvers_done(&binding->approvers);
-	sr_closep(&binding->rings);
-}
-
 /* What the latch closes is closed before anything could use a key. */
 static int check_ring(const struct sr_ring *ring, struct sr_err *err)
 {
@@ -23,30 +17,28 @@ static int check_ring(const struct sr_ring *ring, struct sr_err *err)
 		       ring->name);
 }
 
-int sr_binding_start(struct sr_ring *ring, struct sr_binding *ret, struct sr_err *err)
+int sr_approvers_ready(struct sr_ring *ring, struct sr_approvers *ret, struct sr_err *err)
 {
-	_cleanup_binding_ struct sr_binding binding = SR_BINDING;
+	_cleanup_approvers_ struct sr_approvers approvers = { 0 };
 	int r = check_ring(ring, err);
 
 	if (r == 0)
-		r = sr_ring_lock(ring, &binding.rings, err);
-	if (r == 0)
-		r = sr_approvers_load(ring, &binding.approvers, err);
-	if (r == 0 && binding.approvers.count == 0) {
-		r = sr_approvers_add(&binding.approvers, err);
+		r = sr_approvers_load(ring, &approvers, err);
+	if (r == 0 && approvers.count == 0) {
+		r = sr_approvers_add(&approvers, err);
 		if (r == 0)
-			r = sr_approvers_store(ring, &binding.approvers, err);
+			r = sr_approvers_store(ring, &approvers, err);
 	}
 	if (r < 0)
 		return sr_fail_ring(ring, r, err);
-	binding.ring = ring;
-	*ret = binding;
-	binding = SR_BINDING;
+	*ret = approvers;
+	approvers.count = 0;
 	return 0;
 }
 
-int sr_key_bind(struct sr_key *key, const struct sr_binding *binding,
-		struct sr_policy *ret, struct sr_err *err)
+int sr_key_bind(struct sr_key *key, const struct sr_ring *ring,
+		const struct sr_approvers *approvers, struct sr_policy *ret,
+		struct sr_err *err)
 {
 	_cleanup_secret_ struct sr_secret random = { 0 };
 	struct sr_policy_step *step = &ret->step[0];
@@ -55,14 +47,13 @@ int sr_key_bind(struct sr_key *key, const struct sr_binding *binding,
 	if (r < 0)
 		return r;
 	sr_hex_format(random.data, random.size, key->id);
-	(void)snprintf(key->ring, sizeof(key->ring), "%s", binding->ring->name);
+	(void)snprintf(key->ring, sizeof(key->ring), "%s", ring->name);
 	memset(ret, 0, sizeof(*ret));
 	ret->count = 1;
 	step->code = TPM2_CC_PolicyAuthorize;
 	step->authorize.signature.sigAlg = TPM2_ALG_NULL;
-	r = sr_authorize_public(binding->approvers.key[0], &step->authorize.key, err);
-	return r < 0 ? r
-		     : sr_approver_ref(binding->ring, key->id, &step->authorize.ref, err);
+	r = sr_authorize_public(approvers->key[0], &step->authorize.key, err);
+	return r < 0 ? r : sr_approver_ref(ring, key->id, &step->authorize.ref, err);
 }
 
 /* -- one key ------------------------------------------------------------------------ */

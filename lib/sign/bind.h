@@ -6,29 +6,15 @@
 #include "approver.h"
 #include "key.h"
 
-/**
- * struct sr_binding - a ring that a new key is bound to
- * @ring:	it, open
- * @rings:	the store's lock, so that nobody re-seals it before the key is there
- * @approvers:	what it signs with
- */
-struct sr_binding {
-	struct sr_ring *ring;
-	int rings;
-	struct sr_approvers approvers;
-};
-
-#define SR_BINDING ((struct sr_binding){ .rings = -1 })
-#define _cleanup_binding_ _cleanup_(sr_binding_done)
-
-/** sr_binding_start() - lock the store; the ring gets an approver if it has none */
-int sr_binding_start(struct sr_ring *ring, struct sr_binding *ret, struct sr_err *err);
-
-void sr_binding_done(struct sr_binding *binding);
+/** sr_approvers_ready() - those of an open ring, the store being locked; one is made if
+ * there is none */
+int sr_approvers_ready(struct sr_ring *ring, struct sr_approvers *ret,
+		       struct sr_err *err);
 
 /** sr_key_bind() - choose a new key's id, and begin its policy */
-int sr_key_bind(struct sr_key *key, const struct sr_binding *binding,
-		struct sr_policy *ret, struct sr_err *err);
+int sr_key_bind(struct sr_key *key, const struct sr_ring *ring,
+		const struct sr_approvers *approvers, struct sr_policy *ret,
+		struct sr_err *err);
 
 /**
  * sr_key_approve() - make its approvals those of the ring

@@ -27,12 +27,12 @@ static int read_key(int dir, const char *name, struct sr_key **ret, struct sr_er
 static bool names_ring(int dir, const char *name, const struct sr_ring *ring)
 {
 	_cleanup_buf_ struct sr_buf content = { 0 };
-	char file[SR_KEY_FILE], line[SR_NAME_MAX + 16];
+	char file[SR_KEY_FILE], lines[SR_NAME_MAX + 24];
 
 	sr_keystore_file(name, ".pem", file);
-	(void)snprintf(line, sizeof(line), "\nRing: %s\n", ring->name);
+	(void)snprintf(lines, sizeof(lines), "\nRing: %s\nKey-Id: ", ring->name);
 	return sr_read_file(dir, file, SR_TPMKEY_MAX, &content, NULL) == 0 &&
-	       memmem(content.data, content.size, line, strlen(line));
+	       memmem(content.data, content.size, lines, strlen(lines));
 }
 
 /* Whoever can write a file can name a ring in it: the reference can't be made up. */

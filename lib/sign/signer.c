@@ -312,11 +312,13 @@ int sr_signature_check(EVP_PKEY *pub, const struct sr_scheme *scheme,
 		       const struct sr_digest *digest, const struct sr_buf *der,
 		       struct sr_err *err)
 {
-	int r = sr_signature_verify(pub, scheme, digest->data, digest->size, der, err);
+	size_t size;
+	const uint8_t *data = sr_digest_data(digest, &size);
+	int r = sr_signature_verify(pub, scheme, data, size, der, err);
 
 	if (r == 0 || r == -EBADMSG)
 		return sr_fail(err, -EIO,
-			       "the TPM gave a signature that does not verify: it is not "
+			       "the signature that was made does not verify: it is not "
 			       "given out");
 	return r < 0 ? r : 0;
 }
