@@ -149,6 +149,9 @@ static TSS2_RC make_statement(const struct sr_handle *session,
 	case TPM2_CC_PolicyLocality:
 		return SR_TSS(
 		    Esys_PolicyLocality(esys, session->tr, NO_SESSIONS, step->locality));
+	case TPM2_CC_PolicyCommandCode:
+		return SR_TSS(Esys_PolicyCommandCode(esys, session->tr, NO_SESSIONS,
+						     step->command));
 	default:
 		return TPM2_RC_COMMAND_CODE;
 	}
@@ -177,6 +180,8 @@ static const char *statement_name(TPM2_CC code)
 		return "TPM2_PolicyAuthorize";
 	case TPM2_CC_PolicyAuthValue:
 		return "TPM2_PolicyAuthValue";
+	case TPM2_CC_PolicyCommandCode:
+		return "TPM2_PolicyCommandCode";
 	default:
 		return "TPM2_PolicyLocality";
 	}
