@@ -489,6 +489,29 @@ static int prove_changed(const struct sr_key *key, struct sr_tpm *tpm,
 	return sr_key_prove(key, tpm, &ask, later, err);
 }
 
+/* Meanwhile its ring may have been sealed anew, or its PIN changed. */
+static int read_again(struct sr_key *key, int dir, struct sr_err *err)
+{
+	_cleanup_key_ struct sr_key *again = sr_key_new(key->name);
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	struct sr_tpmkey *old = key->file;
+	char file[SR_KEY_FILE];
+	int r;
+
+	if (dir < 0)
+		return 0;
+	sr_keystore_file(key->name, ".pem", file);
+	r = again ? sr_read_file(dir, file, SR_TPMKEY_MAX, &content, err)
+		  : sr_fail_memory(err);
+	if (r == 0)
+		r = sr_key_read(again, &content, err);
+	if (r < 0)
+		return r;
+	key->file = again->file;
+	again->file = old;
+	return 0;
+}
+
 int sr_key_change_pin(struct sr_store *store, struct sr_key *key, struct sr_tpm *tpm,
 		      const struct sr_ask *ask, const struct sr_secret *pin,
 		      struct sr_err *err)
@@ -496,6 +519,8 @@ int sr_key_change_pin(struct sr_store *store, struct sr_key *key, struct sr_tpm 
 	_cleanup_close_ int dir = -1;
 	int r = lock_key(store, key, &dir, err);
 
+	if (r == 0)
+		r = read_again(key, dir, err);
 	if (r == 0)
 		r = change_pin(key, tpm, ask, pin, err);
 	if (r == 0)

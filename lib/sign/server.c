@@ -121,6 +121,10 @@ static void run(struct sr_job *job, void *slots)
 {
 	struct sr_call *call = (struct sr_call *)job;
 
+	if (call->checking) {
+		call->r = sr_slots_check(slots, call->served, &call->err);
+		return;
+	}
 	if (call->doubted)
 		sr_slots_doubt(slots);
 	call->r = sr_slots_sign(slots, call->served, &call->pin, &call->scheme,
@@ -195,7 +199,10 @@ static void take_pin(struct sr_call *call, const struct sr_secret *pin)
 		submit(call);
 }
 
-/* With a PIN that is remembered nobody is asked; it may have been locked meanwhile. */
+/*
+ * With a PIN that is remembered nobody is asked, nor where it would be in vain; it may have
+ * been locked meanwhile.
+ */
 static void go_on(struct sr_call *call)
 {
 	const struct sr_secret *pin;
@@ -210,8 +217,12 @@ static void go_on(struct sr_call *call)
 	}
 	call->state = SR_CALL_PIN;
 	pin = sr_pins_find(&call->server->pins, call->served, call->uid);
-	if (pin)
+	if (pin) {
 		take_pin(call, pin);
+	} else if (!call->checked && call->served->key->file->policy.count > 0) {
+		call->checking = true;
+		submit(call);
+	}
 }
 
 void sr_call_sign(struct sr_call *call, bool confirm)
@@ -294,6 +305,12 @@ static void learn(struct sr_call *call)
 /* False if it is not done after all. */
 static bool conclude(struct sr_call *call)
 {
+	call->checked |= call->checking;
+	if (call->checking && call->r == 0) {
+		call->checking = false;
+		go_on(call);
+		return call->state != SR_CALL_WORK;
+	}
 	if (call->r == 0)
 		call->r = sr_signature_check(call->served->pub, &call->scheme,
 					     &call->digest, &call->der, &call->err);

@@ -48,6 +48,13 @@ int sr_slots_sign(struct sr_slots *slots, struct sr_served *served,
 		  const struct sr_secret *pin, const struct sr_scheme *scheme,
 		  const struct sr_digest *digest, struct sr_buf *ret, struct sr_err *err);
 
+/**
+ * sr_slots_check() - whether a key's policy holds, before a person is asked for its PIN
+ *
+ * Returns 0, also where only its use will tell, or -EKEYREJECTED.
+ */
+int sr_slots_check(struct sr_slots *slots, struct sr_served *served, struct sr_err *err);
+
 /** sr_slots_doubt() - what it signed with a key was wrong: load all anew */
 void sr_slots_doubt(struct sr_slots *slots);
 
