@@ -3,53 +3,7 @@
 # Keys bound to what a ring is sealed to: they follow when it is sealed anew.
 # shellcheck disable=SC2094,SC2154 # list is a command too; helper, status, output: from bats
 
-load common
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
-}
-
-setup() {
-    tpm_boot
-    store_new
-    KEYS=$SEALRING_STATE_DIR/keys
-    printf 'correct horse battery\n' >pin
-    printf 'wrong horse battery\n' >wrong
-    echo "a message" >message
-    seal secret "a secret"
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-}
-
-# keygen NAME [OPTIONS]; with a PIN it warns that nothing slows down guessing
-keygen() {
-    tpm-sign keygen -q --ring system "$@" 2>/dev/null
-}
-
-# signs KEY [OPTIONS]: it does, and stock openssl accepts what it gave
-signs() {
-    rm -f sig
-    tpm-sign sign "$@" -o sig message &&
-        openssl dgst -sha256 -verify <(tpm-sign pubkey "$1") -signature sig message >/dev/null
-}
-
-# update [FIRMWARE]: a boot with other firmware
-update() {
-    tpm_reboot
-    boot_state "${1-firmware 2.0}"
-}
-
-approvals() {
-    openssl asn1parse -in <(sed -n '/^-----BEGIN/,$p' "$KEYS/$1.pem") | grep -c UTF8STRING
-}
+load sign-ring
 
 @test "a key follows its ring" {
     keygen web
