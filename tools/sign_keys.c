@@ -167,9 +167,7 @@ int cmd_import(int argc, char **argv, struct sr_err *err)
 	_cleanup_key_work_ struct key_work work = { 0 };
 	_cleanup_secret_ struct sr_secret content = { 0 };
 	const char *file = argc > 1 ? argv[1] : "-";
-	int r = sign_choices.type
-		    ? sr_fail(err, -EINVAL, "--type: an imported key has its own")
-		    : choices_read_file(file, PRIVATE_MAX, &content, err);
+	int r = choices_read_file(file, PRIVATE_MAX, &content, err);
 
 	if (r == 0)
 		r = argc > 2 ? import_pair(&work, argv[0], &content, argv[2], err)

@@ -15,12 +15,12 @@ static const char *escrow_key;
 static bool as_json, force;
 
 static const struct option_row options[] = {
-	{ 'j', "json", OPTION_FLAG, &as_json, NULL, "list and show as JSON" },
+	{ 'j', "json", OPTION_FLAG, &as_json, NULL, "list and show as JSON", NULL },
 	{ 0, "new-pin-file", OPTION_TEXT, &choices.new_pin_file, "FILE",
-	  "rotate: read the new PIN from FILE" },
+	  "rotate: read the new PIN from FILE", NULL },
 	{ 0, "escrow-key", OPTION_TEXT, &escrow_key, "FILE",
-	  "recover with this private key" },
-	{ 'f', "force", OPTION_FLAG, &force, NULL, "remove without asking" },
+	  "recover with this private key", NULL },
+	{ 'f', "force", OPTION_FLAG, &force, NULL, "remove without asking", NULL },
 	{ 0 },
 };
 

@@ -16,15 +16,19 @@ static const char *ring_name, *generate, *unit;
 static bool replace, if_changed, do_remove, do_rename;
 
 static const struct option_row options[] = {
-	{ 'r', "ring", OPTION_TEXT, &ring_name, "RING", "under this ring (system)" },
-	{ 'g', "generate", OPTION_MAY_TEXT, &generate, "N", "seal N random bytes (32)" },
-	{ 0, "replace", OPTION_FLAG, &replace, NULL, "replace the secret if it exists" },
+	{ 'r', "ring", OPTION_TEXT, &ring_name, "RING", "under this ring (system)",
+	  NULL },
+	{ 'g', "generate", OPTION_MAY_TEXT, &generate, "N", "seal N random bytes (32)",
+	  NULL },
+	{ 0, "replace", OPTION_FLAG, &replace, NULL, "replace the secret if it exists",
+	  NULL },
 	{ 0, "if-changed", OPTION_FLAG, &if_changed, NULL,
-	  "write only if the bytes differ" },
-	{ 0, "unit", OPTION_TEXT, &unit, "UNIT", "deliver it to a systemd service" },
-	{ 0, "remove", OPTION_FLAG, &do_remove, NULL, "remove the secret NAME" },
+	  "write only if the bytes differ", NULL },
+	{ 0, "unit", OPTION_TEXT, &unit, "UNIT", "deliver it to a systemd service",
+	  NULL },
+	{ 0, "remove", OPTION_FLAG, &do_remove, NULL, "remove the secret NAME", NULL },
 	{ 0, "rename", OPTION_FLAG, &do_rename, NULL,
-	  "rename it: NAME is old, FILE is new" },
+	  "rename it: NAME is old, FILE is new", NULL },
 	{ 0 },
 };
 

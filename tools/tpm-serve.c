@@ -30,13 +30,13 @@ static bool made_socket;
 
 static const struct option_row options[] = {
 	{ 0, "listen", OPTION_TEXT, &listen_path, "PATH",
-	  "make the socket, instead of getting it from systemd" },
+	  "make the socket, instead of getting it from systemd", NULL },
 	{ 0, "idle", OPTION_TEXT, &idle_text, "SECONDS",
-	  "leave the TPM, and end, when nobody asked for so long (30)" },
+	  "leave the TPM, and end, when nobody asked for so long (30)", NULL },
 	{ 0, "no-cache", OPTION_FLAG, &no_cache, NULL,
-	  "get software keys from their ring for each signature" },
+	  "get software keys from their ring for each signature", NULL },
 	{ 0, "print-socket", OPTION_FLAG, &print_socket, NULL,
-	  "print where the socket is, for SSH_AUTH_SOCK, and end" },
+	  "print where the socket is, for SSH_AUTH_SOCK, and end", NULL },
 	{ 0 },
 };
 
