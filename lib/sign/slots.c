@@ -2,6 +2,8 @@
 /* Keys on the TPM: more of them in use than it has slots, over one session for all. */
 #include "slots.h"
 
+#include "software.h"
+
 #include "tpm/context.h"
 #include "tpm/session.h"
 #include "tpm/srk.h"
@@ -541,4 +543,31 @@ int sr_slots_check(struct sr_slots *slots, struct sr_served *served, struct sr_e
 	if (err)
 		*err = why;
 	return sr_fail_key(served->key, r, err);
+}
+
+static int try_unseal(struct sr_slots *slots, struct sr_store *store,
+		      const struct sr_served *served, struct sr_secret *ret,
+		      struct sr_err *err)
+{
+	int r = open_tpm(slots, err);
+
+	return r < 0 ? r
+		     : sr_software_open(served->key, store, slots->tpm, NULL, ret, err);
+}
+
+/* After a reset, or with slots and sessions that were all taken, it may do the second time. */
+int sr_slots_unseal(struct sr_slots *slots, struct sr_store *store,
+		    const struct sr_served *served, struct sr_secret *ret,
+		    struct sr_err *err)
+{
+	struct sr_err why = { 0 };
+	int r = try_unseal(slots, store, served, ret, &why);
+
+	if (r == -EIO || r == -ENODEV) {
+		sr_slots_leave(slots);
+		r = try_unseal(slots, store, served, ret, &why);
+	}
+	if (r < 0 && err)
+		*err = why;
+	return r < 0 ? sr_fail_key(served->key, r, err) : 0;
 }
