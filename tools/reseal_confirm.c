@@ -77,6 +77,8 @@ static int confirm(struct reseal_work *work, const char *name, struct sr_err *er
 		r = sr_ring_confirm_boot(ring, work->tpm, ask(), &chosen.options,
 					 &confirmed, err);
 	if (r == 0)
+		r = follow_keys(ring, err);
+	if (r == 0)
 		say_confirmed(name, &confirmed);
 	if (r == 0 && confirmed.what == SR_CONFIRMED_NOTHING && !*confirmed.text)
 		r = catch_up(work, ring, name, err);
