@@ -5,34 +5,13 @@
 #include "bind.h"
 #include "ground/strv.h"
 
-static int read_key(int dir, const char *name, struct sr_key **ret, struct sr_err *err)
-{
-	_cleanup_key_ struct sr_key *key = sr_key_new(name);
-	_cleanup_buf_ struct sr_buf content = { 0 };
-	char file[SR_KEY_FILE];
-	int r;
-
-	if (!key)
-		return sr_fail_memory(err);
-	sr_keystore_file(name, ".pem", file);
-	r = sr_read_file(dir, file, SR_TPMKEY_MAX, &content, err);
-	if (r == 0)
-		r = sr_key_read(key, &content, err);
-	if (r == 0)
-		*ret = take(key);
-	return r;
-}
-
 /* Most keys are bound to nothing: their text tells, before all is taken apart. */
-static bool names_ring(int dir, const char *name, const struct sr_ring *ring)
+static bool names_ring(const struct sr_buf *content, const struct sr_ring *ring)
 {
-	_cleanup_buf_ struct sr_buf content = { 0 };
-	char file[SR_KEY_FILE], lines[SR_NAME_MAX + 24];
+	char lines[SR_NAME_MAX + 24];
 
-	sr_keystore_file(name, ".pem", file);
 	(void)snprintf(lines, sizeof(lines), "\nRing: %s\nKey-Id: ", ring->name);
-	return sr_read_file(dir, file, SR_TPMKEY_MAX, &content, NULL) == 0 &&
-	       memmem(content.data, content.size, lines, strlen(lines));
+	return memmem(content->data, content->size, lines, strlen(lines));
 }
 
 /* Whoever can write a file can name a ring in it: the reference can't be made up. */
@@ -52,8 +31,8 @@ static int check_ref(const struct sr_key *key, const struct sr_ring *ring,
 }
 
 /*
- * What is done with each key: @run gets it, or NULL and why it is not one of the ring's,
- * though it says so.
+ * What is done with each key: @run gets it; @skipped, which may be NULL, is told why it is not
+ * one of the ring's, though it says so.
  */
 struct walk {
 	const struct sr_ring *ring;
@@ -63,22 +42,40 @@ struct walk {
 	void *arg;
 };
 
-static int visit(struct walk *walk, const char *name, struct sr_err *err)
+/* A damaged file, or one that only says so, keeps no ring from being sealed. */
+static int visit_content(struct walk *walk, const struct sr_buf *content,
+			 struct sr_key *key, struct sr_err *err)
 {
-	_cleanup_key_ struct sr_key *key = NULL;
 	struct sr_err why = { 0 };
-	int r;
+	int r = sr_key_read(key, content, &why);
 
-	if (!names_ring(walk->dir, name, walk->ring))
-		return 0;
-	r = read_key(walk->dir, name, &key, &why);
 	if (r == 0)
 		r = check_ref(key, walk->ring, &why);
-	if (r == -ENOMEM)
+	if (r == 0)
+		return walk->run(walk, key, err);
+	if (r != -EBADMSG)
+		return sr_fail(err, r, "key %s: %s", key->name, why.text);
+	if (walk->skipped)
+		walk->skipped(walk, key->name, &why);
+	return 0;
+}
+
+/* What is not there any more, or no file, is no key. */
+static int visit(struct walk *walk, const char *name, struct sr_err *err)
+{
+	_cleanup_key_ struct sr_key *key = sr_key_new(name);
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	char file[SR_KEY_FILE];
+	int r;
+
+	if (!key)
 		return sr_fail_memory(err);
-	if (r < 0 && r != -ENOENT && walk->skipped)
-		walk->skipped(walk, name, &why);
-	return r < 0 ? 0 : walk->run(walk, key, err);
+	sr_keystore_file(name, ".pem", file);
+	r = sr_read_file(walk->dir, file, SR_TPMKEY_MAX, &content, err);
+	if (r < 0)
+		return r == -ENOENT || r == -EBADMSG ? 0 : r;
+	return names_ring(&content, walk->ring) ? visit_content(walk, &content, key, err)
+						: 0;
 }
 
 static int walk_keys(struct walk *walk, struct sr_err *err)

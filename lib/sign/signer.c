@@ -157,7 +157,7 @@ static int explain_approved(const struct sr_key *key, struct sr_tpm *tpm,
 			       "one: its approver has to sign this one");
 	return sr_fail(err, -EKEYREJECTED,
 		       "policy does not hold: %.100s changed since ring %s was sealed: "
-		       "tpm-reseal explain %s says how, and tpm-reseal approves it",
+		       "tpm-reseal status %s says what helps",
 		       *text ? text : "the boot state", key->ring, key->ring);
 }
 
