@@ -129,6 +129,35 @@ approvals() {
     done
 }
 
+@test "a boot between two updates is confirmed: what is prepared for the next one stays" {
+    boot_with before
+    seal key sesame
+    tpm-reseal -q prepare --log "$own/after.bin" --dbx "$own/dbx.esl"
+    [ "$(approvals)" = "current.pem planned-2.pem planned-3.pem planned.pem" ]
+    boot_with firmware
+    tpm-reseal -q confirm
+    run tpm-reseal status
+    says "system: pending: an update is prepared for"
+    boot_with before
+    fails 3 tpm-unseal key
+    boot_with after
+    [ "$(tpm-unseal key)" = sesame ]
+    tpm-reseal -q confirm
+    [ "$(approvals)" = current.pem ]
+    boot_with firmware
+    fails 3 tpm-unseal key
+    # In the other order, and the second one never comes.
+    boot_with before
+    tpm-reseal -q recover system --recovery-key-file "$RK"
+    tpm-reseal -q prepare --log "$own/after.bin" --dbx "$own/dbx.esl"
+    boot_with dbx
+    tpm-reseal -q confirm
+    [ "$(approvals)" = "current.pem planned-3.pem" ]
+    tpm-reseal -q prepare --undo
+    [ "$(approvals)" = current.pem ]
+    [ "$(tpm-unseal key)" = sesame ]
+}
+
 @test "a value that somebody knows, also for one ring of several" {
     boot_with before
     seal key sesame

@@ -190,6 +190,21 @@ damage() {
     [ "$(tpm-unseal --pin-file pin other)" = text ]
 }
 
+@test "an approval that can't be read: nothing is decided beside it, and what to do is said" {
+    seal key sesame
+    tpm-reseal -q prepare --next-boot
+    truncate -s 300 "$RINGS/system/approvals/bridge.pem"
+    for command in confirm "prepare --next-boot" "prepare --undo"; do
+        # shellcheck disable=SC2086 # two words
+        fails 8 tpm-reseal $command system
+        says "ring system: approvals/bridge.pem: "
+        says ": tpm-reseal now system leaves only what opens this boot"
+    done
+    tpm-reseal -q now system
+    tpm-reseal confirm system
+    [ "$(approvals)" = current.pem ]
+}
+
 @test "with a PIN: asked for as ever; no confirm at boot asks for it" {
     echo "correct horse battery" >pin
     echo "wrong horse battery" >wrong

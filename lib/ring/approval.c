@@ -344,12 +344,24 @@ static void bounded_last(struct sr_approvals *approvals)
 	memcpy(&approvals->approval[kept], bounded, moved * sizeof(bounded[0]));
 }
 
+/* Nobody knows what it was, so nothing is decided about the others beside it. */
+static int fail_unreadable(const struct sr_ring *ring, int r, const struct sr_err *why,
+			   struct sr_err *err)
+{
+	if (r == -EBADMSG)
+		return sr_fail(err, r,
+			       "%s: tpm-reseal now %s leaves only what opens this boot",
+			       why->text, ring->name);
+	return sr_fail(err, r, "%s", why->text);
+}
+
 static int read_files(const struct sr_ring *ring, bool all, struct sr_approvals *ret,
 		      struct sr_err *err)
 {
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
 	_cleanup_close_ int dir = sr_ring_open_subdir(ring, "approvals", err);
 	_cleanup_names_ struct sr_names names = { 0 };
+	struct sr_err why = { 0 };
 	int r, damaged = 0;
 
 	if (dir < 0)
@@ -362,17 +374,19 @@ static int read_files(const struct sr_ring *ring, bool all, struct sr_approvals 
 		if (!sr_name_ok(names.name[i]))
 			continue;
 		r = read_one(dir, names.name[i], &approvals.approval[approvals.count],
-			     err);
+			     &why);
 		if (r == 0)
 			approvals.count++;
 		else if (r == -ENOMEM || all)
-			return sr_fail_ring(ring, r, err);
+			return sr_fail_ring(ring, fail_unreadable(ring, r, &why, err),
+					    err);
 		else
 			damaged = r;
 	}
 	if (approvals.count == 0)
 		return damaged
-			   ? sr_fail_ring(ring, damaged, err)
+			   ? sr_fail_ring(ring, sr_fail(err, damaged, "%s", why.text),
+					  err)
 			   : sr_fail(err, -EKEYREJECTED,
 				     "ring %s has no approval for this machine: get in "
 				     "with the recovery key: tpm-reseal recover %s",

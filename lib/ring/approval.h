@@ -60,6 +60,10 @@ int sr_approvals_read_all(const struct sr_ring *ring, struct sr_approvals *ret,
 /** sr_approval_is_planned() - whether it is for a boot state that an update will lead to */
 bool sr_approval_is_planned(const struct sr_approval *approval);
 
+/** sr_approval_is_beyond() - whether it is for an update that may follow that of @before */
+bool sr_approval_is_beyond(const struct sr_approval *approval,
+			   const struct sr_approval *before);
+
 /** sr_approvals_sort() - "next" first: the order in which an initramfs tries them */
 void sr_approvals_sort(struct sr_approvals *approvals);
 

@@ -92,7 +92,8 @@ static uint32_t find_stale(const struct work *work, size_t proven)
 		if (i == proven || i == work->noted)
 			continue;
 		if (approval->bounded ? has_served(work, approval)
-				      : !settled || is_named(work, i, "booted"))
+		    : settled	      ? is_named(work, i, "booted")
+			      : !sr_approval_is_beyond(approval, at(work, proven)))
 			stale |= 1U << i;
 	}
 	return stale;

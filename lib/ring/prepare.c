@@ -50,12 +50,26 @@ static void work_done(struct work *work)
 		sr_tpmkey_free(work->sealed[i].key);
 }
 
-bool sr_approval_is_planned(const struct sr_approval *approval)
+/* "planned" is 1, "planned-2" is 2: in the order of the updates. 0 for others. */
+static unsigned long plan_number(const struct sr_approval *approval)
 {
 	size_t length = strlen(planned);
+	const char *behind = approval->name + length;
 
-	return !approval->bounded && strncmp(approval->name, planned, length) == 0 &&
-	       (!approval->name[length] || approval->name[length] == '-');
+	if (approval->bounded || strncmp(approval->name, planned, length) != 0)
+		return 0;
+	return !*behind ? 1 : *behind == '-' ? strtoul(behind + 1, NULL, 10) : 0;
+}
+
+bool sr_approval_is_planned(const struct sr_approval *approval)
+{
+	return plan_number(approval) > 0;
+}
+
+bool sr_approval_is_beyond(const struct sr_approval *approval,
+			   const struct sr_approval *before)
+{
+	return plan_number(before) > 0 && plan_number(approval) > plan_number(before);
 }
 
 static bool is_prepared(const struct sr_approval *approval)
