@@ -36,7 +36,7 @@ signs() {
 
 # Two keys are tried at each point: fewer of them, unless THOROUGH=1.
 step_of() {
-    if [[ $changing == *" $1 "* ]]; then stride 2; else stride 60; fi
+    if [[ $changing == *" $1 "* ]]; then stride 4; else stride 100; fi
 }
 
 also_there() {

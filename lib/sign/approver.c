@@ -120,8 +120,8 @@ int sr_approvers_add(struct sr_approvers *approvers, struct sr_err *err)
 	key = EVP_EC_gen("P-256");
 	if (!key)
 		return sr_fail_libcrypto(err, "making an approver");
-	memmove(&approvers->key[1], &approvers->key[0],
-		approvers->count * sizeof(approvers->key[0]));
+	for (size_t i = approvers->count; i > 0; i--)
+		approvers->key[i] = approvers->key[i - 1];
 	approvers->key[0] = key;
 	approvers->count++;
 	return 0;
