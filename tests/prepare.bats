@@ -351,6 +351,17 @@ opens() {
     fails 2 tpm-reseal confirm --pin
 }
 
+@test "without recovery: the bridge is shown all the same, and nobody is asked for a key there is not" {
+    echo text | tpm-seal -q --no-recovery key
+    tpm-reseal -q prepare --next-boot
+    state_is exposed "has no recovery: tpm-ring recovery renew system; the next 3 boots open it whatever PCR 0 is"
+    tpm-reseal -q prepare --undo
+    boot "firmware 2.0"
+    state_is drifted "PCR 0 changed: it has no recovery: only the boot state it is sealed to opens it"
+    fails 4 tpm-reseal recover system
+    says "ring system was made without recovery: only its TPM opens it"
+}
+
 @test "a ring that depends on nothing of it stays as it is" {
     seal key sesame
     seal other text --ring second --pcrs 0+4+7
