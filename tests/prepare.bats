@@ -423,6 +423,14 @@ opens() {
     state_is bridged "the next 7 boots"
 }
 
+@test "-- COMMAND: what could not be taken back is not said to be" {
+    seal key sesame
+    fails 3 tpm-reseal prepare --next-boot system -- sh -c "mv $RINGS/system $RINGS/moved; exit 3"
+    says "was rotated or removed by another program meanwhile"
+    [[ $output != *"taken back"$'\n'* && $output != *"taken back" ]]
+    [ "$(approvals moved)" = "bridge.pem current.pem" ]
+}
+
 @test "-- COMMAND is not run where not all rings could be prepared" {
     seal key sesame
     seal other text --ring second --pcrs 0
