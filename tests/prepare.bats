@@ -351,6 +351,17 @@ opens() {
     fails 2 tpm-reseal confirm --pin
 }
 
+@test "without recovery: the bridge is shown all the same, and nobody is asked for a key there is not" {
+    echo text | tpm-seal -q --no-recovery key
+    tpm-reseal -q prepare --next-boot
+    state_is exposed "has no recovery: tpm-ring recovery renew system; the next 3 boots open it whatever PCR 0 is"
+    tpm-reseal -q prepare --undo
+    boot "firmware 2.0"
+    state_is drifted "PCR 0 changed: it has no recovery: only the boot state it is sealed to opens it"
+    fails 4 tpm-reseal recover system
+    says "ring system was made without recovery: only its TPM opens it"
+}
+
 @test "a ring that depends on nothing of it stays as it is" {
     seal key sesame
     seal other text --ring second --pcrs 0+4+7
@@ -410,6 +421,14 @@ opens() {
     # It may prepare, too.
     tpm-reseal -q prepare --next-boot -- tpm-reseal -q prepare --next-boot=7
     state_is bridged "the next 7 boots"
+}
+
+@test "-- COMMAND: what could not be taken back is not said to be" {
+    seal key sesame
+    fails 3 tpm-reseal prepare --next-boot system -- sh -c "mv $RINGS/system $RINGS/moved; exit 3"
+    says "was rotated or removed by another program meanwhile"
+    [[ $output != *"taken back"$'\n'* && $output != *"taken back" ]]
+    [ "$(approvals moved)" = "bridge.pem current.pem" ]
 }
 
 @test "-- COMMAND is not run where not all rings could be prepared" {

@@ -130,10 +130,10 @@ static int run(struct reseal_work *work, char **command, struct sr_err *err)
 	r = follow_start(work->store, status < 0 ? NULL : err);
 	if (r == 0)
 		r = finish(status == 0, err);
-	if (status > 0) {
+	if (status > 0 && r == 0)
 		tool_say("%s failed: what was prepared for it is taken back", command[0]);
+	if (status > 0)
 		tool_end_with(status);
-	}
 	return status < 0 ? status : r;
 }
 

@@ -83,7 +83,7 @@ static void find_policy(const struct sr_change *change, uint32_t type,
 		found->secure_boot = strcmp(change->text, "on -> off") == 0 ? "off"
 				     : strcmp(change->text, "off -> on") == 0
 					 ? "on"
-					 : "in another state";
+					 : "to another state";
 }
 
 static const uint8_t error_separator[] = { 1, 0, 0, 0 };
@@ -142,7 +142,7 @@ static void warn_policy(struct sr_explanation *explanation, const struct finding
 	if (found->secure_boot && strcmp(found->secure_boot, "on") != 0)
 		warn(explanation,
 		     "Secure Boot is %s now: PCR 7 no longer says what was started",
-		     found->secure_boot);
+		     strcmp(found->secure_boot, "off") == 0 ? "off" : "in another state");
 	if (found->dbx_lost)
 		warn(explanation, "dbx lost entries: what was revoked starts again");
 }

@@ -223,21 +223,42 @@ static void judge_image(const struct sr_ring *ring, struct sr_status *status)
 	    "anew: update-initramfs -u, or dracut --force");
 }
 
+/* Whatever else is the matter with it, a bridge is shown until it is gone. */
+static void say_exposed(const struct sr_ring *ring, const struct sr_ring_info *info,
+			struct sr_status *status)
+{
+	bool other = info->recovery_key || info->escrow;
+	bool bridged = status->state == SR_STATE_BRIDGED;
+	char bridge[sizeof(status->text)];
+
+	memcpy(bridge, status->text, sizeof(bridge));
+	(void)snprintf(status->text, sizeof(status->text),
+		       "%s%s: tpm-ring recovery %s %s%s%.120s",
+		       info->latch ? "it has " : "opens in this boot, but has ",
+		       other ? "not the recovery copy it was given" : "no recovery",
+		       other ? "test" : "renew", ring->name, bridged ? "; " : "",
+		       bridged ? bridge : "");
+	status->state = SR_STATE_EXPOSED;
+}
+
 static void judge_recovery(struct sr_ring *ring, struct sr_status *status)
 {
+	static const char way[] = ": if you know why";
+	static const char none[] =
+	    ": it has no recovery: only the boot state it is sealed to opens it";
 	struct sr_ring_info info;
+	char *at;
 
-	if (!is_good(status) || sr_ring_info(ring, &info, NULL) < 0 ||
-	    info.recovery_intact)
+	if (sr_ring_info(ring, &info, NULL) < 0 || info.recovery_intact)
 		return;
-	(void)snprintf(status->text, sizeof(status->text),
-		       "%s%s: tpm-ring recovery %s %s",
-		       info.latch ? "it has " : "opens in this boot, but has ",
-		       info.recovery_key || info.escrow ? "not the recovery copy it was "
-							  "given"
-							: "no recovery",
-		       info.recovery_key || info.escrow ? "test" : "renew", ring->name);
-	status->state = SR_STATE_EXPOSED;
+	if (is_good(status)) {
+		say_exposed(ring, &info, status);
+		return;
+	}
+	at = info.recovery ? NULL : strstr(status->text, way);
+	if (at)
+		(void)snprintf(at, sizeof(status->text) - (size_t)(at - status->text),
+			       "%s", none);
 }
 
 static int judge(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_status *status,

@@ -162,6 +162,7 @@ struct sr_ring;
  * @pin:	opening it takes a PIN
  * @created:	when
  * @secrets:	how many
+ * @recovery:	there is a recovery copy, whatever it is
  * @recovery_key:	a recovery key opens it
  * @escrow:	how many escrow certificates open it
  * @recovery_intact:	the recovery copy is the one that was written and read back
@@ -178,6 +179,7 @@ struct sr_ring_info {
 	bool pin;
 	time_t created;
 	size_t secrets;
+	bool recovery;
 	bool recovery_key;
 	unsigned int escrow;
 	bool recovery_intact;
