@@ -199,6 +199,35 @@ openssl_accepts() {
     fails 4 setsid --wait tpm-sign import locked locked.pem </dev/null
 }
 
+@test "imported from OpenSSH's own form, which ssh-keygen has no other for" {
+    ssh-keygen -q -t ed25519 -N '' -C 'a comment' -f login
+    tpm-sign import -q --recovery-key-file "$RK" key login
+    [ "$(tpm-sign pubkey key --format ssh | cut -d' ' -f1,2)" = "$(cut -d' ' -f1,2 login.pub)" ]
+    tpm-sign sign key --format ssh -o message.sig message
+    echo "me $(<login.pub)" >allowed
+    ssh-keygen -q -Y verify -n file -I me -f allowed -s message.sig <message >/dev/null
+    # A passphrase is taken off first, as the message says.
+    cp login locked
+    ssh-keygen -q -p -P '' -N secret -f locked >/dev/null
+    fails 8 tpm-sign import other locked
+    says "ssh-keygen -p -N '' -f COPY"
+    ssh-keygen -q -p -P secret -N '' -f locked >/dev/null
+    tpm-sign import -q other locked
+    # Others are converted.
+    ssh-keygen -q -t ecdsa -N '' -f curve
+    fails 8 tpm-sign import curve curve
+    says "ssh-keygen -p -m PKCS8 -f COPY"
+    ssh-keygen -q -p -m PKCS8 -P '' -N '' -f curve >/dev/null
+    tpm-sign import -q curve curve
+    # Damaged in each of its lines.
+    for ((n = 2; n < $(wc -l <login); n++)); do
+        sed "${n}s/^\(.\{20\}\)../\1__/" login >damaged
+        fails 8 tpm-sign import damaged damaged
+        sed "${n}s/^\(.\{20\}\)./\1/" login >damaged
+        fails 8 tpm-sign import damaged damaged
+    done
+}
+
 @test "the secret is a ring's: not listed, not given out; rotated, exported and recovered with it" {
     keygen key -t ed25519
     secret=$(basename "$(ls "$RINGS/system/secrets")" .cms)
