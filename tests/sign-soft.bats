@@ -199,6 +199,35 @@ openssl_accepts() {
     fails 4 setsid --wait tpm-sign import locked locked.pem </dev/null
 }
 
+@test "imported from OpenSSH's own form, which ssh-keygen has no other for" {
+    ssh-keygen -q -t ed25519 -N '' -C 'a comment' -f login
+    tpm-sign import -q --recovery-key-file "$RK" key login
+    [ "$(tpm-sign pubkey key --format ssh | cut -d' ' -f1,2)" = "$(cut -d' ' -f1,2 login.pub)" ]
+    tpm-sign sign key --format ssh -o message.sig message
+    echo "me $(<login.pub)" >allowed
+    ssh-keygen -q -Y verify -n file -I me -f allowed -s message.sig <message >/dev/null
+    # A passphrase is taken off first, as the message says.
+    cp login locked
+    ssh-keygen -q -p -P '' -N secret -f locked >/dev/null
+    fails 8 tpm-sign import other locked
+    says "ssh-keygen -p -N '' -f COPY"
+    ssh-keygen -q -p -P secret -N '' -f locked >/dev/null
+    tpm-sign import -q other locked
+    # Others are converted.
+    ssh-keygen -q -t ecdsa -N '' -f curve
+    fails 8 tpm-sign import curve curve
+    says "ssh-keygen -p -m PKCS8 -f COPY"
+    ssh-keygen -q -p -m PKCS8 -P '' -N '' -f curve >/dev/null
+    tpm-sign import -q curve curve
+    # Damaged in each of its lines.
+    for ((n = 2; n < $(wc -l <login); n++)); do
+        sed "${n}s/^\(.\{20\}\)../\1__/" login >damaged
+        fails 8 tpm-sign import damaged damaged
+        sed "${n}s/^\(.\{20\}\)./\1/" login >damaged
+        fails 8 tpm-sign import damaged damaged
+    done
+}
+
 @test "the secret is a ring's: not listed, not given out; rotated, exported and recovered with it" {
     keygen key -t ed25519
     secret=$(basename "$(ls "$RINGS/system/secrets")" .cms)
@@ -358,4 +387,66 @@ import_seed() {
     agent_said "PCR 7"
     tpm_boot
     ssh_signs key
+}
+
+# guarded_agent: ... of a user who may read keys, but no rings
+guarded_agent() {
+    local as=()
+    mkdir -p guarded/rings
+    cp -r "$KEYS" guarded/keys
+    chmod 0 guarded/rings
+    [ "$(id -u)" -ne 0 ] || as=(setpriv --bounding-set=-dac_override,-dac_read_search)
+    SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/agent.sock
+    SEALRING_STATE_DIR=$PWD/guarded "${as[@]}" tpm-sign serve --listen "$SSH_AUTH_SOCK" \
+        --tcti swtpm:path="$PWD/none" >served 2>>said 3>&- &
+    agent=$!
+    agent_ready
+}
+
+@test "agent: who may not read rings asks tpm-credential, and gets keys only" {
+    local socket=$SEALRING_RUNTIME_DIR/softkey.sock name
+    import_seed
+    seal secret "a text"
+    guarded_agent
+    run ssh_signs key
+    [ "$status" -ne 0 ]
+    agent_said "systemctl start tpm-sign-softkey.socket"
+    LISTEN_FDNAMES=softkey "$helper/credential" serve "$socket" tpm-credential >broker 2>&1 3>&- &
+    broker=$!
+    until grep -qs listening broker; do sleep 0.01; done
+    ssh_signs key
+    ssh_signs key
+    # The key to whoever the socket lets in; another secret, or none at all, to nobody.
+    name=$(basename "$RINGS"/system/secrets/*.softkey.cms .cms)
+    "$helper/credential" ask "$socket" "tpm-sign.service/$name" >got
+    cmp got <(pkcs8 ed25519 "$SEED")
+    for name in secret other "00$name"; do
+        status=0
+        "$helper/credential" ask "$socket" "tpm-sign.service/$name" >got || status=$?
+        [ "$status" -eq 243 ] && [ ! -s got ]
+    done
+    agent_stop
+    # At the socket for credentials there are no keys.
+    kill "$broker" && wait "$broker" || true
+    "$helper/credential" serve "$socket" tpm-credential >broker 2>&1 3>&- &
+    broker=$!
+    until grep -qs listening broker; do sleep 0.01; done
+    name=$(basename "$RINGS"/system/secrets/*.softkey.cms .cms)
+    status=0
+    "$helper/credential" ask "$socket" "tpm-sign.service/$name" >got || status=$?
+    [ "$status" -eq 243 ]
+    # When the ring does not open, that is what is said here.
+    kill "$broker" && wait "$broker" || true
+    extend 7 "another policy"
+    LISTEN_FDNAMES=softkey "$helper/credential" serve "$socket" tpm-credential >broker 2>&1 3>&- &
+    broker=$!
+    until grep -qs listening broker; do sleep 0.01; done
+    rm -rf guarded
+    guarded_agent
+    run ssh_signs key
+    [ "$status" -ne 0 ]
+    agent_said "journalctl -u tpm-credential"
+    grep -q "PCR 7" broker
+    kill "$broker" && wait "$broker" || true
+    tpm_boot
 }

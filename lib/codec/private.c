@@ -9,10 +9,10 @@
 #include <openssl/pkcs12.h>
 #include <string.h>
 
+#include "sshprivate.h"
+
 #define DER_SEQUENCE 0x30
 #define PASSPHRASE_ROOM 1025 /* bytes for one and its NUL */
-
-static const char openssh[] = "-----BEGIN OPENSSH PRIVATE KEY-----";
 
 SR_DEFINE_CLEANUP(bio_freep, BIO *, BIO_free_all)
 SR_DEFINE_CLEANUP(bn_clear_freep, BIGNUM *, BN_clear_free)
@@ -205,11 +205,9 @@ int sr_private_read(const struct sr_secret *content, const struct sr_ask *passph
 	if (content->size == 0 || content->size > SR_PRIVATE_MAX)
 		return sr_fail(err, -EBADMSG, "a private key has 1 to %d bytes",
 			       SR_PRIVATE_MAX);
-	if (memmem(content->data, content->size, openssh, strlen(openssh)))
-		return sr_fail(err, -EBADMSG,
-			       "a private key in OpenSSH's own form: convert a copy of "
-			       "it with ssh-keygen -p -m PKCS8 -f COPY");
 	*ret = (struct sr_private){ 0 };
+	if (sr_sshprivate_is(content))
+		return sr_sshprivate_read(content, ret, err);
 	r = decode(content, passphrase, &key, &ret->certificates, err);
 	return r < 0 ? r : sr_private_take(key, ret, err);
 }

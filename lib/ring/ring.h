@@ -136,6 +136,9 @@ int sr_secrets_list(struct sr_ring *ring, char ***ret, struct sr_err *err);
 /** sr_secret_name_check() - -EINVAL if no secret of somebody may be called so */
 int sr_secret_name_check(const char *name, struct sr_err *err);
 
+/** sr_softkey_name_check() - -EINVAL if no key of tpm-sign may be called so */
+int sr_softkey_name_check(const char *name, struct sr_err *err);
+
 /** sr_secret_load() - read one secret of an open ring, whatever it is called */
 int sr_secret_load(struct sr_ring *ring, const char *name, struct sr_secret *ret,
 		   struct sr_err *err);

@@ -116,6 +116,23 @@ int sr_ring_unseal(struct sr_ring *ring, const char *name, struct sr_secret *ret
 	return r < 0 ? r : sr_secret_load(ring, name, ret, err);
 }
 
+int sr_softkey_name_check(const char *name, struct sr_err *err)
+{
+	int r = sr_name_check(name, "secret", err);
+
+	return r == 0 && !is_softkey(name)
+		   ? sr_fail(err, -EINVAL, "%s is no key of tpm-sign", name)
+		   : r;
+}
+
+int sr_ring_unseal_softkey(struct sr_ring *ring, const char *name, struct sr_secret *ret,
+			   struct sr_err *err)
+{
+	int r = sr_softkey_name_check(name, err);
+
+	return r < 0 ? r : sr_secret_load(ring, name, ret, err);
+}
+
 struct written {
 	const struct sr_ring *ring;
 	const char *name;

@@ -102,6 +102,10 @@ int sr_store_rings(const struct sr_store *store, char ***ret, struct sr_err *err
 int sr_store_find(const struct sr_store *store, const char *name,
 		  char ret[SR_NAME_MAX + 1], struct sr_err *err);
 
+/** sr_store_find_softkey() - the same for a key of tpm-sign, "HEX.softkey" */
+int sr_store_find_softkey(const struct sr_store *store, const char *name,
+			  char ret[SR_NAME_MAX + 1], struct sr_err *err);
+
 /** sr_strv_free() - release a NULL-terminated array of strings; NULL is fine */
 void sr_strv_free(char **strv);
 
@@ -420,6 +424,18 @@ enum sr_seal_mode {
 	SR_SEAL_REPLACE,    /* replace, whatever it is now */
 	SR_SEAL_IF_CHANGED, /* write only if the bytes differ */
 };
+
+/**
+ * sr_ring_unseal_softkey() - get a key of tpm-sign, for who serves it
+ * @ring:	an open ring
+ * @name:	of the secret; ends in ".softkey"
+ * @ret:	PKCS#8; release with sr_secret_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOKEY, -EINVAL (another secret), -EBADMSG or -EIO.
+ */
+int sr_ring_unseal_softkey(struct sr_ring *ring, const char *name, struct sr_secret *ret,
+			   struct sr_err *err);
 
 /**
  * sr_ring_seal() - put a secret under an open ring

@@ -2,7 +2,7 @@
 /* Keys on the TPM: more of them in use than it has slots, over one session for all. */
 #include "slots.h"
 
-#include "software.h"
+#include "fetch.h"
 
 #include "tpm/context.h"
 #include "tpm/session.h"
@@ -549,8 +549,11 @@ static int try_unseal(struct sr_slots *slots, struct sr_store *store,
 		      const struct sr_served *served, struct sr_secret *ret,
 		      struct sr_err *err)
 {
-	int r = open_tpm(slots, err);
+	int r;
 
+	if (sr_fetch_needed(store))
+		return sr_fetch(served->key, store, ret, err);
+	r = open_tpm(slots, err);
 	return r < 0 ? r
 		     : sr_software_open(served->key, store, slots->tpm, NULL, ret, err);
 }

@@ -63,7 +63,8 @@ int sr_slots_check(struct sr_slots *slots, struct sr_served *served, struct sr_e
  * @ret:	release with sr_secret_done()
  * @err:	says why, on failure
  *
- * Five TPM commands. Keys that are loaded make room where that helps.
+ * Five TPM commands, or those of tpm-credential, where rings are not for us to read. Keys
+ * that are loaded make room where that helps.
  *
  * Returns as sr_software_open().
  */

@@ -78,8 +78,8 @@ int sr_software_read(struct sr_key *key, const struct sr_buf *content, struct sr
  * By the public key, not by the key's name: so no other key, of another name or of none that
  * is left, can ever be in its place.
  */
-static int secret_name(const struct sr_key *key, char ret[SR_NAME_MAX + 1],
-		       struct sr_err *err)
+int sr_software_name(const struct sr_key *key, char ret[SR_NAME_MAX + 1],
+		     struct sr_err *err)
 {
 	char spki[SR_FINGERPRINT_TEXT];
 	int r = sr_key_spki(key, spki, err);
@@ -96,7 +96,7 @@ int sr_software_store(const struct sr_key *key, struct sr_ring *ring,
 	_cleanup_secret_ struct sr_secret content = { 0 };
 	_cleanup_close_ int dir = -1;
 	char name[SR_NAME_MAX + 1];
-	int r = secret_name(key, name, err);
+	int r = sr_software_name(key, name, err);
 
 	if (r == 0)
 		r = sr_softkey_write(value, &content, err);
@@ -109,7 +109,7 @@ int sr_software_store(const struct sr_key *key, struct sr_ring *ring,
 int sr_software_remove(const struct sr_key *key, struct sr_ring *ring, struct sr_err *err)
 {
 	char name[SR_NAME_MAX + 1];
-	int r = secret_name(key, name, err);
+	int r = sr_software_name(key, name, err);
 
 	if (r == 0)
 		r = sr_secret_remove(ring, name, err);
@@ -122,7 +122,7 @@ int sr_software_open(const struct sr_key *key, struct sr_store *store, struct sr
 	_cleanup_(sr_ring_freep) struct sr_ring *ring = NULL;
 	_cleanup_secret_ struct sr_secret content = { 0 };
 	char name[SR_NAME_MAX + 1];
-	int r = key->ring[0] ? secret_name(key, name, err)
+	int r = key->ring[0] ? sr_software_name(key, name, err)
 			     : sr_fail(err, -EBADMSG,
 				       "its file does not say which ring has its private "
 				       "part");

@@ -20,6 +20,10 @@ bool sr_software_is_file(const struct sr_buf *content);
 int sr_software_read(struct sr_key *key, const struct sr_buf *content,
 		     struct sr_err *err);
 
+/** sr_software_name() - what its secret is called */
+int sr_software_name(const struct sr_key *key, char ret[SR_NAME_MAX + 1],
+		     struct sr_err *err);
+
 /**
  * sr_software_store() - make the private part a secret of the key's ring
  * @key:	its public part is known
