@@ -78,7 +78,7 @@ static int confirm(struct reseal_work *work, const char *name, struct sr_err *er
 					 &confirmed, err);
 	if (r == 0)
 		say_confirmed(name, &confirmed);
-	if (r == 0 && confirmed.what == SR_CONFIRMED_NOTHING && !*confirmed.text)
+	if (r == 0 && confirmed.what == SR_CONFIRMED_NOTHING)
 		r = catch_up(work, ring, name, err);
 	return r;
 }
