@@ -136,7 +136,7 @@ static void check_volume(struct doctor *doctor, const struct sr_ring_info *info,
 		doctor_find(doctor, DOCTOR_NOTE, subject, remedy, "is not here");
 		return;
 	}
-	(void)snprintf(remedy, sizeof(remedy), "tpm-reseal now %s", info->name);
+	(void)snprintf(remedy, sizeof(remedy), "tpm-reseal confirm %s", info->name);
 	if (strcmp(state, "outdated") == 0)
 		doctor_find(doctor, DOCTOR_WARN, subject, remedy,
 			    "has older approvals of ring %s", info->name);

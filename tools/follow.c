@@ -34,12 +34,12 @@ static bool was_told(const char *of)
 
 static void warn_absent(void *arg, const char *uuid)
 {
-	const char *remedy = arg;
-
+	(void)arg;
 	if (was_told(uuid))
 		return;
-	tool_warn("volume %s is not here, so its header stays as it is: %s, once it is",
-		  uuid, remedy ? remedy : "tpm-reseal now");
+	tool_warn("volume %s is not here, so its header stays as it is: tpm-reseal "
+		  "confirm, once it is",
+		  uuid);
 }
 
 static void warn_skipped(void *arg, const char *key, const struct sr_err *why)
@@ -70,11 +70,6 @@ int follow_start(struct sr_store *store, struct sr_err *err)
 	if (access(sr_store_path(store), F_OK) < 0 && errno == ENOENT)
 		return 0;
 	return sr_volume_lock(store, &lock, err);
-}
-
-void follow_remedy(const char *remedy)
-{
-	following.arg = (void *)remedy;
 }
 
 const struct sr_follow *follow_hook(void)
@@ -124,10 +119,7 @@ void follow_status(struct sr_store *store, const char *name, struct sr_status *s
 			    key, name);
 	if (sr_follow_behind(store, ring, uuid))
 		set_pending(status,
-			    "volume %s has older approvals in its header: %s %s, once it "
-			    "is here",
-			    uuid,
-			    status->prepared ? "repeat tpm-reseal prepare"
-					     : "tpm-reseal now",
-			    name);
+			    "volume %s has older approvals in its header: tpm-reseal "
+			    "confirm %s, once it is here",
+			    uuid, name);
 }

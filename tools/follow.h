@@ -18,9 +18,6 @@ int follow_start(struct sr_store *store, struct sr_err *err);
 /** follow_hook() - for the options of what changes a ring; after follow_start() */
 const struct sr_follow *follow_hook(void);
 
-/** follow_remedy() - what to do for a volume that was not here, if not tpm-reseal now */
-void follow_remedy(const char *remedy);
-
 /** follow_end() - release the lock */
 void follow_end(void);
 

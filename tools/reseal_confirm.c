@@ -80,7 +80,7 @@ static int confirm(struct reseal_work *work, const char *name, struct sr_err *er
 		r = follow_keys(ring, err);
 	if (r == 0)
 		say_confirmed(name, &confirmed);
-	if (r == 0 && confirmed.what == SR_CONFIRMED_NOTHING && !*confirmed.text)
+	if (r == 0 && confirmed.what == SR_CONFIRMED_NOTHING)
 		r = catch_up(work, ring, name, err);
 	return r;
 }

@@ -187,7 +187,6 @@ static int prepare_all(struct reseal_work *work, int argc, char **argv, char **c
 {
 	int r = reseal_foresee(work, &foreseen, err);
 
-	follow_remedy("prepare again");
 	if (r == 0)
 		r = reseal_each(work, argc, argv, prepare, err);
 	if (r == 0)

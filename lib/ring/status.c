@@ -119,21 +119,6 @@ static void judge_bridge(const struct sr_ring *ring, const struct sr_approvals *
 			       boots == 1 ? "" : "s", boots == 1 ? "s" : "", text);
 }
 
-/* What was prepared, and the update has still to come, as far as can be known. */
-static bool is_prepared(const struct sr_approvals *approvals,
-			const struct sr_comparison *comparison)
-{
-	for (size_t i = 0; i < approvals->count; i++) {
-		const struct sr_approval *approval = &approvals->approval[i];
-
-		if (approval->bounded ? approval->window.after == comparison->clock.resets
-				      : sr_approval_is_planned(approval) &&
-					    !(comparison->holding & 1U << i))
-			return true;
-	}
-	return false;
-}
-
 /* It waits for its boot, or that has come, and nothing that lasts opens this one. */
 static void judge_planned(const struct sr_ring *ring,
 			  const struct sr_approvals *approvals,
@@ -181,7 +166,6 @@ static int judge_pcrs(const struct sr_ring *ring, struct sr_approvals *approvals
 		(void)set_state(status, SR_STATE_READY, "opens in this boot");
 	else
 		judge_drifted(ring, &comparison, status);
-	status->prepared = is_prepared(approvals, &comparison);
 	judge_planned(ring, approvals, &comparison, status);
 	judge_bridge(ring, approvals, &comparison, status);
 	return 0;

@@ -495,7 +495,6 @@ const char *sr_state_name(enum sr_state state);
  * @approved:	when the approval was made; 0 if there is none
  * @failed:	when the initramfs of this boot failed to open it, and it was not opened
  *		since; else 0
- * @prepared:	for an update; approving the present state would take that back
  * @text:	one line: why, and what to do
  */
 struct sr_status {
@@ -503,7 +502,6 @@ struct sr_status {
 	uint32_t changed;
 	time_t approved;
 	time_t failed;
-	bool prepared;
 	char text[256];
 };
 
