@@ -21,6 +21,11 @@ well_formed() {
     [ -z "$(find state -name '.*')" ]
 }
 
+# Of what is no TPM command half as many points as elsewhere, unless THOROUGH=1.
+stride() {
+    if [ -n "${THOROUGH-}" ]; then echo 1; else echo $((2 * $1)); fi
+}
+
 signs() {
     tpm-sign sign "$1" input -o good.sig 2>/dev/null &&
         openssl dgst -sha256 -verify "state/keys/$1.pub" -signature good.sig input >/dev/null
@@ -53,7 +58,9 @@ signs() {
     succeeded() { signs new && opens key old && well_formed; }
     unharmed() {
         opens key old || return
-        [ ! -e state/keys/new.pem ] || { signs new && tpm-sign delete -q --force new; }
+        # The key, if it is there, is whole, but for what can be made from it.
+        [ ! -e state/keys/new.pem ] ||
+            { tpm-sign sign new input -o good.sig && tpm-sign delete -q --force new; }
         again "${command[@]}" && succeeded
     }
     campaign "tpm memory file" "${command[@]}"
