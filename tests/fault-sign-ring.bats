@@ -17,6 +17,15 @@ setup_file() {
     tpm-sign keygen -q --ring system second
 }
 
+well_formed() {
+    [ -z "$(find state -name '.*')" ]
+}
+
+# Of what is no TPM command half as many points as elsewhere, unless THOROUGH=1.
+stride() {
+    if [ -n "${THOROUGH-}" ]; then echo 1; else echo $((2 * $1)); fi
+}
+
 signs() {
     tpm-sign sign "$1" input -o good.sig 2>/dev/null &&
         openssl dgst -sha256 -verify "state/keys/$1.pub" -signature good.sig input >/dev/null
@@ -27,8 +36,7 @@ signs() {
     command=(tpm-reseal -q now system --pcrs 0+7+8)
     succeeded() {
         opens key old && signs first && signs second &&
-            [[ $(tpm-sign info first)$(tpm-sign info second) == *0+7+8*0+7+8* ]] &&
-            [ -z "$(find state -name '.*')" ]
+            [[ $(tpm-sign info first)$(tpm-sign info second) == *0+7+8*0+7+8* ]] && well_formed
     }
     unharmed() { opens key old && signs first && signs second && again "${command[@]}" && succeeded; }
     campaign "tpm memory file" "${command[@]}"
@@ -44,13 +52,15 @@ signs() {
 }
 
 @test "tpm-sign keygen --ring, the first one of a ring" {
-    start_from "$BASE"
     rm -r "$BASE/state/keys" "$BASE"/state/rings/system/secrets/*.approver.cms
+    start_from "$BASE"
     command=(tpm-sign keygen -q --ring system new)
-    succeeded() { signs new && opens key old && [ -z "$(find state -name '.*')" ]; }
+    succeeded() { signs new && opens key old && well_formed; }
     unharmed() {
         opens key old || return
-        [ ! -e state/keys/new.pem ] || { signs new && tpm-sign delete -q --force new; }
+        # The key, if it is there, is whole, but for what can be made from it.
+        [ ! -e state/keys/new.pem ] ||
+            { tpm-sign sign new input -o good.sig && tpm-sign delete -q --force new; }
         again "${command[@]}" && succeeded
     }
     campaign "tpm memory file" "${command[@]}"

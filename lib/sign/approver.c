@@ -157,6 +157,14 @@ int sr_approver_ref(const struct sr_ring *ring, const char *id, TPM2B_DIGEST *re
 	return 0;
 }
 
+int sr_ring_approvals(const struct sr_ring *ring, struct sr_approvals *ret,
+		      struct sr_err *err)
+{
+	int r = sr_approvals_read_all(ring, ret, err);
+
+	return r == -EBADMSG ? sr_approvals_read(ring, ret, err) : r;
+}
+
 void sr_approval_condition(const struct sr_approval *approval, struct sr_policy *ret)
 {
 	const struct sr_policy *policy = &approval->key->policy;

@@ -48,6 +48,10 @@ EVP_PKEY *sr_approvers_find(const struct sr_approvers *approvers,
 int sr_approver_ref(const struct sr_ring *ring, const char *id, TPM2B_DIGEST *ret,
 		    struct sr_err *err);
 
+/** sr_ring_approvals() - what a ring is sealed to; a damaged approval is none */
+int sr_ring_approvals(const struct sr_ring *ring, struct sr_approvals *ret,
+		      struct sr_err *err);
+
 /** sr_approval_condition() - what it takes, but for a PIN, which is the ring's */
 void sr_approval_condition(const struct sr_approval *approval, struct sr_policy *ret);
 

@@ -163,21 +163,18 @@ static void replace_entries(struct sr_tpmkey *file, struct approved *with)
 }
 
 int sr_key_approve(struct sr_key *key, const struct sr_ring *ring,
+		   const struct sr_approvals *approvals,
 		   const struct sr_approvers *approvers, bool keep, struct sr_err *err)
 {
-	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
 	_cleanup_(approved_done) struct approved to = { 0 };
-	EVP_PKEY *approver =
-	    approvers ? sr_approvers_find(approvers, &key->file->policy.step[0]) : NULL;
-	int r = sr_approvals_read(ring, &approvals, err);
+	EVP_PKEY *approver = sr_approvers_find(approvers, &key->file->policy.step[0]);
+	int r = 0;
 
-	if (r < 0)
-		return r;
 	to.entry = calloc(SR_TPMKEY_SIGNED, sizeof(*to.entry));
 	if (!to.entry)
 		return sr_fail_memory(err);
-	for (size_t i = 0; r == 0 && i < approvals.count; i++)
-		r = add_approval(&approvals.approval[i], ring, key, approver, &to, err);
+	for (size_t i = 0; r == 0 && i < approvals->count; i++)
+		r = add_approval(&approvals->approval[i], ring, key, approver, &to, err);
 	if (r == 0 && keep)
 		r = keep_others(key->file, &to, err);
 	if (r < 0)

@@ -20,6 +20,7 @@ int sr_key_bind(struct sr_key *key, const struct sr_ring *ring,
  * sr_key_approve() - make its approvals those of the ring
  * @key:	a key of that ring
  * @ring:	the ring
+ * @approvals:	what it is sealed to
  * @approvers:	what signs; without, nothing is added
  * @keep:	nothing is taken away
  * @err:	says why, on failure
@@ -27,6 +28,7 @@ int sr_key_bind(struct sr_key *key, const struct sr_ring *ring,
  * Returns 1 if there are others now, 0, -EKEYREJECTED (it would have none) and others.
  */
 int sr_key_approve(struct sr_key *key, const struct sr_ring *ring,
+		   const struct sr_approvals *approvals,
 		   const struct sr_approvers *approvers, bool keep, struct sr_err *err);
 
 /** sr_approved_find() - which entry has a policy of that digest; @count if none has */

@@ -124,9 +124,16 @@ int sr_ring_keys(const struct sr_ring *ring, char ***ret, struct sr_err *err)
 
 struct following {
 	const struct sr_key_following *how;
+	struct sr_approvals approvals;
 	struct sr_approvers approvers;
 	bool keep;
 };
+
+static void following_done(struct following *following)
+{
+	sr_approvals_done(&following->approvals);
+	sr_approvers_done(&following->approvers);
+}
 
 static void say_skipped(struct walk *walk, const char *name, const struct sr_err *why)
 {
@@ -140,8 +147,8 @@ static int follow(struct walk *walk, struct sr_key *key, struct sr_err *err)
 {
 	const struct following *following = walk->arg;
 	struct sr_err why = { 0 };
-	int r =
-	    sr_key_approve(key, walk->ring, &following->approvers, following->keep, &why);
+	int r = sr_key_approve(key, walk->ring, &following->approvals,
+			       &following->approvers, following->keep, &why);
 
 	if (r == -EKEYREJECTED) {
 		say_skipped(walk, key->name, &why);
@@ -231,26 +238,33 @@ int sr_key_follow(void *arg, struct sr_ring *ring, struct sr_ring *old, bool set
 	else if (r == 0 && ring->key.size > 0)
 		r = sr_approvers_load(ring, &following.approvers, err);
 	if (r == 0)
+		r = sr_ring_approvals(ring, &following.approvals, err);
+	if (r == 0)
 		r = walk_keys(&walk, err);
-	sr_approvers_done(&following.approvers);
+	following_done(&following);
 	return r;
 }
+
+/* What a ring is sealed to, and the first key that has something else. */
+struct comparing {
+	struct sr_approvals approvals;
+	char *behind;
+};
 
 /* Whether a key has just what a ring would sign now: each of one list is in the other. */
 static int compare(struct walk *walk, struct sr_key *key, struct sr_err *err)
 {
-	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
+	const struct comparing *comparing = walk->arg;
 	const struct sr_tpmkey *file = key->file;
-	bool found[SR_TPMKEY_SIGNED] = { false };
-	char *behind = walk->arg;
-	bool same = sr_approvals_read(walk->ring, &approvals, err) == 0;
+	bool found[SR_TPMKEY_SIGNED] = { false }, same = true;
 
-	for (size_t i = 0; same && i < approvals.count; i++) {
+	(void)err;
+	for (size_t i = 0; same && i < comparing->approvals.count; i++) {
 		struct sr_policy policy;
 		TPM2B_DIGEST digest;
 		size_t at = file->signed_count;
 
-		sr_approval_condition(&approvals.approval[i], &policy);
+		sr_approval_condition(&comparing->approvals.approval[i], &policy);
 		if (sr_policy_digest(&policy, &digest, NULL) == 0)
 			at = sr_approved_find(file->signed_policy, at, &digest);
 		same = at < file->signed_count;
@@ -259,16 +273,22 @@ static int compare(struct walk *walk, struct sr_key *key, struct sr_err *err)
 	}
 	for (size_t i = 0; i < file->signed_count; i++)
 		same &= found[i];
-	if (!same)
-		(void)snprintf(behind, SR_NAME_MAX + 1, "%s", key->name);
+	if (!same && !comparing->behind[0])
+		(void)snprintf(comparing->behind, SR_NAME_MAX + 1, "%s", key->name);
 	return 0;
 }
 
 bool sr_key_behind(const struct sr_ring *ring, char ret[SR_NAME_MAX + 1])
 {
 	_cleanup_close_ int dir = sr_keystore_dir(ring->store, NULL);
-	struct walk walk = { .ring = ring, .dir = dir, .run = compare, .arg = ret };
+	struct comparing comparing = { .behind = ret };
+	struct walk walk = {
+		.ring = ring, .dir = dir, .run = compare, .arg = &comparing
+	};
 
 	ret[0] = '\0';
-	return dir >= 0 && walk_keys(&walk, NULL) == 0 && ret[0];
+	if (dir >= 0 && sr_ring_approvals(ring, &comparing.approvals, NULL) == 0)
+		(void)walk_keys(&walk, NULL);
+	sr_approvals_done(&comparing.approvals);
+	return ret[0];
 }

@@ -111,6 +111,16 @@ static int make_object(struct making *making, const struct sr_handle *parent,
 		   : sr_key_create(&session, parent, &shape, key->file, err);
 }
 
+static int approve(const struct making *making, struct sr_err *err)
+{
+	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
+	int r = sr_ring_approvals(making->ring, &approvals, err);
+
+	return r < 0 ? r
+		     : sr_key_approve(making->key, making->ring, &approvals,
+				      &making->approvers, false, err);
+}
+
 static int make(struct making *making, struct sr_err *err)
 {
 	_cleanup_handle_ struct sr_handle parent = SR_HANDLE(making->tpm);
@@ -127,7 +137,7 @@ static int make(struct making *making, struct sr_err *err)
 		*key->file = *making->pair;
 	key->file->parent = SR_SRK_HANDLE;
 	if (making->options->bind)
-		r = sr_key_approve(key, making->ring, &making->approvers, false, err);
+		r = approve(making, err);
 	if (r >= 0)
 		r = sr_key_describe(key, err);
 	if (r == 0)

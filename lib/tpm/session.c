@@ -101,10 +101,12 @@ static TSS2_RC digest_so_far(const struct sr_handle *session,
 	_cleanup_esys_ TPM2B_DIGEST *held = NULL;
 	struct sr_policy before = *policy;
 	TSS2_RC rc;
+	int r;
 
 	before.count = made;
-	if (sr_policy_digest(&before, ret, NULL) == 0)
-		return TSS2_RC_SUCCESS;
+	r = sr_policy_digest(&before, ret, NULL);
+	if (r != -EINVAL)
+		return r == 0 ? TSS2_RC_SUCCESS : TSS2_ESYS_RC_GENERAL_FAILURE;
 	rc = SR_TSS(
 	    Esys_PolicyGetDigest(session->tpm->esys, session->tr, NO_SESSIONS, &held));
 	if (rc == TSS2_RC_SUCCESS)
