@@ -268,6 +268,7 @@ static struct json_object *json_note(const struct sr_boot_note *note)
 	json_add_time(object, "opened", note->opened);
 	json_add_time(object, "failed", note->failed);
 	json_add_text(object, "text", note->failed ? note->text : NULL);
+	json_add_text(object, "cause", *note->cause ? note->cause : NULL);
 	json_object_object_add(object, "pcrs",
 			       note->pcrs.given ? reseal_json_pcrs(&note->pcrs) : NULL);
 	return object;

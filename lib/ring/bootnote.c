@@ -75,8 +75,15 @@ int sr_boot_note_opened(const char *runtime_dir, const struct sr_ring *ring,
 	return write_note(runtime_dir, ring, "opened", rest, err);
 }
 
+static void put_line(FILE *out, const char *key, const char *text)
+{
+	fprintf(out, "%s ", key);
+	for (; *text; text++)
+		fputc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, out);
+}
+
 static int format_failure(const struct sr_ring *ring, const struct sr_err *why,
-			  char **ret, struct sr_err *err)
+			  const char *cause, char **ret, struct sr_err *err)
 {
 	size_t size;
 	FILE *out = open_memstream(ret, &size);
@@ -89,9 +96,11 @@ static int format_failure(const struct sr_ring *ring, const struct sr_err *why,
 		sr_pcrs_print(out, &ring->seen);
 		fputc('\n', out);
 	}
-	fputs("text ", out);
-	for (const char *at = why->text; *at; at++)
-		fputc((unsigned char)*at < ' ' || *at == 127 ? '?' : *at, out);
+	if (*cause) {
+		put_line(out, "cause", cause);
+		fputc('\n', out);
+	}
+	put_line(out, "text", why->text);
 	if (fclose(out) == 0)
 		return 0;
 	free(take(*ret));
@@ -99,10 +108,10 @@ static int format_failure(const struct sr_ring *ring, const struct sr_err *why,
 }
 
 int sr_boot_note_failed(const char *runtime_dir, const struct sr_ring *ring,
-			const struct sr_err *why, struct sr_err *err)
+			const struct sr_err *why, const char *cause, struct sr_err *err)
 {
 	_cleanup_free_ char *rest = NULL;
-	int r = format_failure(ring, why, &rest, err);
+	int r = format_failure(ring, why, cause, &rest, err);
 
 	return r < 0 ? r : write_note(runtime_dir, ring, "failed", rest, err);
 }
@@ -114,6 +123,17 @@ static const char *next_line(char **at, const char *key)
 
 	return line && *at && strncmp(line, key, strlen(key)) == 0 ? line + strlen(key)
 								   : NULL;
+}
+
+/* The same, into @ret of @room bytes. */
+static bool take_line(char **at, const char *key, char *ret, size_t room)
+{
+	const char *line = next_line(at, key);
+
+	if (!line || strlen(line) >= room)
+		return false;
+	(void)snprintf(ret, room, "%s", line);
+	return true;
 }
 
 static bool is_hex(const char *text, size_t bytes)
@@ -174,12 +194,11 @@ static bool read_failed(char *at, const char *boot, struct sr_boot_note *note)
 		return false;
 	if (strncmp(at, "pcrs ", 5) == 0 && !read_pcrs(next_line(&at, "pcrs "), note))
 		return false;
-	line = next_line(&at, "text ");
-	if (!line || *at || strlen(line) >= sizeof(note->text))
+	if (strncmp(at, "cause ", 6) == 0 &&
+	    !take_line(&at, "cause ", note->cause, sizeof(note->cause)))
 		return false;
 	note->code = -(int)number;
-	(void)snprintf(note->text, sizeof(note->text), "%s", line);
-	return true;
+	return take_line(&at, "text ", note->text, sizeof(note->text)) && !*at;
 }
 
 /* What is there but is no file of ours is as good as nothing. */
@@ -219,6 +238,7 @@ static bool join(const struct sr_boot_note *opened, const struct sr_boot_note *f
 		ret->failed = failed->failed;
 		ret->code = failed->code;
 		memcpy(ret->text, failed->text, sizeof(ret->text));
+		memcpy(ret->cause, failed->cause, sizeof(ret->cause));
 		ret->pcrs = failed->pcrs;
 	}
 	return ret->opened || ret->failed;

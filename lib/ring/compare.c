@@ -115,9 +115,9 @@ void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT])
 }
 
 /* What holds, or else wants the fewest changes, is what can be explained best. */
-static const struct sr_approval *closest(const struct sr_approvals *approvals,
-					 const struct sr_comparison *comparison,
-					 uint32_t latch)
+const struct sr_approval *sr_closest(const struct sr_approvals *approvals,
+				     const struct sr_comparison *comparison,
+				     uint32_t latch)
 {
 	const struct sr_approval *best = NULL;
 	int least = SR_PCR_COUNT + 1;
@@ -151,7 +151,7 @@ int sr_ring_required(const struct sr_ring *ring, struct sr_tpm *tpm, struct sr_p
 		r = sr_compare(ring, &approvals, tpm, &comparison, err);
 	if (r < 0)
 		return sr_fail_ring(ring, r, err);
-	approval = closest(&approvals, &comparison, latch);
+	approval = sr_closest(&approvals, &comparison, latch);
 	*ret = approval ? approval->values : ring->pcrs;
 	ret->mask &= ~latch;
 	ret->given = approval ? ret->given & ~latch : 0;

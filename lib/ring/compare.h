@@ -43,4 +43,10 @@ struct sr_comparison {
 int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
 	       struct sr_tpm *tpm, struct sr_comparison *ret, struct sr_err *err);
 
+/** sr_closest() - the approval that holds, or else wants the fewest changes; NULL if of none
+ * is known what it wants of other PCRs than those in @latch */
+const struct sr_approval *sr_closest(const struct sr_approvals *approvals,
+				     const struct sr_comparison *comparison,
+				     uint32_t latch);
+
 #endif

@@ -139,6 +139,7 @@ static int fail_latched(const struct sr_ring *ring, struct sr_err *err)
 /* Which PCRs keep the ring closed, in words. */
 static int explain(const struct attempt *attempt, struct sr_err *err)
 {
+	const struct sr_approval *closest;
 	const char *name = attempt->ring->name;
 	char text[SR_CHANGED_TEXT], since[SR_TIME_TEXT] = "sealing", how[REMEDY_TEXT];
 	struct sr_comparison comparison = { 0 };
@@ -151,6 +152,10 @@ static int explain(const struct attempt *attempt, struct sr_err *err)
 		return fail_latched(attempt->ring, err);
 	}
 	attempt->ring->seen = comparison.present;
+	closest =
+	    sr_closest(attempt->approvals, &comparison, sr_ring_latch(attempt->ring));
+	if (closest)
+		attempt->ring->wanted = closest->values;
 	if (!comparison.changed)
 		return sr_fail(
 		    err, -EKEYREJECTED,

@@ -35,6 +35,7 @@
  * @approval:	names the approval that opened it, as sr_approval_id(); "" when none did
  * @moved:	its storage key is another than before: no older approval opens any more
  * @seen:	what the TPM held when that was not what any approval wants; else empty
+ * @wanted:	and what the approval wants that is closest to that, where it is known
  * @latched:	opening it failed, and but for the latch it would not have
  * @manager:	ring "system", open, if the key was found in it; else NULL
  * @half_rotated:	and another key with it, of a rotation that was cut off
@@ -62,6 +63,7 @@ struct sr_ring {
 	char approval[65];
 	bool moved;
 	struct sr_pcrs seen;
+	struct sr_pcrs wanted;
 	bool latched;
 	struct sr_ring *manager;
 	bool half_rotated;
