@@ -335,7 +335,8 @@ static int start(struct rings *rings, struct sr_err *err)
 		tool_warn("this boot's event log is damaged at offset %zu: %s: it does "
 			  "not count",
 			  rings->now->log->damaged_at, rings->now->log->damaged);
-	return r == -ENODEV ? 0 : r;
+	/* That there is no log is an answer; that the TPM has none is not. */
+	return r == -ENODEV && !err->tss ? 0 : r;
 }
 
 int reseal_explain_rings(int argc, char **argv, struct sr_err *err)
