@@ -89,9 +89,12 @@ int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
 			present = (struct sr_pcrs){ .bank = wanted->bank };
 		present.mask |= wanted->mask;
 		r = sr_pcr_read(tpm, &present, err);
+		if (r == 0 && open_latch(ring, &present)) {
+			best.latched = true;
+			r = sr_boot_note_recall(ring, &present, err);
+		}
 		if (r < 0)
 			break;
-		best.latched |= open_latch(ring, &present);
 		r = consider(&approvals->approval[i], &present, 1U << i, &best, err);
 	}
 	if (r < 0)

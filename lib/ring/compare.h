@@ -15,8 +15,8 @@
  * @latched:	a PCR that the ring's list wants to be zero is not: until the next boot
  * @changed:	if none: PCRs that the closest approval wants otherwise; 0 when not known
  * @made:	when that approval was made; 0 when not known
- * @present:	what the TPM holds, in the bank of the last approval; zero where the latch
- *		closed, as it will be
+ * @present:	what the TPM holds, in the bank of the last approval; where the latch closed
+ *		as it will be: zero there, and of what the system extends what was noted
  */
 struct sr_comparison {
 	uint32_t holding;

@@ -287,7 +287,12 @@ int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, bool same_tpm,
 int sr_opening_values(const struct sr_ring *ring, const struct sr_opening *opening,
 		      bool accept_unmeasured, struct sr_pcrs *ret, struct sr_err *err)
 {
+	int r;
+
 	*ret = ring->pcrs;
+	r = sr_boot_note_recall(ring, ret, err);
+	if (r < 0)
+		return r;
 	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
 		if (opening->values.bank == ret->bank &&
 		    opening->values.given & ret->mask & ~ret->given & 1U << pcr) {
@@ -322,16 +327,20 @@ static int prove_by_unseal(struct sr_ring *ring, struct sr_opening *opening,
 	return 0;
 }
 
-/* Whether a value that the list gives is another than the present one. */
+/* Whether a value that the list gives, or the initramfs saw, is not the present one. */
 static int check_later(const struct sr_ring *ring, struct sr_tpm *tpm, bool *ret,
 		       struct sr_err *err)
 {
-	struct sr_pcrs present = { .bank = ring->pcrs.bank, .mask = ring->pcrs.given };
-	int r = present.mask ? sr_pcr_read(tpm, &present, err) : 0;
+	struct sr_pcrs wanted = ring->pcrs, present = { .bank = wanted.bank };
+	int r = sr_boot_note_recall(ring, &wanted, err);
+
+	present.mask = wanted.given;
+	if (r == 0 && present.mask)
+		r = sr_pcr_read(tpm, &present, err);
 
 	for (unsigned int pcr = 0; r == 0 && pcr < SR_PCR_COUNT; pcr++)
 		if (present.mask & 1U << pcr &&
-		    memcmp(present.value[pcr], ring->pcrs.value[pcr],
+		    memcmp(present.value[pcr], wanted.value[pcr],
 			   sr_bank_size(present.bank)) != 0)
 			*ret = true;
 	return r;

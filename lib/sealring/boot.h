@@ -171,6 +171,9 @@ int sr_ring_cache_revoke_all(struct sr_err *err);
 
 /* ---- what happened in this boot ---- */
 
+/* PCR 8 to 14: the system that runs goes on to extend some of them, such as 11. */
+#define SR_PCRS_LATER 0x7f00U
+
 #define SR_CAUSE_MAX 256 /* room for what sr_ring_cause() says */
 
 /**
@@ -182,7 +185,7 @@ int sr_ring_cache_revoke_all(struct sr_err *err);
  * @code:	the negative errno of that
  * @text:	and why
  * @cause:	what the event logs said to that; mostly empty
- * @pcrs:	what the TPM held then, if a PCR was why: later the PCRs go on
+ * @pcrs:	what the TPM held when it was opened; or then, if a PCR was why
  */
 struct sr_boot_note {
 	char id[33];
