@@ -156,13 +156,13 @@ static int explain(const struct attempt *attempt, struct sr_err *err)
 	    sr_closest(attempt->approvals, &comparison, sr_ring_latch(attempt->ring));
 	if (closest)
 		attempt->ring->wanted = closest->values;
-	if (!comparison.changed)
+	if (!comparison.changed && !comparison.inactive)
 		return sr_fail(
 		    err, -EKEYREJECTED,
 		    "ring %s: policy does not hold: the boot state is not the approved "
 		    "one: %s",
 		    name, remedy(attempt->ring, how));
-	sr_changed_text(comparison.changed, text);
+	sr_comparison_text(&comparison, text);
 	if (comparison.made) {
 		sr_time_format(comparison.made, since);
 		since[10] = '\0'; /* the day is enough */
