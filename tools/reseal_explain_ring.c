@@ -104,20 +104,25 @@ static const struct sr_eventlog *log_of(const struct sr_baseline *baseline, uint
 	return NULL;
 }
 
-/* The system extends some PCRs further: what kept the ring closed is what was there then. */
+/*
+ * The system extends some PCRs further: what was there in the initramfs counts. Of the
+ * others what kept the ring closed, unless that was approved since.
+ */
 static void recall(struct work *work)
 {
 	const struct sr_pcrs *noted = &work->note.pcrs;
-	uint32_t mask = noted->given & work->present.given;
+	bool failed =
+	    work->note.failed && !work->note.opened && work->made < work->note.failed;
+	uint32_t mask =
+	    noted->given & work->present.given & (failed ? UINT32_MAX : SR_PCRS_LATER);
 
-	if (!work->note.failed || work->note.opened || work->made >= work->note.failed ||
-	    noted->bank != work->present.bank || !mask)
+	if (noted->bank != work->present.bank || !mask)
 		return;
 	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
 		if (mask & 1U << pcr)
 			memcpy(work->present.value[pcr], noted->value[pcr],
 			       SR_DIGEST_MAX);
-	work->then = true;
+	work->then = failed;
 }
 
 /* The closest thing to a PCR that changed. */
@@ -282,6 +287,7 @@ static struct json_object *json_note(const struct sr_boot_note *note)
 	json_add_time(object, "opened", note->opened);
 	json_add_time(object, "failed", note->failed);
 	json_add_text(object, "text", note->failed ? note->text : NULL);
+	json_add_text(object, "cause", *note->cause ? note->cause : NULL);
 	json_object_object_add(object, "pcrs",
 			       note->pcrs.given ? reseal_json_pcrs(&note->pcrs) : NULL);
 	return object;

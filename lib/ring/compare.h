@@ -16,8 +16,8 @@
  * @changed:	if none: PCRs that the closest approval wants otherwise; 0 when not known
  * @inactive:	a bank that an approval wants, and the TPM has not active; or 0
  * @made:	when that approval was made; 0 when not known
- * @present:	what the TPM holds, in the bank of the last approval; zero where the latch
- *		closed, as it will be
+ * @present:	what the TPM holds, in the bank of the last approval; where the latch closed
+ *		as it will be: zero there, and of what the system extends what was noted
  */
 struct sr_comparison {
 	uint32_t holding;
@@ -45,6 +45,12 @@ struct sr_comparison {
  */
 int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
 	       struct sr_tpm *tpm, struct sr_comparison *ret, struct sr_err *err);
+
+/** sr_closest() - the approval that holds, or else wants the fewest changes; NULL if of none
+ * is known what it wants of other PCRs than those in @latch */
+const struct sr_approval *sr_closest(const struct sr_approvals *approvals,
+				     const struct sr_comparison *comparison,
+				     uint32_t latch);
 
 /** sr_comparison_text() - what changed, where nothing holds: "PCR 7" */
 void sr_comparison_text(const struct sr_comparison *comparison,
