@@ -114,8 +114,8 @@ void follow_status(struct sr_store *store, const char *name, struct sr_status *s
 		return;
 	if (sr_key_behind(ring, key))
 		set_pending(status,
-			    "key %s has other boot states in its file: tpm-reseal now "
-			    "%s",
+			    "key %s has other boot states in its file: tpm-reseal "
+			    "confirm %s",
 			    key, name);
 	if (sr_follow_behind(store, ring, uuid))
 		set_pending(status,

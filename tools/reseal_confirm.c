@@ -42,21 +42,27 @@ static const struct sr_ask *ask(void)
 	return is_named || choices.pin_file ? choices_ask() : NULL;
 }
 
-/* A header that was not written, as the machine lost its power or the volume was away. */
+/*
+ * A header that was not written, as the machine lost its power or the volume was away; the file
+ * of a key that came back from a backup.
+ */
 static int catch_up(struct reseal_work *work, struct sr_ring *ring, const char *name,
 		    struct sr_err *err)
 {
 	const struct sr_follow *hook = follow_hook();
+	bool volumes = sr_follow_older(work->store, ring);
+	char key[SR_NAME_MAX + 1];
 	int r;
 
-	if (!sr_follow_older(work->store, ring))
+	if (!volumes && !sr_key_behind(ring, key))
 		return 0;
 	r = sr_ring_open_for_admin(ring, work->tpm, ask(), err);
 	if (r == 0)
 		r = hook->follow(hook->arg, ring, NULL, false, err);
 	if (r == 0)
-		tool_say("ring %s: the headers of its volumes have its approvals again",
-			 name);
+		tool_say("ring %s: the %s again", name,
+			 volumes ? "headers of its volumes have its approvals"
+				 : "files of its keys have its approvals");
 	return r;
 }
 
