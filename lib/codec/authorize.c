@@ -169,8 +169,8 @@ static int check_signature(const struct sr_policy *entry,
 		r = sr_authorize_digest(&digest, step, &digest, err);
 	if (r == 0)
 		r = sr_signature_der(&step->authorize.signature, type, &der, err);
-	if (r == 0)
-		r = sr_pubkey_evp(&step->authorize.key, &key, err);
+	if (r == 0 && sr_pubkey_evp(&step->authorize.key, &key, err) < 0)
+		return sr_fail(err, -EBADMSG, "its approver's key is damaged");
 	if (r == 0)
 		r = sr_signature_verify(key, &ecdsa, digest.buffer, digest.size, &der,
 					err);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "codec/authorize.h"
 #include "codec/tpmkey.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -17,14 +18,30 @@ static void check_policy(const struct sr_policy *policy)
 	assert((r == 0 && digest.size == 32) || (r == -EINVAL && digest.size == 7));
 }
 
+/* What is signed is taken, or refused as damaged: nothing else can be wrong with it. */
+static void check_approval(const struct sr_policy *entry, const struct sr_policy *top)
+{
+	struct sr_policy joined;
+	int r;
+
+	if (top->count == 0 || top->step[0].code != TPM2_CC_PolicyAuthorize)
+		return;
+	r = sr_authorize_check(entry, top, NULL);
+	assert(r == 0 || r == -EBADMSG);
+	r = sr_authorize_join(entry, top, &joined, NULL);
+	assert(r == 0 || r == -EBADMSG);
+}
+
 static void check_key(const struct sr_tpmkey *key)
 {
 	assert(key->pub.size > 0 && key->priv.size > 0);
 	assert((key->type == SR_TPMKEY_LOADABLE) <= (key->secret.size == 0));
 	assert((key->type == SR_TPMKEY_IMPORTABLE) <= (key->secret.size > 0));
 	check_policy(&key->policy);
-	for (size_t i = 0; i < key->signed_count; i++)
+	for (size_t i = 0; i < key->signed_count; i++) {
 		check_policy(&key->signed_policy[i].policy);
+		check_approval(&key->signed_policy[i].policy, &key->policy);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

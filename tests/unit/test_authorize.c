@@ -111,6 +111,12 @@ static void test_checked(EVP_PKEY *approver, EVP_PKEY *other)
 	forged = entry;
 	forged.step[2].authorize.signature.signature.ecdsa.signatureS.buffer[0] ^= 1;
 	refused(&forged, &top, "not valid");
+	/* No point of the curve, though it is the one that the object names. */
+	forged = entry;
+	forged.step[2].authorize.key.publicArea.unique.ecc.y.buffer[31] ^= 1;
+	theirs = top;
+	theirs.step[0].authorize.key = forged.step[2].authorize.key;
+	refused(&forged, &theirs, "its approver's key is damaged");
 	forged = entry;
 	forged.step[2].authorize.signature.signature.ecdsa.hash = TPM2_ALG_SHA384;
 	refused(&forged, &top, "kind of key that is not used here");
