@@ -36,6 +36,7 @@ ask() {
 # that fails while it ends does not concern the next ones.
 serve_at() {
     : >"$HIT"
+    rm -f "$SSH_AUTH_SOCK"
     SEALRING_FAULT_AT=$1 SEALRING_FAULT_LOG=$HIT "$SEALRING_FAULT/bin/tpm-serve" \
         --listen "$SSH_AUTH_SOCK" --idle 60 >served 2>err 3>&- &
     daemon=$!
@@ -79,7 +80,7 @@ check_served() {
     if ((ended)); then
         # It could not start: that is said, and systemd starts it again.
         unstarted=$((unstarted + 1))
-        [[ $first = 'nobody listens' && $status = [16] && $(wc -l <err) -eq 1 ]] ||
+        [[ $first =~ ^(gone )*(gone|nobody listens)$ && $status = [16] && $(wc -l <err) -eq 1 ]] ||
             complain "ended"
         return
     fi

@@ -122,7 +122,7 @@ static struct sr_store *open_store(void)
 	return store;
 }
 
-static void learn_key(const struct sr_store *store, const char *name, struct known *ret)
+static void learn_key(struct sr_store *store, const char *name, struct known *ret)
 {
 	struct sr_key *key = NULL;
 
