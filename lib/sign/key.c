@@ -7,8 +7,10 @@
 #include <time.h>
 #include <tss2/tss2_mu.h>
 
+#include "codec/name.h"
 #include "ground/base64.h"
 #include "ground/parse.h"
+#include "tpm/srk.h"
 
 #define PEM_LINE 64 /* letters in a line of a PEM block (RFC 7468) */
 
@@ -341,6 +343,17 @@ int sr_key_info(const struct sr_key *key, struct sr_key_info *ret, struct sr_err
 		sr_pcrs_format(&pcrs, info.pcrs);
 	*ret = info;
 	return 0;
+}
+
+bool sr_key_is_of(const struct sr_key *key, const struct sr_tpm_facts *facts)
+{
+	TPM2B_NAME name;
+
+	if (!key->pinned || key->file->parent != SR_SRK_HANDLE ||
+	    sr_name_of(&key->parent, &name, NULL) < 0)
+		return true;
+	return name.size == facts->srk_name_size &&
+	       memcmp(name.name, facts->srk_name, name.size) == 0;
 }
 
 const char *sr_key_type_name(size_t at)
