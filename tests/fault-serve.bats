@@ -85,7 +85,7 @@ check_served() {
         return
     fi
     good_end || complain "how it ended"
-    [ -z "$(tr ' ' '\n' <<<"$first" | grep -vxE 'good|refused|gone|unlisted')" ] ||
+    ! tr ' ' '\n' <<<"$first" | grep -qvxE 'good|refused|gone|unlisted' ||
         complain "the first requests"
     [ "$first" = "$all_good" ] || refused=$((refused + 1))
     [ "$next" = "$all_good" ] || complain "the next requests"
@@ -103,7 +103,7 @@ each_point() {
         check_served
     done
     # No fault was left.
-    ((!ended)) && [ "$first" = "$all_good" ] || complain "without a fault"
+    [[ $ended = 0 && $first = "$all_good" ]] || complain "without a fault"
 }
 
 # survives LEAST CLASS KINDS STEP [KINDS STEP...]: LEAST points at least
