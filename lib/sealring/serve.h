@@ -25,6 +25,13 @@ struct sr_peer {
 };
 
 /**
+ * sr_rules_check() - read keys.d/NAME.conf, as the server would
+ *
+ * Returns 0, -EBADMSG or -EINVAL for what is refused, or -EIO.
+ */
+int sr_rules_check(const struct sr_store *store, const char *name, struct sr_err *err);
+
+/**
  * struct sr_server_options - how keys are served
  * @store:	where they are; has to live as long as the server
  * @tcti:	as for sr_tpm_open(); has to live as long as the server

@@ -118,6 +118,13 @@ void sr_key_free(struct sr_key *key);
 int sr_key_info(const struct sr_key *key, struct sr_key_info *ret, struct sr_err *err);
 
 /**
+ * sr_key_is_of() - whether a key was made under the storage key that a TPM has
+ *
+ * True also where its file does not say which that was, or it is not at the usual handle.
+ */
+bool sr_key_is_of(const struct sr_key *key, const struct sr_tpm_facts *facts);
+
+/**
  * sr_key_generate() - make a key in the TPM, or in software what no TPM has
  * @store:	where
  * @tpm:	the TPM

@@ -8,9 +8,11 @@
 #include <tss2/tss2_mu.h>
 
 #include "codec/authorize.h"
+#include "codec/name.h"
 #include "ground/base64.h"
 #include "ground/parse.h"
 #include "software.h"
+#include "tpm/srk.h"
 
 #define PEM_LINE 64 /* letters in a line of a PEM block (RFC 7468) */
 
@@ -459,6 +461,17 @@ bool sr_key_type_in_software(const char *name)
 	const struct sr_key_type *type = sr_key_type_find(name);
 
 	return type && type->software;
+}
+
+bool sr_key_is_of(const struct sr_key *key, const struct sr_tpm_facts *facts)
+{
+	TPM2B_NAME name;
+
+	if (!key->pinned || key->file->parent != SR_SRK_HANDLE ||
+	    sr_name_of(&key->parent, &name, NULL) < 0)
+		return true;
+	return name.size == facts->srk_name_size &&
+	       memcmp(name.name, facts->srk_name, name.size) == 0;
 }
 
 const char *sr_key_type_name(size_t at)

@@ -3,7 +3,7 @@
 #include "slots.h"
 
 #include "fetch.h"
-
+#include "leftovers.h"
 #include "tpm/context.h"
 #include "tpm/session.h"
 #include "tpm/srk.h"
@@ -29,6 +29,7 @@ struct sr_slots {
 	const char *tcti;
 	bool encrypt;
 	struct sr_tpm *tpm;
+	struct sr_leftovers leftovers; /* of the connection before */
 	uint64_t era;
 	struct sr_handle session;
 	struct sr_handle policy;
@@ -128,9 +129,34 @@ static void forget_all(struct sr_slots *slots)
 
 static void hang_up(struct sr_slots *slots)
 {
+	sr_leftovers_note(&slots->leftovers, &slots->session);
+	sr_leftovers_note(&slots->leftovers, &slots->policy);
+	for (size_t i = 0; i < KEPT; i++)
+		sr_leftovers_note(&slots->leftovers, &slots->slot[i].signer.object);
 	forget_all(slots);
 	slots->session = slots->policy = SR_HANDLE(NULL);
 	sr_tpm_close(take(slots->tpm));
+}
+
+/* What a connection that broke left on the TPM goes with the next one. */
+static int open_tpm(struct sr_slots *slots, struct sr_err *err)
+{
+	uint64_t before = slots->era;
+	int r = slots->tpm ? 0 : sr_tpm_open(slots->tcti, &slots->tpm, err);
+
+	if (r < 0 || slots->session.tpm)
+		return r;
+	slots->session = slots->policy = SR_HANDLE(slots->tpm);
+	r = sr_context_era(slots->tpm, &slots->era, err);
+	if (r < 0) {
+		hang_up(slots);
+		slots->era = before;
+		return r;
+	}
+	if (slots->era != before)
+		slots->leftovers.count = 0;
+	sr_leftovers_flush(&slots->leftovers, slots->tpm);
+	return 0;
 }
 
 /*
@@ -165,15 +191,21 @@ void sr_slots_rest(struct sr_slots *slots)
 		make_all_room(slots);
 }
 
+static void leave(struct sr_slots *slots)
+{
+	if (slots->leftovers.count > 0)
+		(void)open_tpm(slots, NULL);
+	if (slots->tpm)
+		hang_up(slots);
+}
+
 void sr_slots_leave(struct sr_slots *slots)
 {
-	if (!slots->tpm)
-		return;
-	if (is_same_era(slots)) {
+	if (slots->tpm && is_same_era(slots)) {
 		make_all_room(slots);
 		end_sessions(slots);
 	}
-	hang_up(slots);
+	leave(slots);
 }
 
 void sr_slots_free(struct sr_slots *slots)
@@ -185,29 +217,21 @@ void sr_slots_free(struct sr_slots *slots)
 	for (size_t i = 0; i < KEPT; i++)
 		clear(&slots->slot[i]);
 	end_sessions(slots);
-	hang_up(slots);
+	leave(slots);
 	free(slots);
 }
 
+/* Where nothing authenticates what is said, a handle may name what is others' by now. */
 void sr_slots_doubt(struct sr_slots *slots)
 {
+	if (!slots->encrypt) {
+		sr_handle_forget(&slots->session);
+		sr_handle_forget(&slots->policy);
+	}
 	hang_up(slots);
 }
 
 /* ---- bringing a key onto the TPM ---- */
-
-static int open_tpm(struct sr_slots *slots, struct sr_err *err)
-{
-	int r = slots->tpm ? 0 : sr_tpm_open(slots->tcti, &slots->tpm, err);
-
-	if (r < 0 || slots->session.tpm)
-		return r;
-	slots->session = slots->policy = SR_HANDLE(slots->tpm);
-	r = sr_context_era(slots->tpm, &slots->era, err);
-	if (r < 0)
-		hang_up(slots);
-	return r;
-}
 
 /* The key's place: where it is, or an empty one, or that of whoever waited longest. */
 static struct slot *find_slot(struct sr_slots *slots, struct sr_served *served)
