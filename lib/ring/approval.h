@@ -19,6 +19,7 @@
  * @made:	when; 0 when the file doesn't tell
  * @bounded:	its policy holds in a few boots only
  * @window:	which these are
+ * @mac:	what the ring key makes of its Name, if its text is to be believed
  */
 struct sr_approval {
 	char name[SR_NAME_MAX + 1];
@@ -27,6 +28,7 @@ struct sr_approval {
 	time_t made;
 	bool bounded;
 	struct sr_window window;
+	char mac[65];
 };
 
 struct sr_approvals {
@@ -87,6 +89,16 @@ int sr_approval_format(const struct sr_approval *approval, char **der, char **va
 /** sr_approval_id() - the digest in its object's Name, which no other approval has */
 int sr_approval_id(const struct sr_approval *approval, char ret[SR_APPROVAL_ID],
 		   struct sr_err *err);
+
+/**
+ * sr_approval_is_ours() - whether it was made by a holder of the ring key
+ * @ring:	an open ring
+ * @approval:	one of its files
+ *
+ * Whoever writes to the disk can put any policy there. It opens nothing; but what approves
+ * that policy elsewhere has to ask.
+ */
+bool sr_approval_is_ours(const struct sr_ring *ring, const struct sr_approval *approval);
 
 /** sr_approval_policy() - the policy for PCR values, a window (or NULL) and a PIN */
 int sr_approval_policy(const struct sr_pcrs *values, const struct sr_window *window,

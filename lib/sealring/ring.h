@@ -410,8 +410,9 @@ int sr_ring_import(struct sr_store *store, const char *directory, const char *na
 /* ---- secrets of a ring ---- */
 
 /*
- * A secret whose name ends in ".manage" is the key of a ring. It is neither listed nor
- * given out, made, renamed or removed by these functions: -EINVAL.
+ * A secret whose name ends in ".manage" is the key of a ring, in ".approver" one that signs
+ * what keys of the TPM are bound to, in ".softkey" a key of tpm-sign. They are neither
+ * listed nor given out, made, renamed or removed by these functions: -EINVAL.
  */
 
 enum sr_seal_mode {
