@@ -36,6 +36,7 @@ struct key_work {
 	struct sr_tpm *tpm;
 	struct sr_key *key;
 	struct sr_ring *ring;
+	bool ring_pin; /* it has one, which --pin-file is then */
 	struct chosen chosen;
 };
 

@@ -10,6 +10,7 @@
 #define DEFAULT_RING "system"
 #define PASSPHRASE_MAX 1024 /* bytes */
 #define PRIVATE_MAX 16384   /* bytes in a file with a private key */
+#define BOUND_TEXT 112	    /* the longest text that says what a key is bound to */
 
 static int parse_usage(unsigned int *ret, struct sr_err *err)
 {
@@ -38,28 +39,63 @@ static const char *usage_name(unsigned int usage)
 					 : "both";
 }
 
-/* The options that are left are those of the ring, which may be new. */
+static bool in_software(void)
+{
+	return sign_choices.type && sr_key_type_in_software(sign_choices.type);
+}
+
+/* What was chosen is for a key of the TPM; for one in software, it is for its ring. */
 static int open_ring(void *arg, struct sr_ring **ret, struct sr_err *err)
 {
 	struct key_work *work = arg;
-	int r = choices_use_ring(work->store, &work->tpm,
-				 sign_choices.ring ?: DEFAULT_RING, &work->ring, err);
+	const struct choices chosen = choices;
+	int r;
 
+	if (!in_software()) {
+		choices.pin = false;
+		choices.pcrs = NULL;
+		choices.pin_file = work->ring_pin ? choices.pin_file : NULL;
+	}
+	r = choices_use_ring(work->store, &work->tpm, sign_choices.ring ?: DEFAULT_RING,
+			     &work->ring, err);
+	choices = chosen;
 	*ret = work->ring;
 	return r;
+}
+
+/* The present PIN of a ring that has one, not the key's new one, is in --pin-file. */
+static int find_ring_pin(struct key_work *work, struct sr_err *err)
+{
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	struct sr_ring_info info;
+	int r = sr_ring_load(work->store, sign_choices.ring, &ring, err);
+
+	if (r == 0)
+		r = sr_ring_info(ring, &info, err);
+	work->ring_pin = r == 0 && info.pin;
+	return r == -ENOKEY ? 0 : r;
 }
 
 /* Of what is in software the ring decides; a PIN that is given opens the ring. */
 static int choose_conditions(struct key_work *work, const char *name, struct sr_err *err)
 {
-	if (sign_choices.type && sr_key_type_in_software(sign_choices.type))
+	int r = 0;
+
+	if (in_software())
 		return choices.pin ? sr_fail(err, -EINVAL,
 					     "--pin: a key in software has none of its "
 					     "own, but its ring may")
 				   : 0;
-	if (choices.pin_file)
+	if (sign_choices.ring && choices.pcrs)
+		return sr_fail(err, -EINVAL,
+			       "--ring and --pcrs: a key is bound to PCRs for good, or "
+			       "follows a ring");
+	if (sign_choices.ring)
+		r = find_ring_pin(work, err);
+	if (choices.pin_file && !work->ring_pin)
 		choices.pin = true;
-	return choices_ring(work->tpm, name, false, &work->chosen, err);
+	return r < 0 ? r
+		     : choices_ring(work->tpm, name, work->ring_pin, &work->chosen, err);
 }
 
 /* All is chosen and asked for before anything is made. */
@@ -80,6 +116,7 @@ static int choose(struct key_work *work, const char *name, struct sr_key_options
 	ret->arg = work;
 	ret->type = sign_choices.type;
 	ret->pcrs = choices.pcrs;
+	ret->bind = sign_choices.ring;
 	ret->pin = work->chosen.options.pin;
 	ret->accept_unmeasured = choices.accept_unmeasured;
 	return 0;
@@ -147,8 +184,9 @@ static int import_pair(struct key_work *work, const char *name,
 	struct sr_key_pair pair = { .priv = priv->data,
 				    .priv_size = priv->size,
 				    .pin = choices.pin || choices.pin_file };
-	int r = sign_choices.usage || choices.pcrs
-		    ? sr_fail(err, -EINVAL, "--usage, --pcrs: that key is made already")
+	int r = sign_choices.usage || choices.pcrs || sign_choices.ring
+		    ? sr_fail(err, -EINVAL,
+			      "--usage, --pcrs, --ring: that key is made already")
 		    : choices_read_file(public, PRIVATE_MAX, &pub, err);
 
 	pair.pub = pub.data;
@@ -185,7 +223,7 @@ static struct json_object *to_json(const struct sr_key_info *info)
 	json_object_object_add(key, "pin", json_object_new_boolean(info->pin));
 	json_add_text(key, "pcrs", info->pcrs[0] ? info->pcrs : NULL);
 	json_object_object_add(key, "in_tpm", json_object_new_boolean(info->in_tpm));
-	json_add_text(key, "ring", info->ring);
+	json_add_text(key, "ring", info->ring && info->ring[0] ? info->ring : NULL);
 	json_object_object_add(key, "imported",
 			       json_object_new_boolean(!info->born_here));
 	json_add_text(key, "hash", info->hash);
@@ -195,13 +233,26 @@ static struct json_object *to_json(const struct sr_key_info *info)
 	return key;
 }
 
+/* A ring says more than the PCRs that it has at the time. */
+static void bound_to(const struct sr_key_info *info, char ret[BOUND_TEXT])
+{
+	bool named = info->ring && info->ring[0];
+
+	(void)snprintf(ret, BOUND_TEXT, "%s%s%s", info->in_tpm ? "" : "software, ",
+		       named	    ? "ring "
+		       : info->ring ? "approved states of "
+				    : "",
+		       named ? info->ring : info->pcrs);
+}
+
 static void print_line(const struct sr_key_info *info)
 {
-	printf("%s%s%s  %s  %s%s%s%s%s%s  %s\n", tool_bold(true, STDOUT_FILENO),
-	       info->name, tool_bold(false, STDOUT_FILENO), info->type,
-	       usage_name(info->usage), info->pin ? " PIN" : "", info->pcrs[0] ? " " : "",
-	       info->pcrs, info->in_tpm ? "" : " software, ring ",
-	       info->in_tpm ? "" : info->ring, fingerprint(info));
+	char bound[BOUND_TEXT];
+
+	bound_to(info, bound);
+	printf("%s%s%s  %s  %s%s%s%s  %s\n", tool_bold(true, STDOUT_FILENO), info->name,
+	       tool_bold(false, STDOUT_FILENO), info->type, usage_name(info->usage),
+	       info->pin ? " PIN" : "", *bound ? " " : "", bound, fingerprint(info));
 }
 
 static int list_one(struct sr_store *store, const char *name, struct json_object *into,
@@ -258,25 +309,22 @@ int cmd_list(int argc, char **argv, struct sr_err *err)
 
 static void print_details(const struct sr_key_info *info, bool certificate)
 {
-	char made[SR_TIME_TEXT];
+	char made[SR_TIME_TEXT], bound[BOUND_TEXT];
 
 	sr_time_format(info->made, made);
-	if (info->in_tpm)
-		printf("Key:         %s\nType:        %s, in the TPM%s\n", info->name,
-		       info->type,
-		       info->born_here ? ", made there" : ", imported or able to move");
-	else
-		printf(
-		    "Key:         %s\nType:        %s, in software%s\nRing:        %s\n",
-		    info->name, info->type, info->born_here ? "" : ", imported",
-		    info->ring);
+	bound_to(info, bound);
+	printf("Key:         %s\nType:        %s, in %s%s\n", info->name, info->type,
+	       info->in_tpm ? "the TPM" : "software",
+	       info->born_here ? info->in_tpm ? ", made there" : ""
+	       : !info->in_tpm ? ", imported"
+			       : ", imported or able to move");
 	printf("Usage:       %s\n", usage_name(info->usage));
 	printf("PIN:         %s\n", !info->pin	    ? "none"
 				    : info->limited ? "yes, guessing is slowed down"
 						    : "yes, guessing is not slowed down");
-	printf("Bound to:    %s\n", info->pcrs[0]  ? info->pcrs
-				    : info->in_tpm ? "nothing"
-						   : "what its ring is");
+	printf("Bound to:    %s%s%s\n", *bound ? bound : "nothing",
+	       info->in_tpm && info->ring ? ", sealed to " : "",
+	       info->in_tpm && info->ring ? info->pcrs : "");
 	printf("Hash:        %s%s\nMade:        %s\n", info->hash,
 	       strcmp(info->hash, "none") == 0 ? "" : " unless chosen",
 	       info->made ? made : "unknown");

@@ -152,10 +152,13 @@ static int open_early(struct sr_store *store, struct sr_ring *ring, struct sr_er
 {
 	const struct sr_ring_opener opener = { .tpm = connect_tpm, .arg = store };
 	_cleanup_free_ char *runtime = tool_runtime_dir();
+	char cause[SR_CAUSE_MAX] = "";
 	int r = sr_ring_open_cached(ring, &opener, err);
 
 	if (r < 0) {
-		(void)sr_boot_note_failed(runtime, ring, err, NULL);
+		if (r == -EKEYREJECTED && sr_ring_cause(ring, store, cause))
+			tool_warn("likely cause: %s", cause);
+		(void)sr_boot_note_failed(runtime, ring, err, cause, NULL);
 		return r;
 	}
 	r = sr_boot_note_opened(runtime, ring, err);

@@ -34,7 +34,9 @@
  * @bounded:	that approval holds in a few boots only, and may want fewer PCRs
  * @approval:	names the approval that opened it, as sr_approval_id(); "" when none did
  * @moved:	its storage key is another than before: no older approval opens any more
- * @seen:	what the TPM held when that was not what any approval wants; else empty
+ * @seen:	what the TPM held when that was not what any approval wants, or in the
+ *		initramfs what that which opened it wants; else empty
+ * @wanted:	and what the approval wants that is closest to that, where it is known
  * @latched:	opening it failed, and but for the latch it would not have
  * @manager:	ring "system", open, if the key was found in it; else NULL
  * @half_rotated:	and another key with it, of a rotation that was cut off
@@ -62,6 +64,7 @@ struct sr_ring {
 	char approval[65];
 	bool moved;
 	struct sr_pcrs seen;
+	struct sr_pcrs wanted;
 	bool latched;
 	struct sr_ring *manager;
 	bool half_rotated;
@@ -120,6 +123,17 @@ int sr_ring_check_mac(const struct sr_ring *ring, struct sr_err *err);
 
 /** sr_ring_need_key() - 0, or -EINVAL when the ring is closed */
 int sr_ring_need_key(const struct sr_ring *ring, struct sr_err *err);
+
+/**
+ * sr_boot_note_recall() - take the PCRs that the system extends as the initramfs saw them
+ * @ring:	a ring; nothing is recalled of one that the latch does not close
+ * @pcrs:	gets values of those in @mask that were noted in this boot
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOMEM or -EIO.
+ */
+int sr_boot_note_recall(const struct sr_ring *ring, struct sr_pcrs *pcrs,
+			struct sr_err *err);
 
 /** sr_ring_open_subdir() - a directory inside the ring's */
 int sr_ring_open_subdir(const struct sr_ring *ring, const char *name, struct sr_err *err);

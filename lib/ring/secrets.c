@@ -68,6 +68,7 @@ int sr_secret_name_check(const char *name, struct sr_err *err)
 	if (r == 0 && sr_manage_is_reserved(name))
 		r = sr_fail(err, -EINVAL,
 			    "%s: names that end in " SR_MANAGE_SUFFIX
+			    " or " SR_APPROVER_SUFFIX
 			    " are for the keys of rings, which are not given out",
 			    name);
 	if (r == 0 && is_softkey(name))

@@ -166,6 +166,7 @@ struct sr_ring;
  * @pin:	opening it takes a PIN
  * @created:	when
  * @secrets:	how many
+ * @recovery:	there is a recovery copy, whatever it is
  * @recovery_key:	a recovery key opens it
  * @escrow:	how many escrow certificates open it
  * @recovery_intact:	the recovery copy is the one that was written and read back
@@ -182,6 +183,7 @@ struct sr_ring_info {
 	bool pin;
 	time_t created;
 	size_t secrets;
+	bool recovery;
 	bool recovery_key;
 	unsigned int escrow;
 	bool recovery_intact;
@@ -412,9 +414,9 @@ int sr_ring_import(struct sr_store *store, const char *directory, const char *na
 /* ---- secrets of a ring ---- */
 
 /*
- * A secret whose name ends in ".manage" is the key of a ring, and one that ends in
- * ".softkey" a key of tpm-sign. They are neither listed nor given out, made, renamed or
- * removed by these functions: -EINVAL.
+ * A secret whose name ends in ".manage" is the key of a ring, in ".approver" one that signs
+ * what keys of the TPM are bound to, in ".softkey" a key of tpm-sign. They are neither
+ * listed nor given out, made, renamed or removed by these functions: -EINVAL.
  */
 
 enum sr_seal_mode {

@@ -133,7 +133,7 @@ void sr_call_free(struct sr_call *call);
 /** sr_server_fd() - readable when sr_server_next() may have a call */
 int sr_server_fd(const struct sr_server *server);
 
-/** sr_server_next() - a call that was SR_CALL_WORK and now is done; NULL if there is none */
+/** sr_server_next() - a call that was SR_CALL_WORK and is not any more; NULL if there is none */
 struct sr_call *sr_server_next(struct sr_server *server);
 
 #ifdef __cplusplus

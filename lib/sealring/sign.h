@@ -22,6 +22,8 @@ struct sr_key;
  * @usage:	SR_KEY_SIGN, SR_KEY_DECRYPT (RSA only) or both; 0 for SR_KEY_SIGN
  * @pcrs:	PCR list that it is bound to, for good; NULL for none
  * @ring:	an open ring, whose secret a software key becomes; NULL for @open_ring
+ * @bind:	a key of the TPM is bound to what that ring is sealed to, and follows when it
+ *		is sealed anew; not with @pcrs
  * @pin:	its PIN, 1 to SR_PIN_MAX bytes; NULL for none
  * @accept_unmeasured:	take a bank that firmware did not measure into
  * @open_ring:	called with @arg once it is known that it takes a ring: gives an open one,
@@ -35,6 +37,7 @@ struct sr_key_options {
 	unsigned int usage;
 	const char *pcrs;
 	struct sr_ring *ring;
+	bool bind;
 	const struct sr_secret *pin;
 	bool accept_unmeasured;
 	int (*open_ring)(void *arg, struct sr_ring **ret, struct sr_err *err);
@@ -50,7 +53,8 @@ struct sr_key_options {
  * @limited:	the TPM slows down guessing of that PIN
  * @pcrs:	what it is bound to: "sha256:0+7"; "" for nothing
  * @in_tpm:	the TPM has it; otherwise it is in software, a secret of @ring
- * @ring:	that ring; NULL for none
+ * @ring:	that ring, or the one that it is bound to; NULL for none, "" if its file does
+ *		not say which
  * @born_here:	made in the TPM and never outside, or in software here; false when it was
  *		imported
  * @hash:	the hash that is used where none is chosen; "none" for what signs messages
@@ -182,6 +186,50 @@ struct sr_key_pair {
 int sr_key_adopt(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 		 const struct sr_key_pair *pair, const struct sr_ask *ask,
 		 struct sr_key **ret, struct sr_err *err);
+
+/**
+ * sr_ring_keys() - names of the keys that are bound to a ring, as sr_store_rings()
+ * @ring:	a loaded ring
+ * @ret:	NULL-terminated; release with sr_strv_free()
+ * @err:	says why, on failure
+ *
+ * A file that can't be read as a key is left out. Returns how many, or as
+ * sr_store_rings().
+ */
+int sr_ring_keys(const struct sr_ring *ring, char ***ret, struct sr_err *err);
+
+/**
+ * struct sr_key_following - what follows the approvals of rings
+ * @skipped:	told of a key whose file stays as it is, and why; may be NULL
+ * @arg:	the caller's
+ */
+struct sr_key_following {
+	void (*skipped)(void *arg, const char *key, const struct sr_err *why);
+	void *arg;
+};
+
+/**
+ * sr_key_follow() - sign what a ring is sealed to into the files of its keys
+ * @arg:	a struct sr_key_following
+ * @ring:	a ring; while it is closed, what it is not sealed to any more only goes
+ * @old:	the same ring with the key that it has still: what was signed stays
+ * @settled:	not looked at
+ * @err:	says why, on failure
+ *
+ * For struct sr_follow. Sends nothing to the TPM. Each file is replaced in one step, and
+ * only if something changed. Approvals count that a holder of the ring key made.
+ *
+ * Returns 0, or -EIO and others when a file could not be written.
+ */
+int sr_key_follow(void *arg, struct sr_ring *ring, struct sr_ring *old, bool settled,
+		  struct sr_err *err);
+
+/**
+ * sr_key_behind() - whether a key has other boot states than the ring it is bound to
+ * @ring:	a loaded ring
+ * @ret:	one of them
+ */
+bool sr_key_behind(const struct sr_ring *ring, char ret[SR_NAME_MAX + 1]);
 
 /** sr_key_remove() - remove a key of the store, its public key and its certificate */
 int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err);

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <tss2/tss2_mu.h>
 
+#include "codec/authorize.h"
 #include "ground/base64.h"
 #include "ground/parse.h"
 #include "software.h"
@@ -16,6 +17,7 @@
 static const char text_made[] = "Made ";
 static const char text_parent[] = "Storage-Key: ";
 static const char text_ring[] = "Ring: ";
+static const char text_id[] = "Key-Id: ";
 static const char text_imported[] = "It was imported.";
 static const char pem_head[] = "-----BEGIN ";
 
@@ -57,17 +59,20 @@ int sr_key_in_store(const struct sr_key *key, struct sr_err *err)
 	return sr_fail(err, -EINVAL, "%s is no key of the store", key->name);
 }
 
+bool sr_key_is_approved(const struct sr_key *key)
+{
+	return key->file->policy.count > 0 &&
+	       key->file->policy.step[0].code == TPM2_CC_PolicyAuthorize;
+}
+
 bool sr_key_needs_pin(const struct sr_key *key)
 {
 	return key->file->policy.count ? sr_policy_needs_auth(&key->file->policy)
 				       : !key->file->empty_auth;
 }
 
-void sr_key_pcrs(const struct sr_key *key, struct sr_pcrs *ret)
+static void add_pcrs(const struct sr_policy *policy, struct sr_pcrs *ret)
 {
-	const struct sr_policy *policy = &key->file->policy;
-
-	*ret = (struct sr_pcrs){ 0 };
 	for (size_t i = 0; i < policy->count; i++) {
 		const TPMS_PCR_SELECTION *selection =
 		    &policy->step[i].pcr.selection.pcrSelections[0];
@@ -79,6 +84,14 @@ void sr_key_pcrs(const struct sr_key *key, struct sr_pcrs *ret)
 			if (selection->pcrSelect[pcr / 8] & 1U << pcr % 8)
 				ret->mask |= 1U << pcr;
 	}
+}
+
+void sr_key_pcrs(const struct sr_key *key, struct sr_pcrs *ret)
+{
+	*ret = (struct sr_pcrs){ 0 };
+	add_pcrs(&key->file->policy, ret);
+	for (size_t i = 0; i < key->file->signed_count; i++)
+		add_pcrs(&key->file->signed_policy[i].policy, ret);
 }
 
 /* -- the text before the key -------------------------------------------------------- */
@@ -99,19 +112,30 @@ static void read_parent(const char *line, struct sr_key *key)
 	key->pinned = true;
 }
 
+/* What stands behind a label; NULL if the line has another. */
+static const char *after(const char *line, const char *label)
+{
+	size_t size = strlen(label);
+
+	return strncmp(line, label, size) == 0 ? line + size : NULL;
+}
+
 static void read_line(const char *line, struct sr_key *key)
 {
+	uint8_t id[SR_KEY_ID / 2];
 	char when[SR_TIME_TEXT];
+	const char *value;
 
-	if (strncmp(line, text_parent, strlen(text_parent)) == 0) {
-		read_parent(line + strlen(text_parent), key);
-	} else if (strncmp(line, text_made, strlen(text_made)) == 0) {
-		(void)snprintf(when, sizeof(when), "%s", line + strlen(text_made));
+	if ((value = after(line, text_parent))) {
+		read_parent(value, key);
+	} else if ((value = after(line, text_made))) {
+		(void)snprintf(when, sizeof(when), "%s", value);
 		(void)sr_time_parse(when, &key->made, NULL);
-	} else if (strncmp(line, text_ring, strlen(text_ring)) == 0 &&
-		   sr_name_ok(line + strlen(text_ring))) {
-		(void)snprintf(key->ring, sizeof(key->ring), "%s",
-			       line + strlen(text_ring));
+	} else if ((value = after(line, text_ring)) && sr_name_ok(value)) {
+		(void)snprintf(key->ring, sizeof(key->ring), "%s", value);
+	} else if ((value = after(line, text_id)) &&
+		   sr_hex_parse(value, id, sizeof(id), NULL) == 0) {
+		(void)snprintf(key->id, sizeof(key->id), "%s", value);
 	} else if (strcmp(line, text_imported) == 0) {
 		key->imported = true;
 	}
@@ -139,17 +163,21 @@ static int read_text(const struct sr_buf *content, struct sr_key *key, struct sr
 
 static void say_conditions(FILE *out, const struct sr_key *key)
 {
+	const char *pin = sr_key_needs_pin(key) ? "a PIN, and " : "";
 	char pcrs[SR_PCRS_TEXT];
 	struct sr_pcrs bound;
 
 	sr_key_pcrs(key, &bound);
 	sr_pcrs_format(&bound, pcrs);
-	if (sr_key_needs_pin(key) && bound.mask)
-		fprintf(out, "It takes a PIN, and the PCRs %s as they were.\n", pcrs);
-	else if (sr_key_needs_pin(key))
-		fputs("It takes a PIN.\n", out);
+	if (key->ring[0])
+		fprintf(
+		    out,
+		    "It takes %sa boot state that ring %s is sealed to.\n%s%s\n%s%s\n",
+		    pin, key->ring, text_ring, key->ring, text_id, key->id);
 	else if (bound.mask)
-		fprintf(out, "It takes the PCRs %s as they were.\n", pcrs);
+		fprintf(out, "It takes %sthe PCRs %s as they were.\n", pin, pcrs);
+	else if (*pin)
+		fputs("It takes a PIN.\n", out);
 }
 
 /* A kind that OpenSSH lacks has only the other fingerprint. */
@@ -239,13 +267,27 @@ static int check_use(const struct sr_tpmkey *file, struct sr_err *err)
 	if (is_fixed_scheme(&file->pub.publicArea))
 		return sr_fail(err, -EBADMSG,
 			       "a key of one scheme only: it has to leave that open");
-	if (file->signed_count > 0 ||
-	    (file->policy.count > 0 &&
-	     file->policy.step[0].code == TPM2_CC_PolicyAuthorize))
-		return sr_fail(err, -EBADMSG,
-			       "its policy is one that somebody has to sign, which is "
-			       "not known here");
 	return 0;
+}
+
+/* Every alternative counts: a file with one that is not its approver's is a forged one. */
+static int check_approvals(const struct sr_key *key, struct sr_err *err)
+{
+	const struct sr_tpmkey *file = key->file;
+	int r = 0;
+
+	if (!sr_key_is_approved(key))
+		return file->signed_count == 0
+			   ? 0
+			   : sr_fail(err, -EBADMSG,
+				     "approvals that its TPM does not ask "
+				     "for");
+	if (file->signed_count == 0)
+		return sr_fail(err, -EBADMSG, "no boot state was approved for it");
+	for (size_t i = 0; r == 0 && i < file->signed_count; i++)
+		r = sr_authorize_check(&file->signed_policy[i].policy, &file->policy,
+				       err);
+	return r;
 }
 
 int sr_key_read(struct sr_key *key, const struct sr_buf *content, struct sr_err *err)
@@ -265,6 +307,8 @@ int sr_key_read(struct sr_key *key, const struct sr_buf *content, struct sr_err 
 	if (!key->type || key->type->software)
 		return sr_fail(err, -EBADMSG, "not a kind of key that is used here");
 	r = check_use(key->file, err);
+	if (r == 0)
+		r = check_approvals(key, err);
 	return r < 0 ? r : read_text(content, key, err);
 }
 
@@ -388,7 +432,7 @@ int sr_key_info(const struct sr_key *key, struct sr_key_info *ret, struct sr_err
 		.pin = sr_key_needs_pin(key),
 		.limited = !(attributes & TPMA_OBJECT_NODA),
 		.in_tpm = !key->type->software,
-		.ring = key->type->software ? key->ring : NULL,
+		.ring = key->type->software || sr_key_is_approved(key) ? key->ring : NULL,
 		.born_here = key->type->software
 				 ? !key->imported
 				 : attributes & TPMA_OBJECT_SENSITIVEDATAORIGIN &&

@@ -7,6 +7,8 @@
 #include "codec/tpmkey.h"
 #include "keystore.h"
 
+#define SR_KEY_ID 33 /* 32 hex digits and a NUL */
+
 /**
  * struct sr_key - a loaded key file
  * @name:	of the key, or of the file where there is a slash in it
@@ -17,7 +19,9 @@
  * @pinned:	@parent is known from that text
  * @parent:	the storage key
  * @made:	when, from that text; 0 when it does not tell
- * @ring:	software: whose secret it is, from that text; "" when it does not tell
+ * @ring:	whose boot states it is bound to, or software: whose secret it is; from that
+ *		text, "" when it does not tell
+ * @id:		what tells it from others that are bound to that ring: 32 hex digits
  * @imported:	software: it was
  */
 struct sr_key {
@@ -30,6 +34,7 @@ struct sr_key {
 	TPM2B_PUBLIC parent;
 	time_t made;
 	char ring[SR_NAME_MAX + 1];
+	char id[SR_KEY_ID];
 	bool imported;
 };
 
@@ -71,6 +76,9 @@ void sr_key_pcrs(const struct sr_key *key, struct sr_pcrs *ret);
 /** sr_key_spki() - SHA-256 of its SubjectPublicKeyInfo, in hexadecimal */
 int sr_key_spki(const struct sr_key *key, char ret[SR_FINGERPRINT_TEXT],
 		struct sr_err *err);
+
+/** sr_key_is_approved() - whether others approve the boot states that it takes */
+bool sr_key_is_approved(const struct sr_key *key);
 
 /** sr_key_needs_pin() - whether using it takes a PIN */
 bool sr_key_needs_pin(const struct sr_key *key);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
+#include "bind.h"
 #include "ground/parse.h"
 #include "prove.h"
 #include "ring/ring.h"
@@ -26,6 +27,7 @@ struct making {
 	const struct sr_ask *ask;
 	struct sr_key *key;
 	struct sr_policy policy;
+	struct sr_approvers approvers;
 	bool later;
 	bool imported;
 	struct sr_ring *ring;
@@ -61,6 +63,13 @@ static int make_policy(struct making *making, struct sr_err *err)
 	struct sr_pcrs pcrs = { 0 }, present = { 0 };
 	int r = 0;
 
+	if (options->bind) {
+		r = sr_key_bind(making->key, making->ring, &making->approvers,
+				&making->policy, err);
+		return r == 0 && options->pin
+			   ? sr_policy_add_auth_value(&making->policy, err)
+			   : r;
+	}
 	if (!options->pcrs)
 		return 0;
 	r = sr_pcrs_parse(options->pcrs, &pcrs, err);
@@ -102,6 +111,16 @@ static int make_object(struct making *making, const struct sr_handle *parent,
 		   : sr_key_create(&session, parent, &shape, key->file, err);
 }
 
+static int approve(const struct making *making, struct sr_err *err)
+{
+	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
+	int r = sr_ring_approvals(making->ring, &approvals, err);
+
+	return r < 0 ? r
+		     : sr_key_approve(making->key, making->ring, &approvals,
+				      &making->approvers, false, err);
+}
+
 static int make(struct making *making, struct sr_err *err)
 {
 	_cleanup_handle_ struct sr_handle parent = SR_HANDLE(making->tpm);
@@ -117,7 +136,10 @@ static int make(struct making *making, struct sr_err *err)
 	if (making->pair)
 		*key->file = *making->pair;
 	key->file->parent = SR_SRK_HANDLE;
-	r = sr_key_describe(key, err);
+	if (making->options->bind)
+		r = approve(making, err);
+	if (r >= 0)
+		r = sr_key_describe(key, err);
 	if (r == 0)
 		r = sr_key_prove(key, making->tpm, making->ask, making->later, err);
 	if (r == -EBADMSG && making->pair)
@@ -203,6 +225,10 @@ static int check_options(const char *name, const struct sr_key_type *type,
 	if (options->usage & SR_KEY_DECRYPT && type->alg != TPM2_ALG_RSA)
 		return sr_fail(err, -EINVAL,
 			       "only RSA keys decrypt: choose rsa2048 or another");
+	if (options->bind && options->pcrs)
+		return sr_fail(err, -EINVAL,
+			       "a key is bound to PCRs for good, or to a ring as it is "
+			       "re-sealed: not to both");
 	if (options->pin && (options->pin->size == 0 || options->pin->size > SR_PIN_MAX))
 		return sr_fail(err, -EINVAL, "a PIN has 1 to %d bytes", SR_PIN_MAX);
 	return 0;
@@ -213,14 +239,17 @@ static int make_and_write(struct sr_store *store, struct making *making,
 			  struct sr_err *err)
 {
 	_cleanup_close_ int rings = -1, dir = -1;
+	bool software = making->key->type->software;
 	int r = making->ring ? sr_ring_lock(making->ring, &rings, err) : 0;
 
+	if (r == 0 && making->options->bind && !software)
+		r = sr_approvers_ready(making->ring, &making->approvers, err);
 	if (r == 0)
 		r = sr_keystore_lock(store, &dir, err);
 	if (r == 0)
 		r = sr_keystore_begin(dir, making->key->name, err);
 	if (r == 0)
-		r = making->ring ? make_software(making, err) : make(making, err);
+		r = software ? make_software(making, err) : make(making, err);
 	if (r == 0)
 		r = sr_key_write(making->key, dir, err);
 	return r < 0 ? r : sr_key_write_public(making->key, dir, err);
@@ -235,7 +264,7 @@ static int make_key(struct sr_store *store, struct making *making, const char *n
 
 	if (r == 0)
 		r = check_options(name, type, making->options, err);
-	if (r == 0 && type->software)
+	if (r == 0 && (type->software || making->options->bind))
 		r = find_ring(making, err);
 	if (r < 0)
 		return r;
@@ -249,6 +278,7 @@ static int make_key(struct sr_store *store, struct making *making, const char *n
 	key->imported = making->imported;
 	making->key = key;
 	r = make_and_write(store, making, err);
+	sr_approvers_done(&making->approvers);
 	if (r < 0)
 		return r == -EEXIST ? r : sr_fail_key(key, r, err);
 	*ret = take(key);
@@ -468,6 +498,29 @@ static int prove_changed(const struct sr_key *key, struct sr_tpm *tpm,
 	return sr_key_prove(key, tpm, &ask, later, err);
 }
 
+/* Meanwhile its ring may have been sealed anew, or its PIN changed. */
+static int read_again(struct sr_key *key, int dir, struct sr_err *err)
+{
+	_cleanup_key_ struct sr_key *again = sr_key_new(key->name);
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	struct sr_tpmkey *old = key->file;
+	char file[SR_KEY_FILE];
+	int r;
+
+	if (dir < 0)
+		return 0;
+	sr_keystore_file(key->name, ".pem", file);
+	r = again ? sr_read_file(dir, file, SR_TPMKEY_MAX, &content, err)
+		  : sr_fail_memory(err);
+	if (r == 0)
+		r = sr_key_read(again, &content, err);
+	if (r < 0)
+		return r;
+	key->file = again->file;
+	again->file = old;
+	return 0;
+}
+
 int sr_key_change_pin(struct sr_store *store, struct sr_key *key, struct sr_tpm *tpm,
 		      const struct sr_ask *ask, const struct sr_secret *pin,
 		      struct sr_err *err)
@@ -475,6 +528,8 @@ int sr_key_change_pin(struct sr_store *store, struct sr_key *key, struct sr_tpm 
 	_cleanup_close_ int dir = -1;
 	int r = lock_key(store, key, &dir, err);
 
+	if (r == 0)
+		r = read_again(key, dir, err);
 	if (r == 0)
 		r = change_pin(key, tpm, ask, pin, err);
 	if (r == 0)

@@ -142,6 +142,10 @@ static void run(struct sr_job *job, void *slots)
 {
 	struct sr_call *call = (struct sr_call *)job;
 
+	if (call->checking) {
+		call->r = sr_slots_check(slots, call->served, &call->err);
+		return;
+	}
 	if (is_software(call)) {
 		call->r = sr_slots_unseal(slots, call->server->store, call->served,
 					  &call->value, &call->err);
@@ -245,7 +249,10 @@ static void go_on_in_software(struct sr_call *call)
 	finish(call);
 }
 
-/* With a PIN that is remembered nobody is asked; it may have been locked meanwhile. */
+/*
+ * With a PIN that is remembered nobody is asked, nor where it would be in vain; it may have
+ * been locked meanwhile.
+ */
 static void go_on(struct sr_call *call)
 {
 	const struct sr_secret *pin;
@@ -264,8 +271,12 @@ static void go_on(struct sr_call *call)
 	}
 	call->state = SR_CALL_PIN;
 	pin = sr_pins_find(&call->server->pins, call->served, call->uid);
-	if (pin)
+	if (pin) {
 		take_pin(call, pin);
+	} else if (!call->checked && call->served->key->file->policy.count > 0) {
+		call->checking = true;
+		submit(call);
+	}
 }
 
 void sr_call_sign(struct sr_call *call, bool confirm)
@@ -363,6 +374,12 @@ static void conclude_in_software(struct sr_call *call)
 /* False if it is not done after all. */
 static bool conclude(struct sr_call *call)
 {
+	call->checked |= call->checking;
+	if (call->checking && call->r == 0) {
+		call->checking = false;
+		go_on(call);
+		return call->state != SR_CALL_WORK;
+	}
 	if (is_software(call)) {
 		conclude_in_software(call);
 		return true;

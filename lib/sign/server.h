@@ -34,6 +34,8 @@ struct sr_server {
  * @state:	what it waits for
  * @abandoned:	released by its caller while the thread had it
  * @doubted:	a signature that did not verify was made again
+ * @checking:	the thread has only to say whether the key's policy holds
+ * @checked:	it did
  * @served:	the key; NULL where none is used
  * @scheme:	how it signs
  * @digest:	what
@@ -53,6 +55,8 @@ struct sr_call {
 	enum sr_call_state state;
 	bool abandoned;
 	bool doubted;
+	bool checking;
+	bool checked;
 	struct sr_served *served;
 	struct sr_scheme scheme;
 	struct sr_digest digest;

@@ -49,6 +49,13 @@ int sr_slots_sign(struct sr_slots *slots, struct sr_served *served,
 		  const struct sr_digest *digest, struct sr_buf *ret, struct sr_err *err);
 
 /**
+ * sr_slots_check() - whether a key's policy holds, before a person is asked for its PIN
+ *
+ * Returns 0, also where only its use will tell, or -EKEYREJECTED.
+ */
+int sr_slots_check(struct sr_slots *slots, struct sr_served *served, struct sr_err *err);
+
+/**
  * sr_slots_unseal() - get the private part of a software key
  * @slots:	their connection to the TPM is used
  * @store:	where the key's ring is
