@@ -301,7 +301,6 @@ int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name
 			       "are",
 			       options->type);
 	if (type->software) {
-		sr_softkey_protect();
 		making.from = &from;
 		r = sr_softkey_generate(type, &from, err);
 	}
@@ -324,7 +323,6 @@ int sr_key_import(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 	};
 	int r;
 
-	sr_softkey_protect();
 	r = sr_private_read(private_key, passphrase, &from, err);
 	if (r == 0)
 		r = make_key(store, &making, name, sr_key_type_of(&from.pub), ret, err);
@@ -408,11 +406,12 @@ static int lock_key(struct sr_store *store, const struct sr_key *key, int *ret,
 static int lock_ring(struct sr_store *store, const char *name, struct sr_key **key,
 		     struct sr_ring **ring, int *lock, struct sr_err *err)
 {
-	struct sr_err why = { 0 };
-	int r = sr_key_load(store, name, key, &why);
+	int r = sr_key_load(store, name, key, err);
 
 	/* A key whose file is damaged can be removed all the same. */
-	if (r < 0 || !(*key)->type->software || !(*key)->ring[0])
+	if (r < 0)
+		return r == -EBADMSG || r == -ENOKEY ? 0 : r;
+	if (!(*key)->type->software || !(*key)->ring[0])
 		return 0;
 	r = sr_ring_load(store, (*key)->ring, ring, err);
 	if (r == 0)
