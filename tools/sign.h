@@ -25,6 +25,8 @@ struct sign_choices {
 	struct option_list alt_names;
 	const char *days;
 	bool force;
+	bool exportable;
+	const char *to;
 };
 
 extern struct sign_choices sign_choices;
@@ -54,11 +56,15 @@ int key_save(const char *file, const void *data, size_t size, struct sr_err *err
 /** key_sign_options() - how to sign, from the options */
 int key_sign_options(struct sr_sign_options *ret, struct sr_err *err);
 
+/** key_print_storage() - the public key of the TPM's storage key */
+int key_print_storage(bool ssh, struct sr_err *err);
+
 int cmd_keygen(int argc, char **argv, struct sr_err *err);
 int cmd_import(int argc, char **argv, struct sr_err *err);
 int cmd_list(int argc, char **argv, struct sr_err *err);
 int cmd_info(int argc, char **argv, struct sr_err *err);
 int cmd_pubkey(int argc, char **argv, struct sr_err *err);
+int cmd_export(int argc, char **argv, struct sr_err *err);
 int cmd_passwd(int argc, char **argv, struct sr_err *err);
 int cmd_delete(int argc, char **argv, struct sr_err *err);
 int cmd_algs(int argc, char **argv, struct sr_err *err);

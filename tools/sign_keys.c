@@ -57,6 +57,7 @@ static int choose(struct key_work *work, const char *name, struct sr_key_options
 	ret->pcrs = choices.pcrs;
 	ret->pin = work->chosen.options.pin;
 	ret->accept_unmeasured = choices.accept_unmeasured;
+	ret->exportable = sign_choices.exportable;
 	return 0;
 }
 
@@ -106,6 +107,28 @@ static int import_key(struct key_work *work, const char *name,
 				     &options, &work->key, err);
 }
 
+static int refuse_making(struct sr_err *err)
+{
+	return sign_choices.usage || choices.pcrs || sign_choices.exportable
+		   ? sr_fail(err, -EINVAL,
+			     "--usage, --pcrs, --exportable: that key is made already")
+		   : 0;
+}
+
+static int import_file(struct key_work *work, const char *name,
+		       const struct sr_secret *content, struct sr_err *err)
+{
+	int r = refuse_making(err);
+
+	if (r == 0)
+		r = tool_store(&work->store, err);
+	if (r == 0)
+		r = tool_tpm(work->store, &work->tpm, err);
+	return r < 0 ? r
+		     : sr_key_adopt_file(work->store, work->tpm, name, content,
+					 choices_ask(), &work->key, err);
+}
+
 static int import_pair(struct key_work *work, const char *name,
 		       const struct sr_secret *priv, const char *public,
 		       struct sr_err *err)
@@ -114,10 +137,10 @@ static int import_pair(struct key_work *work, const char *name,
 	struct sr_key_pair pair = { .priv = priv->data,
 				    .priv_size = priv->size,
 				    .pin = choices.pin || choices.pin_file };
-	int r = sign_choices.usage || choices.pcrs
-		    ? sr_fail(err, -EINVAL, "--usage, --pcrs: that key is made already")
-		    : choices_read_file(public, PRIVATE_MAX, &pub, err);
+	int r = refuse_making(err);
 
+	if (r == 0)
+		r = choices_read_file(public, PRIVATE_MAX, &pub, err);
 	pair.pub = pub.data;
 	pair.pub_size = pub.size;
 	if (r == 0)
@@ -138,7 +161,9 @@ int cmd_import(int argc, char **argv, struct sr_err *err)
 
 	if (r == 0)
 		r = argc > 2 ? import_pair(&work, argv[0], &content, argv[2], err)
-			     : import_key(&work, argv[0], &content, err);
+		    : sr_key_is_file(&content)
+			? import_file(&work, argv[0], &content, err)
+			: import_key(&work, argv[0], &content, err);
 	return r < 0 ? r : say_made(&work, "imported", err);
 }
 
@@ -154,6 +179,8 @@ static struct json_object *to_json(const struct sr_key_info *info)
 	json_object_object_add(key, "in_tpm", json_object_new_boolean(true));
 	json_object_object_add(key, "imported",
 			       json_object_new_boolean(!info->born_here));
+	json_object_object_add(key, "exportable",
+			       json_object_new_boolean(info->exportable));
 	json_add_text(key, "hash", info->hash);
 	json_add_time(key, "made", info->made);
 	json_add_text(key, "ssh_fingerprint", info->ssh);
@@ -227,7 +254,9 @@ static void print_details(const struct sr_key_info *info, bool certificate)
 	sr_time_format(info->made, made);
 	printf("Key:         %s\nType:        %s, in the TPM%s\nUsage:       %s\n",
 	       info->name, info->type,
-	       info->born_here ? ", made there" : ", imported or able to move",
+	       info->born_here	  ? ", made there"
+	       : info->exportable ? ", may be moved to another"
+				  : ", imported",
 	       usage_name(info->usage));
 	printf("PIN:         %s\n", !info->pin	    ? "none"
 				    : info->limited ? "yes, guessing is slowed down"
@@ -266,9 +295,10 @@ int cmd_pubkey(int argc, char **argv, struct sr_err *err)
 	_cleanup_free_ char *text = NULL;
 	int r;
 
-	(void)argc;
 	if (!ssh && strcmp(format, "pem") != 0)
 		return sr_fail(err, -EINVAL, "no format \"%s\": pem or ssh", format);
+	if (argc == 0)
+		return key_print_storage(ssh, err);
 	r = key_work_load(&work, argv[0], false, err);
 	if (r == 0)
 		r = sr_key_public(work.key, ssh ? SR_FORM_SSH : SR_FORM_PEM, &text, err);

@@ -6,7 +6,7 @@
 #include "sign.h"
 
 /* What is done with a key that is in the TPM may take its PIN. */
-#define USES "sign, decrypt, csr, cert self-sign, passwd"
+#define USES "sign, decrypt, csr, cert self-sign, passwd, export"
 
 static const struct option_row options[] = {
 	{ 'j', "json", OPTION_FLAG, &sign_choices.json, NULL, "print JSON",
@@ -23,6 +23,10 @@ static const struct option_row options[] = {
 	  "keygen, import, " USES },
 	{ 0, "new-pin-file", OPTION_TEXT, &choices.new_pin_file, "FILE",
 	  "read the new PIN from FILE", "passwd" },
+	{ 0, "exportable", OPTION_FLAG, &sign_choices.exportable, NULL,
+	  "it may be moved to another TPM", "keygen, import" },
+	{ 0, "to", OPTION_TEXT, &sign_choices.to, "FILE", "storage key of the other TPM",
+	  "export" },
 	{ 0, "accept-unmeasured", OPTION_FLAG, &choices.accept_unmeasured, NULL,
 	  "take PCRs that firmware left alone", "keygen, import" },
 	{ 0, "hash", OPTION_TEXT, &sign_choices.hash, "HASH", "sha256, sha384 or sha512",
@@ -41,7 +45,7 @@ static const struct option_row options[] = {
 	  "verify" },
 	{ 'o', "output", OPTION_TEXT, &sign_choices.output, "FILE",
 	  "write to FILE, not standard output",
-	  "pubkey, sign, decrypt, csr, cert self-sign" },
+	  "pubkey, sign, decrypt, csr, cert self-sign, export" },
 	{ 0, "encrypt-session", OPTION_FLAG, &sign_choices.encrypt_session, NULL,
 	  "encrypt also where nothing is secret", "sign, csr, cert self-sign" },
 	{ 0, "subject", OPTION_TEXT, &sign_choices.subject, "DN",
@@ -60,7 +64,8 @@ static const struct command_row commands[] = {
 	  "bring a private key into the TPM" },
 	{ "list", "[NAME]", 0, 1, cmd_list, "what keys there are" },
 	{ "info", "NAME", 1, 1, cmd_info, "all that is known of a key" },
-	{ "pubkey", "NAME", 1, 1, cmd_pubkey, "its public key" },
+	{ "pubkey", "[NAME]", 0, 1, cmd_pubkey,
+	  "its public key, or the TPM's storage key" },
 	{ "sign", "NAME [FILE...]", 1, 1000, cmd_sign, "sign FILE, or standard input" },
 	{ "verify", "NAME [FILE]", 1, 2, cmd_verify, "check a signature, without TPM" },
 	{ "decrypt", "NAME [FILE]", 1, 2, cmd_decrypt, "decrypt with an RSA key" },
@@ -69,6 +74,7 @@ static const struct command_row commands[] = {
 	  "a certificate signed by the key itself" },
 	{ "cert install", "NAME [FILE]", 1, 2, cmd_cert_install,
 	  "keep a certificate beside the key" },
+	{ "export", "NAME", 1, 1, cmd_export, "encrypt a key for another TPM" },
 	{ "passwd", "NAME", 1, 1, cmd_passwd, "change its PIN" },
 	{ "delete", "NAME", 1, 1, cmd_delete, "remove a key" },
 	{ "algs", "[TYPE]", 0, 1, cmd_algs, "what kinds of keys this TPM has" },

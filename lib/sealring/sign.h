@@ -17,12 +17,28 @@ extern "C" {
 struct sr_key;
 
 /**
+ * struct sr_key_backup - who gets a copy of a new key
+ * @owners:	certificates; any of their private keys decrypts it
+ * @save:	gets @arg and the copy: PKCS#8 in CMS (DER), and puts it where it is safe;
+ *		called before the key appears in the store. 0 or a negative errno
+ * @arg:	the caller's
+ */
+struct sr_key_backup {
+	const struct sr_escrow *owners;
+	int (*save)(void *arg, const uint8_t *data, size_t size, struct sr_err *err);
+	void *arg;
+};
+
+/**
  * struct sr_key_options - how a key is made
  * @type:	"p256" and others, see sr_key_type_name(); not for sr_key_import()
  * @usage:	SR_KEY_SIGN, SR_KEY_DECRYPT (RSA only) or both; 0 for SR_KEY_SIGN
  * @pcrs:	PCR list that it is bound to, for good; NULL for none
  * @pin:	its PIN, 1 to SR_PIN_MAX bytes; NULL for none
  * @accept_unmeasured:	take a bank that firmware did not measure into
+ * @exportable:	it may be moved to other TPMs, with sr_key_export(); not with @pcrs
+ * @backup:	sr_key_generate(): made outside of the TPM, and a copy of it given away;
+ *		NULL for none
  */
 struct sr_key_options {
 	const char *type;
@@ -30,6 +46,8 @@ struct sr_key_options {
 	const char *pcrs;
 	const struct sr_secret *pin;
 	bool accept_unmeasured;
+	bool exportable;
+	const struct sr_key_backup *backup;
 };
 
 /**
@@ -41,6 +59,7 @@ struct sr_key_options {
  * @limited:	the TPM slows down guessing of that PIN
  * @pcrs:	what it is bound to: "sha256:0+7"; "" for nothing
  * @born_here:	made in the TPM and never outside; false when it was imported
+ * @exportable:	it may be moved to other TPMs
  * @hash:	the hash that is used where none is chosen
  * @made:	when; 0 when the file does not tell
  * @ssh:	fingerprint as ssh-keygen -l shows it: "SHA256:..."
@@ -54,6 +73,7 @@ struct sr_key_info {
 	bool limited;
 	char pcrs[96];
 	bool born_here;
+	bool exportable;
 	const char *hash;
 	time_t made;
 	char ssh[SR_FINGERPRINT_TEXT];
@@ -165,6 +185,45 @@ struct sr_key_pair {
 int sr_key_adopt(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 		 const struct sr_key_pair *pair, const struct sr_ask *ask,
 		 struct sr_key **ret, struct sr_err *err);
+
+/** sr_key_is_file() - whether this is a TSS2 PRIVATE KEY file, as PEM */
+bool sr_key_is_file(const struct sr_secret *content);
+
+/**
+ * sr_key_adopt_file() - take over a key file: importable into this TPM, or of it
+ * @store:	where
+ * @tpm:	the TPM
+ * @name:	a new name
+ * @content:	the file
+ * @ask:	where its PIN comes from; may be NULL
+ * @ret:	the key; release with sr_key_free()
+ * @err:	says why, on failure
+ *
+ * Returns -EREMOTE if it was made for another TPM; else as sr_key_generate().
+ */
+int sr_key_adopt_file(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		      const struct sr_secret *content, const struct sr_ask *ask,
+		      struct sr_key **ret, struct sr_err *err);
+
+/** sr_storage_key() - public key (PEM) of the TPM's storage key, which is made if missing */
+int sr_storage_key(struct sr_tpm *tpm, char **ret, struct sr_err *err);
+
+/**
+ * sr_key_export() - encrypt a key for another TPM
+ * @key:	a loaded key
+ * @tpm:	its TPM
+ * @ask:	where its PIN comes from; may be NULL
+ * @parent:	storage key of the other TPM: PEM of its public key, or TPM2B_PUBLIC
+ * @ret:	an importable TSS2 PRIVATE KEY file; release with free()
+ * @err:	says why, on failure
+ *
+ * Six TPM commands, seven with a PIN. The private key is in the clear nowhere.
+ *
+ * Returns 0, -EINVAL (it may not be moved, or @parent is no storage key) and what
+ * sr_key_sign() returns.
+ */
+int sr_key_export(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
+		  const struct sr_secret *parent, char **ret, struct sr_err *err);
 
 /** sr_key_remove() - remove a key of the store, its public key and its certificate */
 int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err);

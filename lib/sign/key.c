@@ -9,6 +9,7 @@
 
 #include "ground/base64.h"
 #include "ground/parse.h"
+#include "tpm/move.h"
 
 #define PEM_LINE 64 /* letters in a line of a PEM block (RFC 7468) */
 
@@ -244,13 +245,13 @@ int sr_key_write(const struct sr_key *key, int dir, struct sr_err *err)
 	return sr_replace_file(dir, file, &content, sr_keystore_mode(dir), &check, err);
 }
 
-static int public_pem(const struct sr_key *key, char **ret, struct sr_err *err)
+int sr_public_pem(const TPM2B_PUBLIC *pub, char **ret, struct sr_err *err)
 {
 	_cleanup_buf_ struct sr_buf spki = { 0 };
 	_cleanup_free_ char *text = NULL;
 	size_t size;
 	FILE *out;
-	int r = sr_pubkey_spki(&key->file->pub, &spki, err);
+	int r = sr_pubkey_spki(pub, &spki, err);
 
 	if (r < 0)
 		return r;
@@ -276,7 +277,7 @@ int sr_key_public(const struct sr_key *key, enum sr_key_form form, char **ret,
 	int r;
 
 	if (form == SR_FORM_PEM)
-		return public_pem(key, ret, err);
+		return sr_public_pem(&key->file->pub, ret, err);
 	r = sr_ssh_line(&key->file->pub, slash ? slash + 1 : key->name, &line, err);
 	if (r < 0)
 		return r;
@@ -287,7 +288,7 @@ int sr_key_write_public(const struct sr_key *key, int dir, struct sr_err *err)
 {
 	_cleanup_free_ char *text = NULL;
 	char file[SR_KEY_FILE];
-	int r = public_pem(key, &text, err);
+	int r = sr_public_pem(&key->file->pub, &text, err);
 
 	if (r < 0)
 		return r;
@@ -326,6 +327,7 @@ int sr_key_info(const struct sr_key *key, struct sr_key_info *ret, struct sr_err
 		.limited = !(attributes & TPMA_OBJECT_NODA),
 		.born_here = attributes & TPMA_OBJECT_SENSITIVEDATAORIGIN &&
 			     attributes & TPMA_OBJECT_FIXEDTPM,
+		.exportable = sr_move_allowed(&key->file->pub),
 		.hash = key->type->hash,
 		.made = key->made,
 	};

@@ -56,6 +56,9 @@ int sr_key_write(const struct sr_key *key, int dir, struct sr_err *err);
 /** sr_key_write_public() - write NAME.pub */
 int sr_key_write_public(const struct sr_key *key, int dir, struct sr_err *err);
 
+/** sr_public_pem() - a public area as PEM; release with free() */
+int sr_public_pem(const TPM2B_PUBLIC *pub, char **ret, struct sr_err *err);
+
 /** sr_key_in_store() - whether it is one by name; -EINVAL if it is a file */
 int sr_key_in_store(const struct sr_key *key, struct sr_err *err);
 

@@ -19,7 +19,7 @@ struct making {
 	struct sr_tpm *tpm;
 	const struct sr_key_options *options;
 	const struct sr_private *from;
-	const struct sr_tpmkey *pair;
+	struct sr_tpmkey *pair;
 	const struct sr_ask *ask;
 	struct sr_key *key;
 	struct sr_policy policy;
@@ -87,6 +87,7 @@ static int make_object(struct making *making, const struct sr_handle *parent,
 		.usage = making->options->usage ?: SR_KEY_SIGN,
 		.policy = &making->policy,
 		.pin = making->options->pin,
+		.moves = making->options->exportable,
 	};
 	int r = sr_session_start(making->tpm, TPM2_SE_HMAC, parent, &session, err);
 
@@ -95,6 +96,25 @@ static int make_object(struct making *making, const struct sr_handle *parent,
 	return making->from
 		   ? sr_key_wrap(&session, parent, &shape, making->from, key->file, err)
 		   : sr_key_create(&session, parent, &shape, key->file, err);
+}
+
+/* What it has becomes the key's; @pair is released empty. */
+static int take_pair(struct making *making, const struct sr_handle *parent,
+		     struct sr_err *err)
+{
+	struct sr_tpmkey *pair = making->pair, was = *making->key->file;
+	int r =
+	    pair->type == SR_TPMKEY_IMPORTABLE ? sr_object_import(parent, pair, err) : 0;
+
+	if (r < 0)
+		return r == -EREMOTE || r == -EBADMSG || r == -EIO
+			   ? sr_fail(err, -EREMOTE,
+				     "exported for another TPM than this one, or damaged")
+			   : r;
+	pair->type = SR_TPMKEY_LOADABLE;
+	*making->key->file = *pair;
+	*pair = was;
+	return 0;
 }
 
 static int make(struct making *making, struct sr_err *err)
@@ -106,11 +126,10 @@ static int make(struct making *making, struct sr_err *err)
 	if (r == 0)
 		r = sr_srk_get(making->tpm, &key->parent, &parent, err);
 	if (r == 0)
-		r = making->pair ? 0 : make_object(making, &parent, err);
+		r = making->pair ? take_pair(making, &parent, err)
+				 : make_object(making, &parent, err);
 	if (r < 0)
 		return r;
-	if (making->pair)
-		*key->file = *making->pair;
 	key->file->parent = SR_SRK_HANDLE;
 	r = sr_key_describe(key, err);
 	if (r == 0)
@@ -137,6 +156,10 @@ static int check_options(const char *name, const struct sr_key_type *type,
 	if (options->usage & SR_KEY_DECRYPT && type->alg != TPM2_ALG_RSA)
 		return sr_fail(err, -EINVAL,
 			       "only RSA keys decrypt: choose rsa2048 or another");
+	if (options->exportable && options->pcrs)
+		return sr_fail(err, -EINVAL,
+			       "a key that may move to another TPM can't be bound to the "
+			       "PCRs of this one: leave out one of both");
 	if (options->pin && (options->pin->size == 0 || options->pin->size > SR_PIN_MAX))
 		return sr_fail(err, -EINVAL, "a PIN has 1 to %d bytes", SR_PIN_MAX);
 	return 0;
@@ -260,6 +283,31 @@ int sr_key_adopt(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 	return r < 0
 		   ? r
 		   : make_key(store, &making, name, sr_key_type_of(&file->pub), ret, err);
+}
+
+bool sr_key_is_file(const struct sr_secret *content)
+{
+	static const char head[] = "-----BEGIN TSS2 PRIVATE KEY-----";
+
+	return memmem(content->data, content->size, head, strlen(head));
+}
+
+int sr_key_adopt_file(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		      const struct sr_secret *content, const struct sr_ask *ask,
+		      struct sr_key **ret, struct sr_err *err)
+{
+	static const struct sr_key_options none = { 0 };
+	_cleanup_(sr_tpmkey_freep) struct sr_tpmkey *file = NULL;
+	struct making making = { .tpm = tpm, .options = &none, .ask = ask };
+	int r =
+	    sr_tpmkey_read(&(struct sr_buf){ content->data, content->size }, &file, err);
+
+	if (r == 0 && (file->type == SR_TPMKEY_SEALED || !sr_key_type_of(&file->pub)))
+		r = sr_fail(err, -EBADMSG, "not a kind of key that is used here");
+	if (r < 0)
+		return r;
+	making.pair = file;
+	return make_key(store, &making, name, sr_key_type_of(&file->pub), ret, err);
 }
 
 int sr_tpm_has_type(struct sr_tpm *tpm, const char *name, struct sr_err *err)
