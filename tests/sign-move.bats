@@ -200,3 +200,89 @@ loaded() {
     tpm-sign info fixed | grep -q '^Type: .*made there$'
     [ "$(tpm-sign list --json | sed -nE 's/^ *"exportable":(.*),$/\1/p' | tr '\n' ' ')" = "false true " ]
 }
+
+# -- backup -------------------------------------------------------------------------------
+
+owner() {
+    openssl req -x509 -newkey "$@" -nodes -subj /CN=owner -keyout owner.key -out owner.pem 2>/dev/null
+}
+
+# scalar FILE: the private number of an EC key, in hexadecimal
+scalar() {
+    openssl pkey -inform DER -in "$1" -noout -text | sed -n '/^priv:/,/^pub:/p' |
+        sed '1d;$d' | tr -d ' :\n' | sed 's/^00//'
+}
+
+@test "--backup: the owner of the certificate decrypts the copy with stock openssl, nobody else" {
+    for certificate in "ec -pkeyopt ec_paramgen_curve:P-256" "rsa:2048"; do
+        # shellcheck disable=SC2086 # words
+        owner $certificate
+        for type in p256 p384 rsa2048; do
+            rm -rf state there copy copy.key
+            tpm-sign keygen -q web -t "$type" --backup owner.pem -o copy --pin-file pin 2>/dev/null
+            [ "$(stat -c %a copy)" = 600 ]
+            signs web --pin-file pin
+            openssl cms -decrypt -inform DER -in copy -inkey owner.key -out copy.key
+            openssl pkey -inform DER -in copy.key -pubout | cmp - "$KEYS/web.pub"
+            # into another TPM, without a PIN this time
+            there tpm-sign import -q web copy.key
+            there_signs web
+        done
+    done
+    tpm-sign info web | grep -q '^Type: .*imported$'
+    openssl ecparam -name prime256v1 -genkey -noout -out other.key
+    run openssl cms -decrypt -inform DER -in copy -inkey other.key -out copy.key
+    [ "$status" -ne 0 ]
+}
+
+@test "--backup for several owners; any of them decrypts it" {
+    owner rsa:2048
+    mv owner.key first.key
+    mv owner.pem first.pem
+    owner ec -pkeyopt ec_paramgen_curve:P-384
+    tpm-sign keygen -q web --backup first.pem --backup owner.pem -o copy
+    for key in first owner; do
+        openssl cms -decrypt -inform DER -in copy -inkey "$key.key" -out copy.key
+        openssl pkey -inform DER -in copy.key -pubout | cmp - "$KEYS/web.pub"
+    done
+}
+
+@test "--backup: the private key is nowhere else: not in the store, not on the bus" {
+    owner ec -pkeyopt ec_paramgen_curve:P-256
+    TCTI_PCAP_FILE=$PWD/capture SEALRING_TCTI=pcap:$SEALRING_TCTI \
+        tpm-sign keygen -q web --backup owner.pem -o copy
+    openssl cms -decrypt -inform DER -in copy -inkey owner.key -out copy.key
+    number=$(scalar copy.key)
+    [ "${#number}" -ge 60 ]
+    holds() { xxd -p "$1" | tr -d '\n' | grep -qF "$number"; }
+    holds copy.key
+    for file in capture copy state/keys/*; do
+        [ -s "$file" ]
+        run holds "$file"
+        [ "$status" -ne 0 ]
+    done
+}
+
+@test "--backup: no copy, no key; what is refused leaves nothing, and no older copy is lost" {
+    owner ec -pkeyopt ec_paramgen_curve:P-256
+    echo "an older copy" >copy
+    fails 10 tpm-sign keygen web --backup owner.pem -o copy
+    one_line
+    [ "$(cat copy)" = "an older copy" ]
+    fails 9 tpm-sign info web
+    fails 2 tpm-sign keygen web --backup owner.pem
+    says "--output FILE"
+    fails 2 tpm-sign keygen web -o new
+    fails 2 tpm-sign keygen web --backup message -o new
+    fails 1 tpm-sign keygen web --backup owner.pem -o nowhere/new
+    fails 2 tpm-sign keygen web --backup owner.pem -o new -t nothing
+    [ ! -e new ]
+    [ -z "$(find state -name 'web*')" ]
+    tpm-sign keygen -q web --backup owner.pem -o new
+    fails 10 tpm-sign keygen web --backup owner.pem -o newer
+    [ ! -e newer ]
+    # to a pipe, as anything else
+    tpm-sign keygen -q piped --backup owner.pem -o - | openssl cms -decrypt -inform DER -inkey owner.key |
+        openssl pkey -inform DER -pubout >piped.pub
+    cmp piped.pub "$KEYS/piped.pub"
+}

@@ -27,6 +27,7 @@ struct sign_choices {
 	bool force;
 	bool exportable;
 	const char *to;
+	struct option_list backup;
 };
 
 extern struct sign_choices sign_choices;
@@ -58,6 +59,9 @@ int key_sign_options(struct sr_sign_options *ret, struct sr_err *err);
 
 /** key_print_storage() - the public key of the TPM's storage key */
 int key_print_storage(bool ssh, struct sr_err *err);
+
+/** key_backup() - who gets a copy of a new key, and where it is written; from the options */
+int key_backup(struct key_work *work, struct sr_key_backup *ret, struct sr_err *err);
 
 int cmd_keygen(int argc, char **argv, struct sr_err *err);
 int cmd_import(int argc, char **argv, struct sr_err *err);

@@ -76,10 +76,15 @@ int cmd_keygen(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_key_work_ struct key_work work = { 0 };
 	struct sr_key_options options = { 0 };
+	struct sr_key_backup backup;
 	int r = choose(&work, argv[0], &options, err);
 
 	(void)argc;
 	if (r == 0)
+		r = key_backup(&work, &backup, err);
+	if (r == 1)
+		options.backup = &backup;
+	if (r >= 0)
 		r = sr_key_generate(work.store, work.tpm, argv[0], &options, &work.key,
 				    err);
 	return r < 0 ? r : say_made(&work, "made", err);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
+#include "codec/recovery.h"
 #include "ground/parse.h"
 #include "prove.h"
 #include "signer.h"
@@ -12,8 +13,8 @@
 #include "tpm/srk.h"
 
 /*
- * What is being made: in the TPM, or @from a private key, or it is in @pair already; @later
- * when it is bound to PCR values to come.
+ * What is being made: in the TPM, or @from a private key, or it is in @pair already; with a
+ * @backup to be given away; @later when it is bound to PCR values to come.
  */
 struct making {
 	struct sr_tpm *tpm;
@@ -21,6 +22,7 @@ struct making {
 	const struct sr_private *from;
 	struct sr_tpmkey *pair;
 	const struct sr_ask *ask;
+	const struct sr_buf *backup;
 	struct sr_key *key;
 	struct sr_policy policy;
 	bool later;
@@ -165,6 +167,16 @@ static int check_options(const char *name, const struct sr_key_type *type,
 	return 0;
 }
 
+/* From when the key works, and until it is there: nobody is without what they count on. */
+static int give_backup(const struct making *making, struct sr_err *err)
+{
+	const struct sr_key_backup *to = making->options->backup;
+
+	return making->backup
+		   ? to->save(to->arg, making->backup->data, making->backup->size, err)
+		   : 0;
+}
+
 /* Nobody else can make a key of that name meanwhile. */
 static int make_and_write(struct sr_store *store, struct making *making,
 			  struct sr_err *err)
@@ -176,6 +188,8 @@ static int make_and_write(struct sr_store *store, struct making *making,
 		r = sr_keystore_begin(dir, making->key->name, err);
 	if (r == 0)
 		r = make(making, err);
+	if (r == 0)
+		r = give_backup(making, err);
 	if (r == 0)
 		r = sr_key_write(making->key, dir, err);
 	return r < 0 ? r : sr_key_write_public(making->key, dir, err);
@@ -206,6 +220,18 @@ static int make_key(struct sr_store *store, struct making *making, const char *n
 	return 0;
 }
 
+static int generate_outside(const struct sr_key_type *type,
+			    const struct sr_key_backup *to, struct sr_private *ret,
+			    struct sr_buf *backup, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret pkcs8 = { 0 };
+	int r = sr_private_generate(type, &pkcs8, err);
+
+	if (r == 0)
+		r = sr_escrow_seal(&pkcs8, to->owners, backup, err);
+	return r < 0 ? r : sr_private_read(&pkcs8, NULL, ret, err);
+}
+
 int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 		    const struct sr_key_options *options, struct sr_key **ret,
 		    struct sr_err *err)
@@ -213,12 +239,22 @@ int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name
 	const struct sr_key_type *type = sr_key_type_find(options->type ?: "p256");
 	struct sr_ask ask = ask_new_pin(options->pin);
 	struct making making = { .tpm = tpm, .options = options, .ask = &ask };
+	_cleanup_(sr_private_done) struct sr_private from = { 0 };
+	_cleanup_buf_ struct sr_buf backup = { 0 };
+	int r;
 
 	if (!type)
 		return sr_fail(err, -EINVAL,
 			       "no keys of type \"%s\": tpm-sign algs shows which there "
 			       "are",
 			       options->type);
+	if (options->backup) {
+		r = generate_outside(type, options->backup, &from, &backup, err);
+		if (r < 0)
+			return r;
+		making.from = &from;
+		making.backup = &backup;
+	}
 	return make_key(store, &making, name, type, ret, err);
 }
 
