@@ -58,6 +58,8 @@ static int choose(struct key_work *work, const char *name, struct sr_key_options
 	ret->pin = work->chosen.options.pin;
 	ret->accept_unmeasured = choices.accept_unmeasured;
 	ret->exportable = sign_choices.exportable;
+	ret->tags = sign_choices.tags.item;
+	ret->tag_count = sign_choices.tags.count;
 	return 0;
 }
 
@@ -90,6 +92,28 @@ int cmd_keygen(int argc, char **argv, struct sr_err *err)
 	return r < 0 ? r : say_made(&work, "made", err);
 }
 
+int cmd_rotate(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_key_work_ struct key_work work = { 0 };
+	_cleanup_key_ struct sr_key *old = NULL;
+	struct sr_key_options options = {
+		.accept_unmeasured = choices.accept_unmeasured,
+	};
+	struct sr_key_backup backup;
+	int r = key_work_load(&work, argv[0], true, err);
+
+	(void)argc;
+	if (r == 0)
+		r = key_backup(&work, &backup, err);
+	if (r < 0)
+		return r;
+	options.backup = r == 1 ? &backup : NULL;
+	old = take(work.key);
+	r = sr_key_rotate(work.store, old, work.tpm, choices_ask(), &options, &work.key,
+			  err);
+	return r < 0 ? r : say_made(&work, "made a new", err);
+}
+
 static int give_passphrase(void *arg, const char *name, struct sr_secret *ret,
 			   struct sr_err *err)
 {
@@ -114,9 +138,11 @@ static int import_key(struct key_work *work, const char *name,
 
 static int refuse_making(struct sr_err *err)
 {
-	return sign_choices.usage || choices.pcrs || sign_choices.exportable
+	return sign_choices.usage || choices.pcrs || sign_choices.exportable ||
+		       sign_choices.tags.count
 		   ? sr_fail(err, -EINVAL,
-			     "--usage, --pcrs, --exportable: that key is made already")
+			     "--usage, --pcrs, --exportable, --tag: that key is made "
+			     "already")
 		   : 0;
 }
 
@@ -172,6 +198,16 @@ int cmd_import(int argc, char **argv, struct sr_err *err)
 	return r < 0 ? r : say_made(&work, "imported", err);
 }
 
+static struct json_object *older_to_json(const struct sr_store *store,
+					 const struct sr_key *key, unsigned int version)
+{
+	struct json_object *older = json_object_new_array();
+
+	while ((version = sr_key_older(store, key, version)))
+		json_object_array_add(older, json_object_new_int((int)version));
+	return older;
+}
+
 static struct json_object *to_json(const struct sr_key_info *info)
 {
 	struct json_object *key = json_object_new_object();
@@ -188,6 +224,8 @@ static struct json_object *to_json(const struct sr_key_info *info)
 			       json_object_new_boolean(info->exportable));
 	json_add_text(key, "hash", info->hash);
 	json_add_time(key, "made", info->made);
+	json_object_object_add(key, "version", json_object_new_int((int)info->version));
+	json_object_object_add(key, "tags", key_tags_to_json(info));
 	json_add_text(key, "ssh_fingerprint", info->ssh);
 	json_add_text(key, "spki_sha256", info->spki);
 	return key;
@@ -209,12 +247,17 @@ static int list_one(struct sr_store *store, const char *name, struct json_object
 
 	if (r == 0)
 		r = sr_key_info(key, &info, err);
-	if (r < 0)
+	if (r < 0 || !key_has_tags(&info))
 		return r;
-	if (into)
-		json_object_array_add(into, to_json(&info));
-	else
+	if (into) {
+		struct json_object *json = to_json(&info);
+
+		json_object_object_add(json, "older",
+				       older_to_json(store, key, info.version));
+		json_object_array_add(into, json);
+	} else {
 		print_line(&info);
+	}
 	return 0;
 }
 
@@ -269,8 +312,22 @@ static void print_details(const struct sr_key_info *info, bool certificate)
 	printf("Bound to:    %s\nHash:        %s unless chosen\nMade:        %s\n",
 	       info->pcrs[0] ? info->pcrs : "nothing", info->hash,
 	       info->made ? made : "unknown");
+	for (size_t i = 0; i < info->tag_count; i++)
+		printf("Tag:         %s\n", info->tags[i]);
 	printf("Certificate: %s\nFingerprint: %s\nSPKI:        %s\n",
 	       certificate ? "yes" : "none", info->ssh, info->spki);
+}
+
+static void print_versions(const struct key_work *work, unsigned int version)
+{
+	const char *between = "; older:";
+
+	printf("Version:     %u", version);
+	while ((version = sr_key_older(work->store, work->key, version))) {
+		printf("%s %u", between, version);
+		between = ",";
+	}
+	putchar('\n');
 }
 
 int cmd_info(int argc, char **argv, struct sr_err *err)
@@ -289,6 +346,8 @@ int cmd_info(int argc, char **argv, struct sr_err *err)
 		return r;
 	print_details(&info,
 		      sr_key_certificate(work.store, work.key, &certificate, NULL) == 0);
+	if (info.version > 1)
+		print_versions(&work, info.version);
 	return 0;
 }
 

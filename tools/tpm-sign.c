@@ -6,7 +6,7 @@
 #include "sign.h"
 
 /* What is done with a key that is in the TPM may take its PIN. */
-#define USES "sign, decrypt, csr, cert self-sign, passwd, export"
+#define USES "sign, decrypt, csr, cert self-sign, passwd, rotate, export"
 
 static const struct option_row options[] = {
 	{ 'j', "json", OPTION_FLAG, &sign_choices.json, NULL, "print JSON",
@@ -25,12 +25,14 @@ static const struct option_row options[] = {
 	  "read the new PIN from FILE", "passwd" },
 	{ 0, "exportable", OPTION_FLAG, &sign_choices.exportable, NULL,
 	  "it may be moved to another TPM", "keygen, import" },
+	{ 0, "tag", OPTION_LIST, &sign_choices.tags, "NAME=VALUE",
+	  "say that of it; list: only keys with it", "keygen, import, list" },
 	{ 0, "backup", OPTION_LIST, &sign_choices.backup, "CERT",
-	  "a copy for its owner goes to --output", "keygen" },
+	  "a copy for its owner goes to --output", "keygen, rotate" },
 	{ 0, "to", OPTION_TEXT, &sign_choices.to, "FILE", "storage key of the other TPM",
 	  "export" },
 	{ 0, "accept-unmeasured", OPTION_FLAG, &choices.accept_unmeasured, NULL,
-	  "take PCRs that firmware left alone", "keygen, import" },
+	  "take PCRs that firmware left alone", "keygen, import, rotate" },
 	{ 0, "hash", OPTION_TEXT, &sign_choices.hash, "HASH", "sha256, sha384 or sha512",
 	  "sign, verify, decrypt, csr, cert self-sign" },
 	{ 0, "pss", OPTION_FLAG, &sign_choices.pss, NULL,
@@ -47,7 +49,7 @@ static const struct option_row options[] = {
 	  "verify" },
 	{ 'o', "output", OPTION_TEXT, &sign_choices.output, "FILE",
 	  "write to FILE, not standard output",
-	  "pubkey, sign, decrypt, csr, cert self-sign, export, keygen" },
+	  "pubkey, sign, decrypt, csr, cert self-sign, export, keygen, rotate" },
 	{ 0, "encrypt-session", OPTION_FLAG, &sign_choices.encrypt_session, NULL,
 	  "encrypt also where nothing is secret", "sign, csr, cert self-sign" },
 	{ 0, "subject", OPTION_TEXT, &sign_choices.subject, "DN",
@@ -76,6 +78,8 @@ static const struct command_row commands[] = {
 	  "a certificate signed by the key itself" },
 	{ "cert install", "NAME [FILE]", 1, 2, cmd_cert_install,
 	  "keep a certificate beside the key" },
+	{ "rotate", "NAME", 1, 1, cmd_rotate, "a new key in its place" },
+	{ "tag", "NAME [TAG=VALUE...]", 1, 17, cmd_tag, "say something about a key" },
 	{ "export", "NAME", 1, 1, cmd_export, "encrypt a key for another TPM" },
 	{ "passwd", "NAME", 1, 1, cmd_passwd, "change its PIN" },
 	{ "delete", "NAME", 1, 1, cmd_delete, "remove a key" },

@@ -37,6 +37,8 @@ struct sr_key_backup {
  * @pin:	its PIN, 1 to SR_PIN_MAX bytes; NULL for none
  * @accept_unmeasured:	take a bank that firmware did not measure into
  * @exportable:	it may be moved to other TPMs, with sr_key_export(); not with @pcrs
+ * @tags:	"KEY=VALUE" each: what its owner says about it
+ * @tag_count:	how many
  * @backup:	sr_key_generate(): made outside of the TPM, and a copy of it given away;
  *		NULL for none
  */
@@ -47,6 +49,8 @@ struct sr_key_options {
 	const struct sr_secret *pin;
 	bool accept_unmeasured;
 	bool exportable;
+	const char *const *tags;
+	size_t tag_count;
 	const struct sr_key_backup *backup;
 };
 
@@ -62,6 +66,9 @@ struct sr_key_options {
  * @exportable:	it may be moved to other TPMs
  * @hash:	the hash that is used where none is chosen
  * @made:	when; 0 when the file does not tell
+ * @version:	how many keys of that name there were, with this one: see sr_key_rotate()
+ * @tags:	"KEY=VALUE" each
+ * @tag_count:	how many
  * @ssh:	fingerprint as ssh-keygen -l shows it: "SHA256:..."
  * @spki:	SHA-256 of the SubjectPublicKeyInfo, in hexadecimal
  */
@@ -76,6 +83,9 @@ struct sr_key_info {
 	bool exportable;
 	const char *hash;
 	time_t made;
+	unsigned int version;
+	const char *const *tags;
+	size_t tag_count;
 	char ssh[SR_FINGERPRINT_TEXT];
 	char spki[SR_FINGERPRINT_TEXT];
 };
@@ -225,7 +235,30 @@ int sr_storage_key(struct sr_tpm *tpm, char **ret, struct sr_err *err);
 int sr_key_export(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
 		  const struct sr_secret *parent, char **ret, struct sr_err *err);
 
-/** sr_key_remove() - remove a key of the store, its public key and its certificate */
+/**
+ * sr_key_rotate() - put a new key in the place of one
+ * @store:	where
+ * @old:	a loaded key of it; of no use afterwards
+ * @tpm:	the TPM
+ * @ask:	where its PIN comes from, which the new one gets; may be NULL
+ * @options:	@accept_unmeasured and @backup count; all else is as it is
+ * @ret:	the new key; release with sr_key_free()
+ * @err:	says why, on failure
+ *
+ * The PCRs that it is bound to are taken as they are now. The old one is "NAME@VERSION"
+ * from then on, and so are its certificates: the new one has none.
+ *
+ * Returns as sr_key_generate() and sr_key_change_pin().
+ */
+int sr_key_rotate(struct sr_store *store, struct sr_key *old, struct sr_tpm *tpm,
+		  const struct sr_ask *ask, const struct sr_key_options *options,
+		  struct sr_key **ret, struct sr_err *err);
+
+/** sr_key_older() - the newest version of a key, below @version, that is there; 0 if none */
+unsigned int sr_key_older(const struct sr_store *store, const struct sr_key *key,
+			  unsigned int version);
+
+/** sr_key_remove() - remove a key of the store, its older versions and its certificates */
 int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err);
 
 /**
@@ -249,6 +282,19 @@ enum sr_key_form {
 	SR_FORM_PEM, /* SubjectPublicKeyInfo */
 	SR_FORM_SSH, /* a line of authorized_keys */
 };
+
+/**
+ * sr_key_tag() - change the tags of a key
+ * @store:	where
+ * @name:	a key of the store
+ * @tags:	"KEY=VALUE" each; without VALUE that tag goes
+ * @count:	how many
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOKEY, -EINVAL or -EIO.
+ */
+int sr_key_tag(struct sr_store *store, const char *name, const char *const *tags,
+	       size_t count, struct sr_err *err);
 
 /** sr_key_public() - its public key as text; release with free() */
 int sr_key_public(const struct sr_key *key, enum sr_key_form form, char **ret,
@@ -346,6 +392,19 @@ int sr_key_verify(const struct sr_key *key, const struct sr_sign_options *option
 		  struct sr_err *err);
 
 /**
+ * sr_key_verify_any() - the same with a key, and then with its older versions
+ * @store:	where they are
+ * @ret:	whose it is; 0 for @key itself
+ *
+ * The rest is as for sr_key_verify().
+ */
+int sr_key_verify_any(struct sr_store *store, const struct sr_key *key,
+		      const struct sr_sign_options *options,
+		      const struct sr_digest *digest,
+		      const struct sr_signature *signature, unsigned int *ret,
+		      struct sr_err *err);
+
+/**
  * sr_key_decrypt() - decrypt with an RSA key
  * @key:	a loaded key
  * @tpm:	the TPM
@@ -410,7 +469,11 @@ int sr_key_self_sign(const struct sr_key *key, struct sr_tpm *tpm,
 int sr_key_install(struct sr_store *store, const struct sr_key *key, const char *pem,
 		   size_t size, struct sr_err *err);
 
-/** sr_key_certificate() - what was installed; release with free(); -ENOKEY if none */
+/**
+ * sr_key_certificate() - what was installed; release with free()
+ *
+ * Returns 0, -ENOKEY if there is none, or -EBADMSG if it is for another key.
+ */
 int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **ret,
 		       struct sr_err *err);
 

@@ -87,6 +87,8 @@ int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **
 	r = dir < 0 ? dir : sr_read_file(dir, file, SR_CERTIFICATES_MAX, &content, err);
 	if (r == -ENOENT)
 		return sr_fail(err, -ENOKEY, "key %s has no certificate", key->name);
+	if (r == 0)
+		r = check_certificate(key, (const char *)content.data, content.size, err);
 	if (r < 0)
 		return sr_fail_key(key, r, err);
 	*ret = (char *)take(content.data);

@@ -9,11 +9,13 @@
 
 #include "ground/base64.h"
 #include "ground/parse.h"
+#include "ground/strv.h"
 #include "tpm/move.h"
 
 #define PEM_LINE 64 /* letters in a line of a PEM block (RFC 7468) */
 
 static const char text_made[] = "Made ";
+static const char text_version[] = "Version: ";
 static const char text_parent[] = "Storage-Key: ";
 static const char pem_head[] = "-----BEGIN ";
 
@@ -25,6 +27,8 @@ struct sr_key *sr_key_new(const char *name)
 		key->name = strdup(name);
 	if (key && !key->name)
 		free(take(key));
+	if (key)
+		key->version = 1;
 	return key;
 }
 
@@ -33,6 +37,7 @@ void sr_key_free(struct sr_key *key)
 	if (!key)
 		return;
 	sr_tpmkey_free(key->file);
+	sr_strv_free(key->tags);
 	free(key->text);
 	free(key->name);
 	free(key);
@@ -40,7 +45,7 @@ void sr_key_free(struct sr_key *key)
 
 int sr_fail_key(const struct sr_key *key, int r, struct sr_err *err)
 {
-	char prefix[SR_NAME_MAX + 8];
+	char prefix[SR_KEY_NAME + 8];
 
 	if (strchr(key->name, '/'))
 		return sr_prefix(err, r, key->name);
@@ -97,6 +102,14 @@ static void read_parent(const char *line, struct sr_key *key)
 	key->pinned = true;
 }
 
+static void read_version(const char *line, struct sr_key *key)
+{
+	uint64_t version;
+
+	if (sr_number_parse(line, SR_KEY_VERSIONS, &version, NULL) == 0 && version > 0)
+		key->version = (unsigned int)version;
+}
+
 static void read_line(const char *line, struct sr_key *key)
 {
 	char when[SR_TIME_TEXT];
@@ -106,6 +119,10 @@ static void read_line(const char *line, struct sr_key *key)
 	} else if (strncmp(line, text_made, strlen(text_made)) == 0) {
 		(void)snprintf(when, sizeof(when), "%s", line + strlen(text_made));
 		(void)sr_time_parse(when, &key->made, NULL);
+	} else if (strncmp(line, text_version, strlen(text_version)) == 0) {
+		read_version(line + strlen(text_version), key);
+	} else {
+		sr_key_read_tag(key, line);
 	}
 }
 
@@ -168,6 +185,9 @@ int sr_key_describe(struct sr_key *key, struct sr_err *err)
 		fingerprint);
 	say_conditions(out, key);
 	fprintf(out, "%s%s\n%s%s\n", text_made, when, text_parent, parent);
+	if (key->version > 1)
+		fprintf(out, "%s%u\n", text_version, key->version);
+	sr_key_say_tags(out, key);
 	if (fclose(out) != 0)
 		return sr_fail_memory(err);
 	key->pinned = true;
@@ -330,6 +350,9 @@ int sr_key_info(const struct sr_key *key, struct sr_key_info *ret, struct sr_err
 		.exportable = sr_move_allowed(&key->file->pub),
 		.hash = key->type->hash,
 		.made = key->made,
+		.version = key->version,
+		.tags = (const char *const *)key->tags,
+		.tag_count = key->tag_count,
 	};
 	struct sr_pcrs pcrs;
 	int r = sr_ssh_fingerprint(&key->file->pub, info.ssh, err);

@@ -16,6 +16,9 @@
  * @pinned:	@parent is known from that text
  * @parent:	the storage key
  * @made:	when, from that text; 0 when it does not tell
+ * @version:	from that text: how many keys of that name there were, with this one
+ * @tags:	"KEY=VALUE" each, from that text; NULL at the end, or for none
+ * @tag_count:	how many
  */
 struct sr_key {
 	char *name;
@@ -25,6 +28,9 @@ struct sr_key {
 	bool pinned;
 	TPM2B_PUBLIC parent;
 	time_t made;
+	unsigned int version;
+	char **tags;
+	size_t tag_count;
 };
 
 SR_DEFINE_CLEANUP(sr_key_freep, struct sr_key *, sr_key_free)
@@ -49,6 +55,24 @@ int sr_key_read(struct sr_key *key, const struct sr_buf *content, struct sr_err 
 
 /** sr_key_describe() - make the text of a new key from the rest, @parent being known */
 int sr_key_describe(struct sr_key *key, struct sr_err *err);
+
+/**
+ * sr_key_set_tags() - change its tags
+ * @key:	the key; its text is as before
+ * @tags:	"KEY=VALUE" each; without VALUE that tag goes
+ * @count:	how many
+ * @err:	says which is wrong, on failure
+ *
+ * Returns 0, -EINVAL or -ENOMEM.
+ */
+int sr_key_set_tags(struct sr_key *key, const char *const *tags, size_t count,
+		    struct sr_err *err);
+
+/** sr_key_read_tag() - take in a line of its text, if there is a tag in it */
+void sr_key_read_tag(struct sr_key *key, const char *line);
+
+/** sr_key_say_tags() - a line of its text for each tag */
+void sr_key_say_tags(FILE *out, const struct sr_key *key);
 
 /** sr_key_write() - write the key's file, which is read back and taken in again */
 int sr_key_write(const struct sr_key *key, int dir, struct sr_err *err);

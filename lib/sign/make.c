@@ -7,6 +7,7 @@
 #include "codec/recovery.h"
 #include "ground/parse.h"
 #include "prove.h"
+#include "rotate.h"
 #include "signer.h"
 #include "tpm/pcr.h"
 #include "tpm/session.h"
@@ -14,7 +15,8 @@
 
 /*
  * What is being made: in the TPM, or @from a private key, or it is in @pair already; with a
- * @backup to be given away; @later when it is bound to PCR values to come.
+ * @backup to be given away; in place of the @old one; @later when it is bound to PCR values
+ * to come.
  */
 struct making {
 	struct sr_tpm *tpm;
@@ -23,6 +25,7 @@ struct making {
 	struct sr_tpmkey *pair;
 	const struct sr_ask *ask;
 	const struct sr_buf *backup;
+	const struct sr_key *old;
 	struct sr_key *key;
 	struct sr_policy policy;
 	bool later;
@@ -177,6 +180,19 @@ static int give_backup(const struct making *making, struct sr_err *err)
 		   : 0;
 }
 
+/* NAME.pem decides: what the old key has is kept before, and leaves the name after. */
+static int write_key(const struct making *making, int dir, struct sr_err *err)
+{
+	const struct sr_key *key = making->key, *old = making->old;
+	int r = old ? sr_keystore_keep(dir, key->name, old->version, err) : 0;
+
+	if (r == 0)
+		r = sr_key_write(key, dir, err);
+	if (r == 0 && old)
+		r = sr_keystore_renewed(dir, key->name, err);
+	return r < 0 ? r : sr_key_write_public(key, dir, err);
+}
+
 /* Nobody else can make a key of that name meanwhile. */
 static int make_and_write(struct sr_store *store, struct making *making,
 			  struct sr_err *err)
@@ -185,14 +201,13 @@ static int make_and_write(struct sr_store *store, struct making *making,
 	int r = sr_keystore_lock(store, &dir, err);
 
 	if (r == 0)
-		r = sr_keystore_begin(dir, making->key->name, err);
+		r = making->old ? sr_rotate_check(store, making->old, err)
+				: sr_keystore_begin(dir, making->key->name, err);
 	if (r == 0)
 		r = make(making, err);
 	if (r == 0)
 		r = give_backup(making, err);
-	if (r == 0)
-		r = sr_key_write(making->key, dir, err);
-	return r < 0 ? r : sr_key_write_public(making->key, dir, err);
+	return r < 0 ? r : write_key(making, dir, err);
 }
 
 static int make_key(struct sr_store *store, struct making *making, const char *name,
@@ -212,8 +227,11 @@ static int make_key(struct sr_store *store, struct making *making, const char *n
 	if (!key || !key->file)
 		return sr_fail_memory(err);
 	key->type = type;
+	key->version = making->old ? making->old->version + 1 : 1;
 	making->key = key;
-	r = make_and_write(store, making, err);
+	r = sr_key_set_tags(key, making->options->tags, making->options->tag_count, err);
+	if (r == 0)
+		r = make_and_write(store, making, err);
 	if (r < 0)
 		return r == -EEXIST ? r : sr_fail_key(key, r, err);
 	*ret = take(key);
@@ -232,13 +250,15 @@ static int generate_outside(const struct sr_key_type *type,
 	return r < 0 ? r : sr_private_read(&pkcs8, NULL, ret, err);
 }
 
-int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name,
-		    const struct sr_key_options *options, struct sr_key **ret,
-		    struct sr_err *err)
+static int generate(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		    const struct sr_key_options *options, const struct sr_key *old,
+		    struct sr_key **ret, struct sr_err *err)
 {
 	const struct sr_key_type *type = sr_key_type_find(options->type ?: "p256");
 	struct sr_ask ask = ask_new_pin(options->pin);
-	struct making making = { .tpm = tpm, .options = options, .ask = &ask };
+	struct making making = {
+		.tpm = tpm, .options = options, .ask = &ask, .old = old
+	};
 	_cleanup_(sr_private_done) struct sr_private from = { 0 };
 	_cleanup_buf_ struct sr_buf backup = { 0 };
 	int r;
@@ -256,6 +276,13 @@ int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name
 		making.backup = &backup;
 	}
 	return make_key(store, &making, name, type, ret, err);
+}
+
+int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		    const struct sr_key_options *options, struct sr_key **ret,
+		    struct sr_err *err)
+{
+	return generate(store, tpm, name, options, NULL, ret, err);
 }
 
 int sr_key_import(struct sr_store *store, struct sr_tpm *tpm, const char *name,
@@ -377,7 +404,7 @@ int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err)
 {
 	_cleanup_key_ struct sr_key *key = sr_key_new(name);
 	_cleanup_close_ int dir = -1;
-	int r = sr_name_check(name, "key", err);
+	int r = sr_keystore_check(name, err);
 
 	if (r < 0)
 		return r;
@@ -432,4 +459,38 @@ int sr_key_change_pin(struct sr_store *store, struct sr_key *key, struct sr_tpm 
 	if (r == 0)
 		r = sr_key_write(key, dir, err);
 	return r < 0 ? sr_fail_key(key, r, err) : 0;
+}
+
+/* A wrong PIN would become that of the new key. The PCRs may have moved meanwhile. */
+static int check_pin(struct sr_key *old, struct sr_tpm *tpm, const struct sr_ask *ask,
+		     struct sr_secret *ret, struct sr_err *err)
+{
+	struct sr_ask again = ask_new_pin(ret);
+	int r;
+
+	if (!sr_key_needs_pin(old))
+		return 0;
+	if (!ask || !ask->pin)
+		return sr_fail(err, -EACCES,
+			       "it takes a PIN: give it on a terminal or with "
+			       "--pin-file");
+	r = ask->pin(ask->arg, old->name, ret, err);
+	return r < 0 ? r : change_pin(old, tpm, &again, ret, err);
+}
+
+int sr_key_rotate(struct sr_store *store, struct sr_key *old, struct sr_tpm *tpm,
+		  const struct sr_ask *ask, const struct sr_key_options *options,
+		  struct sr_key **ret, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret pin = { 0 };
+	struct sr_key_options same = *options;
+	char pcrs[SR_PCRS_TEXT];
+	int r = sr_rotate_options(old, &same, pcrs, err);
+
+	if (r == 0)
+		r = check_pin(old, tpm, ask, &pin, err);
+	if (r < 0)
+		return sr_fail_key(old, r, err);
+	same.pin = pin.size > 0 ? &pin : NULL;
+	return generate(store, tpm, old->name, &same, old, ret, err);
 }
