@@ -29,6 +29,8 @@ struct sign_choices {
 	const char *to;
 	struct option_list backup;
 	struct option_list tags;
+	bool if_missing;
+	bool keep;
 };
 
 extern struct sign_choices sign_choices;

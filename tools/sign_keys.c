@@ -74,14 +74,30 @@ static int say_made(const struct key_work *work, const char *what, struct sr_err
 	return r;
 }
 
+/* 1 if it is there, whole, and that is all that was asked for. */
+static int is_there(const char *name, struct sr_err *err)
+{
+	_cleanup_key_work_ struct key_work work = { 0 };
+	int r =
+	    sign_choices.if_missing ? key_work_load(&work, name, false, err) : -ENOKEY;
+
+	if (r < 0)
+		return r == -ENOKEY ? 0 : r;
+	tool_say("key %s is there already, in %s", name, sr_store_path(work.store));
+	return 1;
+}
+
 int cmd_keygen(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_key_work_ struct key_work work = { 0 };
 	struct sr_key_options options = { 0 };
 	struct sr_key_backup backup;
-	int r = choose(&work, argv[0], &options, err);
+	int r = is_there(argv[0], err);
 
 	(void)argc;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = choose(&work, argv[0], &options, err);
 	if (r == 0)
 		r = key_backup(&work, &backup, err);
 	if (r == 1)

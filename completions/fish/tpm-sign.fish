@@ -52,6 +52,8 @@ complete -c tpm-sign -l namespace -x -a 'file git' -d 'what an ssh signature is 
 complete -c tpm-sign -s s -l signature -r -F -d 'verify: the signature'
 complete -c tpm-sign -s o -l output -r -F -d 'write to FILE, not standard output'
 complete -c tpm-sign -l encrypt-session -d 'encrypt also where nothing is secret'
+complete -c tpm-sign -l if-missing -d 'keygen, csr: do nothing where there is one'
+complete -c tpm-sign -l keep -d 'csr: keep the request beside the key'
 complete -c tpm-sign -l subject -x -d 'csr, cert: as in /CN=example.org'
 complete -c tpm-sign -l alt-name -x -d 'csr, cert: as in DNS:example.org'
 complete -c tpm-sign -l days -x -d 'cert: how long it is valid'

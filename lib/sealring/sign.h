@@ -470,6 +470,17 @@ int sr_key_install(struct sr_store *store, const struct sr_key *key, const char 
 		   size_t size, struct sr_err *err);
 
 /**
+ * sr_key_keep_request() - keep a certificate request (PEM) beside its key
+ *
+ * Returns 0, -EBADMSG (it is not for this key) or -EIO.
+ */
+int sr_key_keep_request(struct sr_store *store, const struct sr_key *key, const char *pem,
+			struct sr_err *err);
+
+/** sr_key_has_request() - whether one is kept that is for this key */
+bool sr_key_has_request(const struct sr_store *store, const struct sr_key *key);
+
+/**
  * sr_key_certificate() - what was installed; release with free()
  *
  * Returns 0, -ENOKEY if there is none, or -EBADMSG if it is for another key.
