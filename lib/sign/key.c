@@ -347,7 +347,6 @@ int sr_key_info(const struct sr_key *key, struct sr_key_info *ret, struct sr_err
 		.limited = !(attributes & TPMA_OBJECT_NODA),
 		.born_here = attributes & TPMA_OBJECT_SENSITIVEDATAORIGIN &&
 			     attributes & TPMA_OBJECT_FIXEDTPM,
-		.exportable = sr_move_allowed(&key->file->pub),
 		.hash = key->type->hash,
 		.made = key->made,
 		.version = key->version,
@@ -359,8 +358,11 @@ int sr_key_info(const struct sr_key *key, struct sr_key_info *ret, struct sr_err
 
 	if (r == 0)
 		r = sr_key_spki(key, info.spki, err);
+	if (r == 0)
+		r = sr_move_allowed(&key->file->pub, err);
 	if (r < 0)
 		return sr_fail_key(key, r, err);
+	info.exportable = r;
 	sr_key_pcrs(key, &pcrs);
 	if (pcrs.mask)
 		sr_pcrs_format(&pcrs, info.pcrs);

@@ -173,27 +173,35 @@ static int link_file(int dir, const char *name, const char *to, const char *suff
 	return 0;
 }
 
-static bool same_file(int dir, const char *a, const char *b)
+/* 1 if both names are there, and of the same file. */
+static int same_file(int dir, const char *a, const char *b, struct sr_err *err)
 {
 	struct stat one, other;
 
-	return fstatat(dir, a, &one, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       fstatat(dir, b, &other, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+	if (fstatat(dir, a, &one, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(dir, b, &other, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT
+			   ? 0
+			   : sr_fail_sys(err, errno, "cannot examine %s and %s", a, b);
+	return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
 /* What a killed writer did not come to remove is the version's before this one. */
-static void forget_other(int dir, const char *name, unsigned int version)
+static int forget_other(int dir, const char *name, unsigned int version,
+			struct sr_err *err)
 {
 	char file[SR_KEY_FILE], before[SR_KEY_NAME + 1], other[SR_KEY_FILE];
+	int r = 0;
 
 	sr_keystore_older(name, version - 1, before);
-	for (size_t i = 0; i < SR_COUNT(beside); i++) {
+	for (size_t i = 0; r == 0 && i < SR_COUNT(beside); i++) {
 		sr_keystore_file(name, beside[i], file);
 		sr_keystore_file(before, beside[i], other);
-		if (same_file(dir, file, other))
-			(void)unlinkat(dir, file, 0);
+		r = same_file(dir, file, other, err);
+		if (r == 1)
+			r = remove_file(dir, name, beside[i], err);
 	}
+	return r;
 }
 
 int sr_keystore_keep(int dir, const char *name, unsigned int version, struct sr_err *err)
@@ -201,9 +209,10 @@ int sr_keystore_keep(int dir, const char *name, unsigned int version, struct sr_
 	char older[SR_KEY_NAME + 1];
 	int r;
 
-	forget_other(dir, name, version);
+	r = forget_other(dir, name, version, err);
 	sr_keystore_older(name, version, older);
-	r = remove_one(dir, older, err);
+	if (r == 0)
+		r = remove_one(dir, older, err);
 	for (size_t i = 0; r == 0 && i < SR_COUNT(beside); i++)
 		r = link_file(dir, name, older, beside[i], err);
 	if (r == 0)

@@ -64,9 +64,10 @@ static int read_parent(const struct sr_secret *content, TPM2B_PUBLIC *ret,
 static int check_may_move(const struct sr_key *key, struct sr_err *err)
 {
 	TPMA_OBJECT attributes = key->file->pub.publicArea.objectAttributes;
+	int allowed = sr_move_allowed(&key->file->pub, err);
 
-	if (sr_move_allowed(&key->file->pub))
-		return 0;
+	if (allowed != 0)
+		return allowed < 0 ? allowed : 0;
 	if (attributes & TPMA_OBJECT_FIXEDTPM)
 		return sr_fail(
 		    err, -EINVAL,

@@ -36,13 +36,16 @@ int sr_rotate_options(const struct sr_key *old, struct sr_key_options *ret,
 	return 0;
 }
 
-static bool same_key(const struct sr_key *a, const struct sr_key *b)
+/* 1 if it is. */
+static int is_same(const struct sr_key *key, const struct sr_key *other,
+		   struct sr_err *err)
 {
-	TPM2B_NAME one, other;
+	TPM2B_NAME one, two;
+	int r = sr_name_of(&key->file->pub, &one, err);
 
-	return sr_name_of(&a->file->pub, &one, NULL) == 0 &&
-	       sr_name_of(&b->file->pub, &other, NULL) == 0 &&
-	       sr_name_equal(&one, &other);
+	if (r == 0)
+		r = sr_name_of(&other->file->pub, &two, err);
+	return r < 0 ? r : sr_name_equal(&one, &two);
 }
 
 /* What was killed half-way has left the same key there. */
@@ -55,14 +58,16 @@ static int check_place(struct sr_store *store, const struct sr_key *old,
 
 	sr_keystore_older(old->name, old->version, older);
 	r = sr_key_load(store, older, &other, err);
-	if (r < 0)
-		return r == -ENOKEY ? 0 : r;
-	return same_key(old, other)
-		   ? 0
-		   : sr_fail(err, -EEXIST,
-			     "it would become %s, and that is there, and another key: "
-			     "tpm-sign delete removes it",
-			     older);
+	if (r == -ENOKEY)
+		return 0;
+	if (r == 0)
+		r = is_same(old, other, err);
+	if (r == 0)
+		return sr_fail(err, -EEXIST,
+			       "it would become %s, and that is there, and another key: "
+			       "tpm-sign delete removes it",
+			       older);
+	return r < 0 ? r : 0;
 }
 
 int sr_rotate_check(struct sr_store *store, const struct sr_key *old, struct sr_err *err)
@@ -70,8 +75,10 @@ int sr_rotate_check(struct sr_store *store, const struct sr_key *old, struct sr_
 	_cleanup_key_ struct sr_key *now = NULL;
 	int r = sr_key_load(store, old->name, &now, err);
 
-	if (r == 0 && !same_key(old, now))
-		r = sr_fail(err, -ENOKEY, "it has just been replaced by another");
+	if (r == 0)
+		r = is_same(old, now, err);
+	if (r == 0)
+		return sr_fail(err, -ENOKEY, "it has just been replaced by another");
 	return r < 0 ? r : check_place(store, old, err);
 }
 

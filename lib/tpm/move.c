@@ -20,24 +20,30 @@ int sr_move_policy(bool pin, struct sr_policy *ret, struct sr_err *err)
 	return r;
 }
 
-static bool has_policy(const TPM2B_PUBLIC *pub, bool pin)
+/* 1 if that is the policy of a key. */
+static int has_policy(const TPM2B_DIGEST *found, bool pin, struct sr_err *err)
 {
-	const TPM2B_DIGEST *found = &pub->publicArea.authPolicy;
 	struct sr_policy policy;
 	TPM2B_DIGEST digest;
+	int r = sr_move_policy(pin, &policy, err);
 
-	return sr_move_policy(pin, &policy, NULL) == 0 &&
-	       sr_policy_digest(&policy, &digest, NULL) == 0 &&
-	       found->size == digest.size &&
-	       memcmp(found->buffer, digest.buffer, digest.size) == 0;
+	if (r == 0)
+		r = sr_policy_digest(&policy, &digest, err);
+	return r < 0 ? r
+		     : found->size == digest.size &&
+			   memcmp(found->buffer, digest.buffer, digest.size) == 0;
 }
 
-bool sr_move_allowed(const TPM2B_PUBLIC *pub)
+int sr_move_allowed(const TPM2B_PUBLIC *pub, struct sr_err *err)
 {
 	TPMA_OBJECT fixed = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT;
+	const TPMT_PUBLIC *area = &pub->publicArea;
+	int r;
 
-	return !(pub->publicArea.objectAttributes & fixed) &&
-	       (has_policy(pub, false) || has_policy(pub, true));
+	if (area->objectAttributes & fixed || area->authPolicy.size == 0)
+		return 0;
+	r = has_policy(&area->authPolicy, false, err);
+	return r != 0 ? r : has_policy(&area->authPolicy, true, err);
 }
 
 static int load_parent(struct sr_tpm *tpm, const TPM2B_PUBLIC *parent,

@@ -16,8 +16,8 @@
  */
 int sr_move_policy(bool pin, struct sr_policy *ret, struct sr_err *err);
 
-/** sr_move_allowed() - whether that is the policy of a key, with a PIN or without */
-bool sr_move_allowed(const TPM2B_PUBLIC *pub);
+/** sr_move_allowed() - whether a key may move, with a PIN or without: 1, 0 or -EIO */
+int sr_move_allowed(const TPM2B_PUBLIC *pub, struct sr_err *err);
 
 /**
  * sr_object_move() - encrypt a loaded key for another TPM
