@@ -598,6 +598,8 @@ WRAP(FILES, int, renameat2,
      (int old, const char *from, int new, const char *to, unsigned int flags),
      (old, from, new, to, flags), DISK_FULL)
 WRAP(FILES, int, unlink, (const char *path), (path), DISK_BROKEN)
+WRAP(FILES, int, linkat, (int from, const char *old, int to, const char *new, int flags),
+     (from, old, to, new, flags), (errno = EMLINK, -1))
 WRAP(FILES, int, unlinkat, (int dir, const char *path, int flags), (dir, path, flags),
      DISK_BROKEN)
 WRAP(FILES, int, flock, (int fd, int operation), (fd, operation), DISK_BROKEN)
