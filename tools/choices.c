@@ -166,6 +166,12 @@ static int check_way(struct sr_ring *ring, const char *escrow_key, struct sr_err
 	struct sr_ring_info info;
 	int r = sr_ring_info(ring, &info, err);
 
+	if (r == 0 && !info.recovery)
+		return sr_fail(
+		    err, -EACCES,
+		    "ring %s was made without recovery: only its TPM opens it, "
+		    "in the boot state that it is sealed to",
+		    info.name);
 	if (r < 0 || escrow_key || info.recovery_key || !info.recovery_intact)
 		return r;
 	return sr_fail(

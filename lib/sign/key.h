@@ -7,11 +7,14 @@
 #include "codec/tpmkey.h"
 #include "keystore.h"
 
+#define SR_KEY_ID 33 /* 32 hex digits and a NUL */
+
 /**
  * struct sr_key - a loaded key file
  * @name:	of the key, or of the file where there is a slash in it
+ * @store:	where it was looked for; NULL where that is not known
  * @type:	its kind
- * @file:	what is in the file
+ * @file:	what is in the file; of a software key, its public part
  * @text:	what stands before the PEM block; NULL for nothing
  * @pinned:	@parent is known from that text
  * @parent:	the storage key
@@ -19,9 +22,14 @@
  * @version:	from that text: how many keys of that name there were, with this one
  * @tags:	"KEY=VALUE" each, from that text; NULL at the end, or for none
  * @tag_count:	how many
+ * @ring:	whose boot states it is bound to, or software: whose secret it is; from that
+ *		text, "" when it does not tell
+ * @id:		what tells it from others that are bound to that ring: 32 hex digits
+ * @imported:	software: it was
  */
 struct sr_key {
 	char *name;
+	struct sr_store *store;
 	const struct sr_key_type *type;
 	struct sr_tpmkey *file;
 	char *text;
@@ -31,6 +39,9 @@ struct sr_key {
 	unsigned int version;
 	char **tags;
 	size_t tag_count;
+	char ring[SR_NAME_MAX + 1];
+	char id[SR_KEY_ID];
+	bool imported;
 };
 
 SR_DEFINE_CLEANUP(sr_key_freep, struct sr_key *, sr_key_free)
@@ -68,11 +79,14 @@ int sr_key_describe(struct sr_key *key, struct sr_err *err);
 int sr_key_set_tags(struct sr_key *key, const char *const *tags, size_t count,
 		    struct sr_err *err);
 
-/** sr_key_read_tag() - take in a line of its text, if there is a tag in it */
-void sr_key_read_tag(struct sr_key *key, const char *line);
+#define SR_TEXT_VERSION "Version: "
+#define SR_TEXT_TAG "Tag: "
 
-/** sr_key_say_tags() - a line of its text for each tag */
-void sr_key_say_tags(FILE *out, const struct sr_key *key);
+/** sr_key_read_tag() - take in a tag from its text; a wrong one is left out */
+void sr_key_read_tag(struct sr_key *key, const char *tag);
+
+/** sr_key_retext() - bring version and tags in its text up to date; 0 or -ENOMEM */
+int sr_key_retext(struct sr_key *key, struct sr_err *err);
 
 /** sr_key_write() - write the key's file, which is read back and taken in again */
 int sr_key_write(const struct sr_key *key, int dir, struct sr_err *err);
@@ -93,8 +107,18 @@ void sr_key_pcrs(const struct sr_key *key, struct sr_pcrs *ret);
 int sr_key_spki(const struct sr_key *key, char ret[SR_FINGERPRINT_TEXT],
 		struct sr_err *err);
 
+/** sr_key_is_approved() - whether others approve the boot states that it takes */
+bool sr_key_is_approved(const struct sr_key *key);
+
 /** sr_key_needs_pin() - whether using it takes a PIN */
 bool sr_key_needs_pin(const struct sr_key *key);
+
+/** sr_digest_data() - what is signed: the digest, or the message */
+static inline const uint8_t *sr_digest_data(const struct sr_digest *digest, size_t *size)
+{
+	*size = digest->message ? digest->message_size : digest->size;
+	return digest->message ? digest->message : digest->data;
+}
 
 /** sr_fail_key() - put "key NAME: " before a failure; returns @r */
 int sr_fail_key(const struct sr_key *key, int r, struct sr_err *err);

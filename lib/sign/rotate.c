@@ -5,9 +5,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "codec/name.h"
-#include "tpm/move.h"
-
 int sr_rotate_options(const struct sr_key *old, struct sr_key_options *ret,
 		      char pcrs[SR_PCRS_TEXT], struct sr_err *err)
 {
@@ -25,11 +22,14 @@ int sr_rotate_options(const struct sr_key *old, struct sr_key_options *ret,
 	if (r < 0)
 		return r;
 	sr_key_pcrs(old, &bound);
+	if (info.ring)
+		bound.mask = 0;
 	if (bound.mask)
 		sr_pcrs_format(&bound, pcrs);
 	ret->type = info.type;
 	ret->usage = info.usage;
 	ret->pcrs = bound.mask ? pcrs : NULL;
+	ret->bind = info.in_tpm && info.ring;
 	ret->exportable = info.exportable;
 	ret->tags = info.tags;
 	ret->tag_count = info.tag_count;
@@ -40,12 +40,12 @@ int sr_rotate_options(const struct sr_key *old, struct sr_key_options *ret,
 static int is_same(const struct sr_key *key, const struct sr_key *other,
 		   struct sr_err *err)
 {
-	TPM2B_NAME one, two;
-	int r = sr_name_of(&key->file->pub, &one, err);
+	char one[SR_FINGERPRINT_TEXT], two[SR_FINGERPRINT_TEXT];
+	int r = sr_key_spki(key, one, err);
 
 	if (r == 0)
-		r = sr_name_of(&other->file->pub, &two, err);
-	return r < 0 ? r : sr_name_equal(&one, &two);
+		r = sr_key_spki(other, two, err);
+	return r < 0 ? r : strcmp(one, two) == 0;
 }
 
 /* What was killed half-way has left the same key there. */

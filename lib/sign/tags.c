@@ -10,8 +10,6 @@
 #define TAGS_MAX 16   /* of a key */
 #define VALUE_MAX 128 /* bytes */
 
-static const char text_tag[] = "Tag: ";
-
 /* It is shown on terminals, and stands before a PEM block. */
 static bool is_value(const char *text)
 {
@@ -94,22 +92,20 @@ int sr_key_set_tags(struct sr_key *key, const char *const *tags, size_t count,
 	return r;
 }
 
-void sr_key_read_tag(struct sr_key *key, const char *line)
+void sr_key_read_tag(struct sr_key *key, const char *tag)
 {
-	const char *tag = line + strlen(text_tag);
-
-	if (strncmp(line, text_tag, strlen(text_tag)) == 0 && check(tag, NULL) == 0)
+	if (check(tag, NULL) == 0)
 		(void)set(key, tag, NULL);
 }
 
-void sr_key_say_tags(FILE *out, const struct sr_key *key)
+static bool is_ours(const char *line)
 {
-	for (size_t i = 0; i < key->tag_count; i++)
-		fprintf(out, "%s%s\n", text_tag, key->tags[i]);
+	return strncmp(line, SR_TEXT_TAG, strlen(SR_TEXT_TAG)) == 0 ||
+	       strncmp(line, SR_TEXT_VERSION, strlen(SR_TEXT_VERSION)) == 0;
 }
 
 /* All other lines stay as they are: the file may be another program's. */
-static int write_text(struct sr_key *key, struct sr_err *err)
+int sr_key_retext(struct sr_key *key, struct sr_err *err)
 {
 	_cleanup_free_ char *was = take(key->text);
 	const char *line = was ? was : "";
@@ -121,10 +117,13 @@ static int write_text(struct sr_key *key, struct sr_err *err)
 	for (; *line; line += length) {
 		length = strcspn(line, "\n");
 		length += line[length] == '\n';
-		if (strncmp(line, text_tag, strlen(text_tag)) != 0)
+		if (!is_ours(line))
 			fprintf(out, "%.*s", (int)length, line);
 	}
-	sr_key_say_tags(out, key);
+	if (key->version > 1)
+		fprintf(out, SR_TEXT_VERSION "%u\n", key->version);
+	for (size_t i = 0; i < key->tag_count; i++)
+		fprintf(out, SR_TEXT_TAG "%s\n", key->tags[i]);
 	return fclose(out) == 0 ? 0 : sr_fail_memory(err);
 }
 
@@ -144,7 +143,7 @@ int sr_key_tag(struct sr_store *store, const char *name, const char *const *tags
 		return r;
 	r = sr_key_set_tags(key, tags, count, err);
 	if (r == 0)
-		r = write_text(key, err);
+		r = sr_key_retext(key, err);
 	if (r == 0)
 		r = sr_key_write(key, dir, err);
 	return r < 0 ? sr_fail_key(key, r, err) : 0;
