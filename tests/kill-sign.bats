@@ -157,6 +157,38 @@ campaign() (
     campaign tpm-sign passwd -q guarded --pin-file "$old" --new-pin-file "$new" -- next
 }
 
+@test "rotate, killed at system calls" {
+    least=8
+    rm -rf state && cp -a "$BASE" state
+    tpm-sign sign kept message -o old.sig
+    # The one or the other; and the certificate only beside its key, or taken for none.
+    whole() {
+        signs kept && tpm-sign verify -q kept -s old.sig message || return
+        if cmp -s "$BASE/keys/kept.pem" state/keys/kept.pem; then
+            cmp -s "$BASE/keys/kept.crt" state/keys/kept.crt
+        elif [ -e state/keys/kept.crt ]; then
+            [[ $(tpm-sign info kept) == *"Certificate: none"* ]]
+        fi
+    }
+    next() {
+        tpm-sign -q rotate kept && signs kept && tpm-sign verify -q kept -s old.sig message &&
+            [ ! -e state/keys/kept.crt ] && [ ! -e state/keys/kept@2.crt ] &&
+            cmp -s "$BASE/keys/kept.crt" state/keys/kept@1.crt
+    }
+    campaign tpm-sign rotate -q kept -- next
+}
+
+@test "tag, killed at system calls" {
+    least=3
+    whole() {
+        signs kept && [[ $(tpm-sign tag kept) == "" || $(tpm-sign tag kept) == role=tls ]]
+    }
+    next() {
+        tpm-sign tag kept role=mail && [ "$(tpm-sign tag kept)" = role=mail ]
+    }
+    campaign tpm-sign tag kept role=tls -- next
+}
+
 @test "delete, killed at system calls" {
     least=2
     whole() {

@@ -58,19 +58,52 @@ static int prepare(struct key_work *work, const char *name, struct sr_subject *s
 	return r < 0 ? r : key_work_load(work, name, true, err);
 }
 
+/* 1 if there is one already, and that is all that was asked for. */
+static int is_kept(const char *name, struct sr_err *err)
+{
+	_cleanup_key_work_ struct key_work work = { 0 };
+	int r;
+
+	if (sign_choices.keep && sign_choices.output)
+		return sr_fail(err, -EINVAL, "--keep and --output: choose one");
+	if (sign_choices.if_missing && !sign_choices.keep)
+		return sr_fail(err, -EINVAL, "--if-missing needs --keep");
+	if (!sign_choices.if_missing)
+		return 0;
+	r = key_work_load(&work, name, false, err);
+	return r < 0 ? r : sr_key_has_request(work.store, work.key);
+}
+
+static int keep(const struct key_work *work, const char *name, const char *pem,
+		struct sr_err *err)
+{
+	int r = sr_key_keep_request(work->store, work->key, pem, err);
+
+	if (r == 0)
+		tool_say("the request of key %s is in %s/keys/%s.csr", name,
+			 sr_store_path(work->store), name);
+	return r;
+}
+
 int cmd_csr(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_key_work_ struct key_work work = { 0 };
 	_cleanup_free_ char *pem = NULL;
 	struct sr_sign_options options;
 	struct sr_subject subject;
-	int r = prepare(&work, argv[0], &subject, &options, err);
+	int r = is_kept(argv[0], err);
 
 	(void)argc;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = prepare(&work, argv[0], &subject, &options, err);
 	if (r == 0)
 		r = sr_key_request(work.key, work.tpm, choices_ask(), &subject, &options,
 				   &pem, err);
-	return r < 0 ? r : key_output(pem, strlen(pem), true, err);
+	if (r < 0)
+		return r;
+	return sign_choices.keep ? keep(&work, argv[0], pem, err)
+				 : key_output(pem, strlen(pem), true, err);
 }
 
 int cmd_cert_self_sign(int argc, char **argv, struct sr_err *err)

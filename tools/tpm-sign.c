@@ -6,7 +6,7 @@
 #include "sign.h"
 
 /* What is done with a key that is in the TPM may take its PIN. */
-#define USES "sign, decrypt, csr, cert self-sign, passwd"
+#define USES "sign, decrypt, csr, cert self-sign, passwd, rotate, export"
 
 static const struct option_row options[] = {
 	{ 'j', "json", OPTION_FLAG, &sign_choices.json, NULL, "print JSON",
@@ -27,8 +27,16 @@ static const struct option_row options[] = {
 	  "keygen, import, " USES },
 	{ 0, "new-pin-file", OPTION_TEXT, &choices.new_pin_file, "FILE",
 	  "read the new PIN from FILE", "keygen, import, passwd" },
+	{ 0, "exportable", OPTION_FLAG, &sign_choices.exportable, NULL,
+	  "it may be moved to another TPM", "keygen, import" },
+	{ 0, "tag", OPTION_LIST, &sign_choices.tags, "NAME=VALUE",
+	  "say that of it; list: only keys with it", "keygen, import, list" },
+	{ 0, "backup", OPTION_LIST, &sign_choices.backup, "CERT",
+	  "a copy for its owner goes to --output", "keygen, rotate" },
+	{ 0, "to", OPTION_TEXT, &sign_choices.to, "FILE", "storage key of the other TPM",
+	  "export" },
 	{ 0, "accept-unmeasured", OPTION_FLAG, &choices.accept_unmeasured, NULL,
-	  "take PCRs that firmware left alone", "keygen, import" },
+	  "take PCRs that firmware left alone", "keygen, import, rotate" },
 	{ 0, "recovery-key-file", OPTION_TEXT, &choices.recovery_key_file, "FILE",
 	  "recovery key: use FILE's, or write it", "keygen, import" },
 	{ 0, "escrow", OPTION_LIST, &choices.escrow, "CERT",
@@ -51,9 +59,13 @@ static const struct option_row options[] = {
 	  "verify" },
 	{ 'o', "output", OPTION_TEXT, &sign_choices.output, "FILE",
 	  "write to FILE, not standard output",
-	  "pubkey, sign, decrypt, csr, cert self-sign" },
+	  "pubkey, sign, decrypt, csr, cert self-sign, export, keygen, rotate" },
 	{ 0, "encrypt-session", OPTION_FLAG, &sign_choices.encrypt_session, NULL,
 	  "encrypt also where nothing is secret", "sign, csr, cert self-sign" },
+	{ 0, "if-missing", OPTION_FLAG, &sign_choices.if_missing, NULL,
+	  "do nothing where there is one", "keygen, csr" },
+	{ 0, "keep", OPTION_FLAG, &sign_choices.keep, NULL,
+	  "keep the request beside the key", "csr" },
 	{ 0, "subject", OPTION_TEXT, &sign_choices.subject, "DN",
 	  "whom it is for: /CN=example.org", "csr, cert self-sign" },
 	{ 0, "alt-name", OPTION_LIST, &sign_choices.alt_names, "NAME",
@@ -70,7 +82,8 @@ static const struct command_row commands[] = {
 	  "bring a private key into the TPM" },
 	{ "list", "[NAME]", 0, 1, cmd_list, "what keys there are" },
 	{ "info", "NAME", 1, 1, cmd_info, "all that is known of a key" },
-	{ "pubkey", "NAME", 1, 1, cmd_pubkey, "its public key" },
+	{ "pubkey", "[NAME]", 0, 1, cmd_pubkey,
+	  "its public key, or the TPM's storage key" },
 	{ "sign", "NAME [FILE...]", 1, 1000, cmd_sign, "sign FILE, or standard input" },
 	{ "verify", "NAME [FILE]", 1, 2, cmd_verify, "check a signature, without TPM" },
 	{ "decrypt", "NAME [FILE]", 1, 2, cmd_decrypt, "decrypt with an RSA key" },
@@ -79,6 +92,9 @@ static const struct command_row commands[] = {
 	  "a certificate signed by the key itself" },
 	{ "cert install", "NAME [FILE]", 1, 2, cmd_cert_install,
 	  "keep a certificate beside the key" },
+	{ "rotate", "NAME", 1, 1, cmd_rotate, "a new key in its place" },
+	{ "tag", "NAME [TAG=VALUE...]", 1, 17, cmd_tag, "say something about a key" },
+	{ "export", "NAME", 1, 1, cmd_export, "encrypt a key for another TPM" },
 	{ "passwd", "NAME", 1, 1, cmd_passwd, "change its PIN" },
 	{ "delete", "NAME", 1, 1, cmd_delete, "remove a key" },
 	{ "algs", "[TYPE]", 0, 1, cmd_algs, "what kinds of keys this TPM has" },
