@@ -264,3 +264,73 @@ signs() {
     sed -i "1s/^/Tag: a=$(printf '\e')[1m\n/" "$KEYS/web.pem"
     [ "$(tpm-sign tag web)" = "role=tls" ]
 }
+
+# -- with rings ---------------------------------------------------------------------------
+
+@test "rotate: a key that follows a ring follows it still; its old version does not" {
+    tpm-sign keygen -q web --ring system --no-recovery
+    signs web one
+    tpm-sign rotate -q web
+    signs web two
+    tpm-sign verify -q web -s one message
+    tpm-sign info web | grep -q '^Bound to: .*ring system'
+    extend 7 "another certificate"
+    fails 3 tpm-sign sign web message
+    tpm_boot
+    tpm-reseal -q now system --pcrs 0
+    extend 7 "another certificate"
+    signs web three
+    fails 3 tpm-sign sign web@1 message
+    tpm_boot
+    [ "$(tpm-sign info web --json | sed -nE 's/^ *"ring":"(.*)",$/\1/p')" = system ]
+    fails 2 tpm-sign keygen other --ring system --exportable
+    one_line
+    fails 2 tpm-sign export web --to <(tpm-sign pubkey)
+    says "made never to leave"
+    fails 8 tpm-sign import copy "$KEYS/web.pem"
+    says "copy the file"
+}
+
+@test "rotate, tag and delete: keys in software, and their secrets" {
+    secrets() { find "$RINGS/system/secrets" -name '*.softkey.cms' | wc -l; }
+    tpm-sign keygen -q ed -t ed25519 --no-recovery --tag role=git
+    tpm-sign sign ed message -o one
+    tpm-sign rotate -q ed
+    tpm-sign sign ed message -o two
+    tpm-sign verify -q ed -s two message
+    run tpm-sign verify ed -s one message
+    [ "$status" -eq 0 ]
+    says "key ed@1"
+    [ "$(secrets)" -eq 2 ]
+    [ "$(tpm-sign tag ed)" = role=git ]
+    tpm-sign tag ed role=mail
+    tpm-sign sign ed message -o three
+    tpm-sign verify -q ed -s three message
+    tpm-sign info ed | grep -qx 'Version: *2; older: 1'
+    tpm-sign rotate -q ed
+    tpm-sign delete -qf ed@1
+    [ "$(secrets)" -eq 2 ]
+    fails 8 tpm-sign verify ed -s one message
+    tpm-sign verify -q ed -s two message
+    tpm-sign delete -qf ed
+    [ "$(secrets)" -eq 0 ]
+    fails 2 tpm-sign keygen ed -t ed25519 --exportable
+    one_line
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=owner \
+        -keyout /dev/null -out owner.pem 2>/dev/null
+    fails 2 tpm-sign keygen ed -t ed25519 --backup owner.pem -o copy
+    one_line
+    [ ! -e copy ]
+}
+
+@test "rotate: the ring's PIN is asked for where it has one" {
+    printf 'correct horse battery' >pin
+    tpm-seal -q --generate --ring guarded --no-recovery --pin --pin-file pin secret 2>/dev/null
+    tpm-sign keygen -q ed -t ed25519 --ring guarded --pin-file pin
+    tpm-sign sign ed message --pin-file pin -o one
+    fails 4 setsid -w tpm-sign rotate ed </dev/null
+    tpm-sign rotate -q ed --pin-file pin
+    tpm-sign sign ed message --pin-file pin -o two
+    tpm-sign verify -q ed -s one message
+    tpm-sign verify -q ed -s two message
+}
