@@ -15,8 +15,6 @@ static const struct option_row options[] = {
 	  "kind of key: p256, rsa2048 ... (p256)", "keygen" },
 	{ 0, "usage", OPTION_TEXT, &sign_choices.usage, "USAGE",
 	  "sign, decrypt or both (sign)", "keygen, import" },
-	{ 'r', "ring", OPTION_TEXT, &sign_choices.ring, "RING",
-	  "software keys: under this ring (system)", "keygen, import" },
 	{ 0, "pcrs", OPTION_TEXT, &choices.pcrs, "LIST", "bind the key to these PCRs",
 	  "keygen, import" },
 	{ 'r', "ring", OPTION_TEXT, &sign_choices.ring, "RING",

@@ -34,7 +34,7 @@ complete -c tpm-sign -n '__fish_seen_subcommand_from sign verify decrypt import 
 complete -c tpm-sign -s j -l json -d 'list, info and algs as JSON'
 complete -c tpm-sign -s t -l type -x -a 'p256 p384 p521 rsa2048 rsa3072 rsa4096 ed25519 ed448 secp256k1' -d 'kind of key: p256, rsa2048 ... (p256)'
 complete -c tpm-sign -l usage -x -a 'sign decrypt both' -d 'sign, decrypt or both'
-complete -c tpm-sign -s r -l ring -x -a '(tpm-ring list 2>/dev/null | string replace -r -f "^([^ ]+)  .*" \'$1\')' -d 'software keys: under this ring (system)'
+complete -c tpm-sign -s r -l ring -x -a '(tpm-ring list 2>/dev/null | string replace -r -f "^([^ ]+)  .*" \'$1\')' -d 'follow this ring; software: be its secret'
 complete -c tpm-sign -l pcrs -x -a '0+7 0+4+7 0+7+9 0+7+11' -d 'bind the key to these PCRs'
 complete -c tpm-sign -l exportable -d 'it may be moved to another TPM'
 complete -c tpm-sign -l tag -x -d 'say that of it; list: only keys with it'
