@@ -409,7 +409,7 @@ kernel_with() {
     tpm-reseal -q now boot --pcrs 0+2+7
     finds ok "volume $uuid" 'ring boot unlocks it'
     cp old disk
-    finds warn "volume $uuid" 'has older approvals of ring boot: tpm-reseal now boot'
+    finds warn "volume $uuid" 'has older approvals of ring boot: tpm-reseal confirm boot'
     volume disk "$uuid"
     finds FAIL "volume $uuid" 'ring boot does not unlock it: not enrolled'
     [ "$status" -eq 1 ]

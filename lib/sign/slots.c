@@ -2,6 +2,7 @@
 /* Keys on the TPM: more of them in use than it has slots, over one session for all. */
 #include "slots.h"
 
+#include "fetch.h"
 #include "leftovers.h"
 #include "tpm/context.h"
 #include "tpm/session.h"
@@ -416,6 +417,43 @@ static int ready_session(struct loading *loading, struct sr_err *err)
 	return r;
 }
 
+/* The approver's public key needs a slot for a moment: our own keys make room. */
+static int satisfy(struct loading *loading, struct sr_err *err)
+{
+	const struct slot *slot = loading->slot;
+	const struct sr_key *key = slot->served->key;
+	struct sr_err why = { 0 };
+	struct slot *other;
+	int r = sr_key_satisfy(key, &slot->signer.session, &why);
+
+	while (r < 0 && is_no_room(why.tss) &&
+	       (other = oldest_loaded(loading->slots, NULL))) {
+		make_room(other);
+		why = (struct sr_err){ 0 };
+		r = sr_session_restart(&slot->signer.session, &why);
+		if (r == 0)
+			r = sr_key_satisfy(key, &slot->signer.session, &why);
+	}
+	if (r == -EKEYREJECTED)
+		(void)sr_key_explain(key, loading->slots->tpm, &why);
+	if (r < 0 && err)
+		*err = why;
+	return r;
+}
+
+/* Where boot states are approved, before the key takes its slot, and before its PIN is sent. */
+static int ready_policy(struct loading *loading, struct sr_err *err)
+{
+	struct slot *slot = loading->slot;
+	int r;
+
+	if (!sr_key_is_approved(slot->served->key))
+		return 0;
+	r = satisfy(loading, err);
+	slot->signer.fresh = r == 0;
+	return r;
+}
+
 /* ---- signing ---- */
 
 /* A signature that somebody waits for; @sent: the TPM may have seen the PIN. */
@@ -464,6 +502,8 @@ static int try_sign(struct sr_slots *slots, struct signing *signing, bool doubt,
 	slot->before = slot->used;
 	slot->used = ++slots->uses;
 	r = ready_session(&loading, err);
+	if (r == 0)
+		r = ready_policy(&loading, err);
 	if (r == 0)
 		r = load(&loading, err);
 	sr_handle_flush(&loading.parent);
@@ -529,6 +569,71 @@ int sr_slots_sign(struct sr_slots *slots, struct sr_served *served,
 			if (r < 0)
 				clean_up(slots, served, &why);
 		}
+	}
+	if (r < 0 && err)
+		*err = why;
+	return r < 0 ? sr_fail_key(served->key, r, err) : 0;
+}
+
+static int try_policy(struct sr_slots *slots, struct sr_served *served,
+		      struct sr_err *err)
+{
+	struct loading loading = { .slots = slots };
+	int r = open_tpm(slots, err);
+
+	if (r < 0)
+		return r;
+	loading.slot = find_slot(slots, served);
+	loading.parent = SR_HANDLE(slots->tpm);
+	r = ready_session(&loading, err);
+	sr_handle_flush(&loading.parent);
+	if (r == 0)
+		r = satisfy(&loading, err);
+	if (r == 0)
+		r = sr_session_restart(&loading.slot->signer.session, err);
+	loading.slot->signer.session = SR_HANDLE(NULL);
+	return r;
+}
+
+int sr_slots_check(struct sr_slots *slots, struct sr_served *served, struct sr_err *err)
+{
+	struct sr_err why = { 0 };
+	int r = try_policy(slots, served, &why);
+
+	if (r >= 0)
+		return r;
+	clean_up(slots, served, &why);
+	if (r != -EKEYREJECTED)
+		return 0;
+	if (err)
+		*err = why;
+	return sr_fail_key(served->key, r, err);
+}
+
+static int try_unseal(struct sr_slots *slots, struct sr_store *store,
+		      const struct sr_served *served, struct sr_secret *ret,
+		      struct sr_err *err)
+{
+	int r;
+
+	if (sr_fetch_needed(store))
+		return sr_fetch(served->key, store, ret, err);
+	r = open_tpm(slots, err);
+	return r < 0 ? r
+		     : sr_software_open(served->key, store, slots->tpm, NULL, ret, err);
+}
+
+/* After a reset, or with slots and sessions that were all taken, it may do the second time. */
+int sr_slots_unseal(struct sr_slots *slots, struct sr_store *store,
+		    const struct sr_served *served, struct sr_secret *ret,
+		    struct sr_err *err)
+{
+	struct sr_err why = { 0 };
+	int r = try_unseal(slots, store, served, ret, &why);
+
+	if (r == -EIO || r == -ENODEV) {
+		sr_slots_leave(slots);
+		r = try_unseal(slots, store, served, ret, &why);
 	}
 	if (r < 0 && err)
 		*err = why;
