@@ -74,7 +74,7 @@ APT_ci       = clang git mmdebstrap
 DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs-devel \
 	       inih-devel json-c-devel cryptsetup-devel systemd-devel zlib-devel qrencode-devel scdoc
 DNF_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh openssh-server git-core keyutils strace procps-ng \
-	       util-linux libasan libubsan xxd jq gzip gcab cryptsetup systemd
+	       util-linux libasan libubsan libtsan xxd jq gzip gcab cryptsetup systemd
 DNF_lint     = clang-tools-extra ShellCheck mandoc
 DNF_fuzz     = clang compiler-rt
 DNF_bench    = hyperfine clevis systemd tpm2-openssl jq time
@@ -96,7 +96,7 @@ MAKEFLAGS += --no-builtin-rules
 Q := $(if $(filter 1,$(V)),,@)
 say = @$(if $(filter 1,$(V)),:,printf '  %-7s %s\n' $(1) $(2))
 
-.PHONY: all check check-all check-quick check-san check-vm bench-vm fault check-fault fuzz bench demo man install uninstall clean \
+.PHONY: all check check-all check-quick check-san check-tsan check-threads check-vm bench-vm fault check-fault fuzz bench demo man install uninstall clean \
 	help deps lint lint-format lint-c lint-shell lint-man test-programs fuzz-programs \
 	fault-programs FORCE
 
@@ -172,7 +172,7 @@ help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1\t\2/p' Makefile | expand -t 16
 
 clean: ## remove what was built
-	rm -rf $(BUILD) $(BUILD)-san $(BUILD)-fuzz $(BUILD)-vm $(FAULT_BUILD)
+	rm -rf $(BUILD) $(BUILD)-san $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-vm $(FAULT_BUILD)
 
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),all)),)
 
@@ -389,6 +389,16 @@ check-quick: all test-programs ## the tests but fault injection, kill -9 and fli
 check-san: ## check-quick, built with address and undefined behaviour sanitizers
 	@+$(MAKE) --no-print-directory BUILD=$(BUILD)-san SANITIZE=address,undefined \
 		LEAVE_OUT='$(LEAVE_OUT) $(patsubst %,tests/%.bats,deps install paper tree units)' check-quick
+
+# Threads are in the daemon only. First a mistake that has to be found.
+THREAD_PROGRAMS := $(addprefix $(BUILD)/,bin/tpm-sign bin/tpm-serve helper/race unit/test_agent \
+	$(addprefix helper/,agent bus handles peer proxy))
+check-threads: $(THREAD_PROGRAMS)
+	! $(BUILD)/helper/race 2>/dev/null
+	@+$(test_env) tests/run tests/unit/test_agent.c tests/agent.bats tests/agent-trouble.bats
+
+check-tsan: ## the tests of the daemon's threads, built with the thread sanitizer
+	@+$(MAKE) --no-print-directory BUILD=$(BUILD)-tsan SANITIZE=thread check-threads
 
 fault: ## build programs whose calls can be made to fail in turn
 	@+$(if $(FAULT_OBJ),$(MAKE) --no-print-directory BUILD=$(FAULT_BUILD) FAULT=1 \

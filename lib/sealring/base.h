@@ -225,6 +225,9 @@ void sr_tpm_close(struct sr_tpm *tpm);
  */
 int sr_tpm_limits_guessing(struct sr_tpm *tpm, struct sr_err *err);
 
+/** sr_tcti_is_managed() - whether what is named gives each program handles of its own */
+bool sr_tcti_is_managed(const char *tcti);
+
 /**
  * enum sr_srk_state - what is at the handle of the storage key
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is on the TPM still, though the conversation that put it there broke. */
+/* What is on the TPM still, though the conversation that put it there, or its program, ended. */
 #ifndef SR_LEFTOVERS_H
 #define SR_LEFTOVERS_H
 
@@ -25,5 +25,30 @@ void sr_leftovers_note(struct sr_leftovers *leftovers, const struct sr_handle *h
  * What others have in the same place by now stays: objects are told by their Names.
  */
 void sr_leftovers_flush(struct sr_leftovers *leftovers, struct sr_tpm *tpm);
+
+/**
+ * struct sr_diary - what a program has on the TPM now, for its successor if it is killed
+ * @kind:	SR_DIARY_KIND
+ * @era:	of the TPM, see sr_context_era()
+ * @present:	what is there
+ */
+struct sr_diary {
+	uint64_t kind;
+	uint64_t era;
+	struct sr_leftovers present;
+};
+
+#define SR_DIARY_KIND 0x316c747372ULL /* "rstl1": anything else is not looked at */
+
+/**
+ * sr_diary_open() - the diary in a file, as its predecessor left it
+ *
+ * It is mapped, so that what is noted is there whatever happens to the program, and it is for
+ * one program at a time. NULL where there can be none.
+ */
+struct sr_diary *sr_diary_open(const char *path);
+
+/** sr_diary_close() - NULL is fine */
+void sr_diary_close(struct sr_diary *diary);
 
 #endif

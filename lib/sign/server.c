@@ -38,6 +38,8 @@ static int start(struct sr_server *server, const struct sr_server_options *optio
 	server->slots = sr_slots_new(options->tcti, config->encrypt_sessions, err);
 	if (!server->slots)
 		return -ENOMEM;
+	if (options->diary)
+		sr_slots_remember(server->slots, options->diary);
 	server->changed = true;
 	sr_keystore_make(options->store);
 	return sr_queue_new(server->slots, rest, &server->queue, err);
