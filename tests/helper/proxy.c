@@ -12,6 +12,7 @@
 
 #define HEADER 10U
 #define MESSAGE_MAX 8192U
+#define SLOTS 3 /* for objects */
 
 /*
  *   proxy SOCKET extend CODE TIMES	another program extends PCR 10 after each command
@@ -19,6 +20,8 @@
  *   proxy SOCKET answer CODE RC TIMES	the TPM answers the first TIMES commands of this
  *					code with RC (hex) instead of doing them
  *   proxy SOCKET share		several programs, each with a proxy, use one TPM in turns
+ *   proxy SOCKET manage		what the program has left in the TPM is flushed at its end,
+ *				as a resource manager does
  *
  * A program that opens the TCTI twice begins anew.
  */
@@ -113,8 +116,35 @@ static void share(const char *path)
 	}
 }
 
+static void flush(int tpm)
+{
+	uint8_t command[14] = { 0x80, 0x01, [5] = 14, [8] = 1, [9] = 0x65, [10] = 0x80 };
+	uint8_t message[MESSAGE_MAX];
+	size_t size;
+
+	for (uint8_t slot = 0; slot < SLOTS; slot++) {
+		command[13] = slot;
+		write_all(tpm, command, sizeof(command));
+		assert(read_message(tpm, message, &size));
+	}
+}
+
+static void manage(int tpm)
+{
+	uint8_t message[MESSAGE_MAX];
+	size_t size;
+
+	while (read_message(STDIN_FILENO, message, &size)) {
+		write_all(tpm, message, size);
+		assert(read_message(tpm, message, &size));
+		write_all(STDOUT_FILENO, message, size);
+	}
+	flush(tpm);
+}
+
 int main(int argc, char **argv)
 {
+	bool manages = argc == 3 && strcmp(argv[2], "manage") == 0;
 	bool shares = argc == 3 && strcmp(argv[2], "share") == 0;
 	bool extends = argc == 5 && strcmp(argv[2], "extend") == 0;
 	bool answers = argc == 6 && strcmp(argv[2], "answer") == 0;
@@ -125,6 +155,10 @@ int main(int argc, char **argv)
 
 	if (shares) {
 		share(argv[1]);
+		return 0;
+	}
+	if (manages) {
+		manage(connect_to(argv[1]));
 		return 0;
 	}
 	assert(extends || answers);
