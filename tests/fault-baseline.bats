@@ -53,6 +53,6 @@ well_formed() {
     unharmed() { false; }
     chatter=': what it says of ring system does not count$'
     lenient_in+="|take_baseline|try_to_open"
-    campaign "memory file" tpm-reseal explain --json system
+    campaign "tpm memory file" tpm-reseal explain --json system
     tpm_boot
 }

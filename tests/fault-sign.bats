@@ -19,6 +19,11 @@ setup_file() {
     tpm-sign keygen -q kept
     tpm-sign keygen -q guarded --pin-file "$BATS_FILE_TMPDIR/pin" --pcrs 0+7 2>/dev/null
     openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$BATS_FILE_TMPDIR/soft"
+    # Software keys have a store of their own, as they need a ring.
+    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/ring
+    mkdir "$BATS_TEST_TMPDIR"
+    store_new
+    tpm-sign keygen -q kept -t ed25519 --no-recovery 2>/dev/null
 }
 
 # The one warning that nobody asked about: the TPM of this test does not slow down guessing.
@@ -89,6 +94,41 @@ well_formed() {
         again tpm-sign import -q new "$BATS_FILE_TMPDIR/soft" && succeeded
     }
     campaign "tpm memory crypto file" tpm-sign -q import new "$BATS_FILE_TMPDIR/soft"
+}
+
+# soft_signs KEY: with a signature that is good
+soft_signs() {
+    tpm-sign sign "$1" input >good.sig && tpm-sign verify -q "$1" -s good.sig input
+}
+
+@test "tpm-sign sign, in software" {
+    start_from "$BATS_FILE_TMPDIR/ring"
+    succeeded() { tpm-sign verify -q kept -s out input; }
+    unharmed() { false; }
+    campaign "tpm memory crypto file" tpm-sign sign kept input
+}
+
+@test "tpm-sign keygen, in software" {
+    start_from "$BATS_FILE_TMPDIR/ring"
+    succeeded() { soft_signs new && soft_signs kept && [ -s state/keys/new.pub ]; }
+    # A key that is there is whole; what nothing names harms nobody.
+    unharmed() {
+        [ ! -e state/keys/new.pem ] || soft_signs new || return
+        soft_signs kept || return
+        tpm-sign delete -q -f new 2>/dev/null || true
+        again tpm-sign keygen -q new -t ed25519 && succeeded
+    }
+    campaign "tpm memory crypto file" tpm-sign -q keygen new -t ed25519
+}
+
+@test "tpm-sign delete, in software" {
+    start_from "$BATS_FILE_TMPDIR/ring"
+    succeeded() { [ -z "$(find state/keys state/rings/system/secrets -type f)" ]; }
+    unharmed() {
+        tpm-sign delete -q -f kept 2>/dev/null || true
+        succeeded
+    }
+    campaign "memory crypto file" tpm-sign -q delete --force kept
 }
 
 @test "tpm-sign passwd" {

@@ -17,6 +17,9 @@ setup_file() {
     tpm-sign keygen -q kept
     tpm-sign keygen -q guarded --pin-file "$BATS_FILE_TMPDIR/pin" 2>/dev/null
     tpm-sign cert self-sign kept --subject /CN=kept | tpm-sign cert install -q kept
+    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/ring && mkdir "$BATS_TEST_TMPDIR"
+    store_new
+    tpm-sign keygen -q kept -t ed25519 --no-recovery 2>/dev/null
 }
 
 setup() {
@@ -110,6 +113,34 @@ campaign() (
         tpm-sign keygen -q new && signs new && [ -s state/keys/new.pub ]
     }
     campaign tpm-sign keygen -q new -- next
+}
+
+@test "keygen in software, killed at system calls" {
+    BASE=$BATS_FILE_TMPDIR/ring/state
+    least=5
+    # What nothing names may be left of it, encrypted, in the ring.
+    whole() {
+        signs kept && { [ ! -e state/keys/new.pem ] || signs new; }
+    }
+    next() {
+        [ ! -e state/keys/new.pem ] || tpm-sign delete -q --force new || return
+        tpm-sign keygen -q new -t ed25519 && signs new && [ -s state/keys/new.pub ]
+    }
+    campaign tpm-sign keygen -q new -t ed25519 -- next
+}
+
+@test "delete in software, killed at system calls" {
+    BASE=$BATS_FILE_TMPDIR/ring/state
+    least=2
+    # Never is the private part there when the key is not.
+    whole() {
+        [ -e state/keys/kept.pem ] || [ -z "$(find state/rings/system/secrets -type f)" ]
+    }
+    next() {
+        [ ! -e state/keys/kept.pem ] || tpm-sign delete -q --force kept || return
+        [ -z "$(find state/keys state/rings/system/secrets -type f)" ]
+    }
+    campaign tpm-sign delete -q --force kept -- next
 }
 
 @test "passwd, killed at system calls" {

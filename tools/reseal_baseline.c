@@ -11,6 +11,6 @@ void reseal_take_baseline(struct sr_ring *ring, struct sr_tpm *tpm)
 	struct sr_err err = { 0 };
 	int r = sr_baseline_take(ring, tpm, &err);
 
-	if (r < 0 && r != -ENODEV)
+	if (r < 0 && (r != -ENODEV || err.tss))
 		tool_warn("%s: tpm-reseal explain will know less of this boot", err.text);
 }

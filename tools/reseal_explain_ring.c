@@ -12,6 +12,7 @@ struct rings {
 	struct sr_store *store;
 	struct sr_tpm *tpm;
 	struct sr_baseline *now; /* NULL: no event log */
+	uint32_t mask;		 /* PCRs that were asked for; 0: the ring's own */
 	struct json_object *array;
 };
 
@@ -103,31 +104,49 @@ static const struct sr_eventlog *log_of(const struct sr_baseline *baseline, uint
 	return NULL;
 }
 
-/* The system extends some PCRs further: what kept the ring closed is what was there then. */
+/*
+ * The system extends some PCRs further: what was there in the initramfs counts. Of the
+ * others what kept the ring closed, unless that was approved since.
+ */
 static void recall(struct work *work)
 {
 	const struct sr_pcrs *noted = &work->note.pcrs;
-	uint32_t mask = noted->given & work->present.given;
+	bool failed =
+	    work->note.failed && !work->note.opened && work->made < work->note.failed;
+	uint32_t mask =
+	    noted->given & work->present.given & (failed ? UINT32_MAX : SR_PCRS_LATER);
 
-	if (!work->note.failed || work->note.opened || work->made >= work->note.failed ||
-	    noted->bank != work->present.bank || !mask)
+	if (noted->bank != work->present.bank || !mask)
 		return;
 	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
 		if (mask & 1U << pcr)
 			memcpy(work->present.value[pcr], noted->value[pcr],
 			       SR_DIGEST_MAX);
-	work->then = true;
+	work->then = failed;
 }
 
-static int compare(struct rings *rings, struct work *work, struct sr_err *err)
+/* The closest thing to a PCR that changed. */
+static int fail_inactive(const struct work *work, const char *name, struct sr_err *err)
 {
-	uint32_t mask = work->required.mask;
+	return sr_fail(
+	    err, -EKEYREJECTED,
+	    "ring %s: the TPM's %s bank is not active any more: switch it on in "
+	    "the firmware setup, or: tpm-reseal recover %s --pcrs BANK:LIST",
+	    name, sr_bank_name(work->required.bank), name);
+}
+
+static int compare(struct rings *rings, struct work *work, const char *name,
+		   struct sr_err *err)
+{
+	uint32_t mask = rings->mask ? rings->mask : work->required.mask;
 	int r;
 
 	complete(work);
 	work->present = (struct sr_pcrs){ .bank = work->required.bank,
 					  .mask = mask | work->required.given };
 	r = sr_pcr_read(rings->tpm, &work->present, err);
+	if (r == -EINVAL)
+		return fail_inactive(work, name, err);
 	if (r < 0)
 		return r;
 	recall(work);
@@ -234,7 +253,7 @@ static void print_text(const struct rings *rings, const struct work *work,
 	print_failure(work);
 	print_baseline(rings, work);
 	print_restart(rings->now);
-	if (work->found.asked->changed)
+	if ((work->found.asked->changed | work->found.all->changed) & work->required.mask)
 		print_remedy(name);
 }
 
@@ -268,6 +287,7 @@ static struct json_object *json_note(const struct sr_boot_note *note)
 	json_add_time(object, "opened", note->opened);
 	json_add_time(object, "failed", note->failed);
 	json_add_text(object, "text", note->failed ? note->text : NULL);
+	json_add_text(object, "cause", *note->cause ? note->cause : NULL);
 	json_object_object_add(object, "pcrs",
 			       note->pcrs.given ? reseal_json_pcrs(&note->pcrs) : NULL);
 	return object;
@@ -309,7 +329,7 @@ static int explain_ring(struct rings *rings, const char *name, struct sr_err *er
 	if (r < 0)
 		return r;
 	take_baseline(&work, name);
-	r = compare(rings, &work, err);
+	r = compare(rings, &work, name, err);
 	if (r < 0)
 		return r;
 	if (rings->array)
@@ -319,22 +339,38 @@ static int explain_ring(struct rings *rings, const char *name, struct sr_err *er
 	return 0;
 }
 
+static int take_pcrs(struct rings *rings, struct sr_err *err)
+{
+	struct sr_pcrs pcrs = { 0 };
+	int r = choices.pcrs ? sr_pcrs_parse(choices.pcrs, &pcrs, err) : 0;
+
+	if (r == 0 && pcrs.given)
+		r = sr_fail(err, -EINVAL, "explain takes no values in --pcrs");
+	rings->mask = pcrs.mask;
+	return r;
+}
+
 static int start(struct rings *rings, struct sr_err *err)
 {
-	int r = choices.pcrs ? sr_fail(err, -EINVAL,
-				       "--pcrs goes with --baseline; a ring has its own")
-			     : tool_store(&rings->store, err);
+	int r = take_pcrs(rings, err);
 
+	if (r == 0)
+		r = tool_store(&rings->store, err);
 	if (r == 0)
 		r = tool_tpm(rings->store, &rings->tpm, err);
 	if (r < 0)
 		return r;
+	/* What there is of it is said; values are compared in any case. */
 	r = sr_baseline_now(rings->store, rings->tpm, &rings->now, err);
+	if (r == -ENOMEM || (r < 0 && err->tss))
+		return r;
+	if (r < 0 && r != -ENODEV)
+		tool_warn("this boot's event log does not count: %s", err->text);
 	if (r == 0 && rings->now->log->damaged[0])
 		tool_warn("this boot's event log is damaged at offset %zu: %s: it does "
 			  "not count",
 			  rings->now->log->damaged_at, rings->now->log->damaged);
-	return r == -ENODEV ? 0 : r;
+	return 0;
 }
 
 int reseal_explain_rings(int argc, char **argv, struct sr_err *err)

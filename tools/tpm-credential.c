@@ -29,7 +29,7 @@ struct peer {
 static const char *idle_text, *wait_text;
 static uint64_t idle_seconds = 5, wait_seconds = 30;
 static sd_event *event;
-static sd_event_source *listener, *idle_timer;
+static sd_event_source *listener, *keys, *idle_timer;
 static struct sr_store *store;
 static struct peer peers[PEERS_MAX];
 static size_t next_peer, peer_count;
@@ -37,8 +37,8 @@ static bool stopping;
 
 static const struct option_row options[] = {
 	{ 0, "idle", OPTION_TEXT, &idle_text, "SECONDS",
-	  "end when nobody asked for so long (5)" },
-	{ 0, "wait", OPTION_TEXT, &wait_text, "SECONDS", "for a slow reader (30)" },
+	  "end when nobody asked for so long (5)", NULL },
+	{ 0, "wait", OPTION_TEXT, &wait_text, "SECONDS", "for a slow reader (30)", NULL },
 	{ 0 },
 };
 
@@ -128,7 +128,8 @@ static void refuse(int fd)
 
 /* ---- answering ---- */
 
-static int identify(int fd, struct sr_request *ret, struct sr_err *err)
+/* Who may connect to the other socket is its mode's to say: the user that serves keys. */
+static int identify(int fd, bool key, struct sr_request *ret, struct sr_err *err)
 {
 	struct sockaddr_un address = { 0 };
 	struct ucred peer = { 0 };
@@ -136,7 +137,7 @@ static int identify(int fd, struct sr_request *ret, struct sr_err *err)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return sr_fail_sys(err, errno, "cannot see who asks");
-	if (peer.uid != geteuid())
+	if (!key && peer.uid != geteuid())
 		return sr_fail(err, -EPERM,
 			       "user %u asked, and only systemd may: let a unit load it",
 			       (unsigned int)peer.uid);
@@ -163,16 +164,34 @@ static int give(int fd, const struct sr_request *request, struct sr_err *err)
 	return r < 0 ? r : answer_give(fd, &secret, err);
 }
 
-static void answer(int fd)
+/* A key of tpm-sign, which no unit gets. */
+static int give_key(int fd, const struct sr_request *request, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret secret = { 0 };
+	const char *name = request->credential;
+	char ring_name[SR_NAME_MAX + 1];
+	struct sr_ring *ring = NULL;
+	int r = store ? 0 : tool_store(&store, err);
+
+	if (r == 0)
+		r = sr_store_find_softkey(store, name, ring_name, err);
+	if (r == 0)
+		r = opened_get(store, ring_name, &ring, err);
+	if (r == 0)
+		r = sr_ring_unseal_softkey(ring, name, &secret, err);
+	return r < 0 ? r : answer_give(fd, &secret, err);
+}
+
+static void answer(int fd, bool key)
 {
 	struct sr_request request = { 0 };
 	struct sr_err err = { 0 };
 	int r;
 
 	keep(fd);
-	r = identify(fd, &request, &err);
+	r = identify(fd, key, &request, &err);
 	if (r == 0)
-		r = give(fd, &request, &err);
+		r = key ? give_key(fd, &request, &err) : give(fd, &request, &err);
 	if (r < 0) {
 		tool_report(r, &err, &request);
 		refuse(fd);
@@ -187,7 +206,7 @@ static void answer_left(int fd)
 	struct sr_request request = { 0 };
 	struct sr_err err = { 0 };
 
-	(void)identify(fd, &request, NULL);
+	(void)identify(fd, true, &request, NULL);
 	(void)sr_fail(&err, -EIO,
 		      "tpm-credential ended before it could answer: restart %s",
 		      request.unit[0] ? request.unit : "the unit");
@@ -204,11 +223,10 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
 {
 	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)source;
 	(void)events;
 	(void)arg;
 	if (peer >= 0)
-		answer(peer);
+		answer(peer, source == keys);
 	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 		return sd_event_exit(event, -errno);
 	return postpone_end();
@@ -236,29 +254,44 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	stopping = true;
 	if (peer_count == 0)
 		return sd_event_exit(event, 0);
-	return sd_event_source_set_enabled(listener, SD_EVENT_OFF);
+	if (keys)
+		(void)sd_event_source_set_enabled(keys, SD_EVENT_OFF);
+	return listener ? sd_event_source_set_enabled(listener, SD_EVENT_OFF) : 0;
 }
 
-/* The first is what to listen on; others are peers of a process before this one. */
-static int take_sockets(int *ret, struct sr_err *err)
+static int listen_on(int fd, sd_event_source **ret, struct sr_err *err)
 {
-	int fd = SD_LISTEN_FDS_START, count = sd_listen_fds(true);
+	int r;
 
-	if (count < 1)
-		return sr_fail(err, -EINVAL,
-			       "it is started when somebody asks: systemctl start "
-			       "tpm-credential.socket");
 	if (sd_is_socket_unix(fd, SOCK_STREAM, true, NULL, 0) <= 0)
 		return sr_fail(err, -EINVAL,
 			       "what it listens on has to be a Unix stream socket: see "
 			       "tpm-credential.socket");
 	if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
 		return sr_fail_sys(err, errno, "cannot set up the socket");
-	*ret = fd;
-	return count - 1;
+	r = sd_event_add_io(event, ret, fd, EPOLLIN, on_connection, NULL);
+	return r < 0 ? sr_fail_sys(err, -r, "cannot serve the socket") : 0;
 }
 
-static int start(int fd)
+/* That for keys has a name; the first other one is for credentials, the rest are peers. */
+static int take_sockets(char **names, int count, struct sr_err *err)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < count; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+
+		if (strcmp(names[i], "softkey") == 0 && !keys)
+			r = listen_on(fd, &keys, err);
+		else if (strcmp(names[i], "peer") != 0 && !listener)
+			r = listen_on(fd, &listener, err);
+		else
+			answer_left(fd);
+	}
+	return r;
+}
+
+static int start(void)
 {
 	sigset_t signals;
 	int r;
@@ -273,8 +306,6 @@ static int start(int fd)
 		r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, NULL);
 	if (r >= 0)
 		r = sd_event_add_signal(event, NULL, SIGINT, on_signal, NULL);
-	if (r >= 0)
-		r = sd_event_add_io(event, &listener, fd, EPOLLIN, on_connection, NULL);
 	if (r >= 0)
 		r = sd_event_add_time_relative(event, &idle_timer, CLOCK_BOOTTIME,
 					       idle_seconds * SECOND, 0, on_idle, NULL);
@@ -294,29 +325,39 @@ static int parse_numbers(struct sr_err *err)
 
 static int run(int argc, char **argv, struct sr_err *err)
 {
-	int fd = -1, left, r = parse_numbers(err);
+	char **names = NULL;
+	int count, r = parse_numbers(err);
 
 	(void)argc;
 	(void)argv;
 	if (r < 0)
 		return r;
-	left = take_sockets(&fd, err);
-	if (left < 0)
-		return left;
-	r = start(fd);
-	if (r >= 0) {
-		while (left > 0)
-			answer_left(fd + left--);
+	count = sd_listen_fds_with_names(true, &names);
+	if (count < 1)
+		return sr_fail(err, -EINVAL,
+			       "it is started when somebody asks: systemctl start "
+			       "tpm-credential.socket");
+	r = start();
+	if (r < 0)
+		return sr_fail_sys(err, -r, "cannot wait for requests");
+	r = take_sockets(names, count, err);
+	for (int i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
+	if (r == 0) {
 		(void)sd_notify(false, "READY=1");
 		r = sd_event_loop(event);
+		if (r < 0)
+			r = sr_fail_sys(err, -r, "cannot serve the socket");
 		(void)sd_notify(false, "STOPPING=1");
 	}
 	opened_forget();
 	sr_store_close(store);
 	(void)sd_event_source_disable_unref(listener);
+	(void)sd_event_source_disable_unref(keys);
 	(void)sd_event_source_disable_unref(idle_timer);
 	(void)sd_event_unref(event);
-	return r < 0 ? sr_fail_sys(err, -r, "cannot serve the socket") : 0;
+	return r < 0 ? r : 0;
 }
 
 int main(int argc, char **argv)

@@ -15,31 +15,32 @@ static bool all, configured, withdraw;
 
 static const struct option_row options[] = {
 	{ 'o', "output", OPTION_TEXT, &output, "FILE",
-	  "write to FILE (0600); - is stdout" },
-	{ 0, "fd", OPTION_TEXT, &fd_number, "N", "write to the open file descriptor N" },
+	  "write to FILE (0600); - is stdout", NULL },
+	{ 0, "fd", OPTION_TEXT, &fd_number, "N", "write to the open file descriptor N",
+	  NULL },
 	{ 'k', "keyring", OPTION_TEXT, &target.keyring, "KEYRING",
-	  "@s, @u, @us, @p, name or id" },
-	{ 0, "type", OPTION_TEXT, &target.type, "TYPE", "user, logon or big_key" },
+	  "@s, @u, @us, @p, name or id", NULL },
+	{ 0, "type", OPTION_TEXT, &target.type, "TYPE", "user, logon or big_key", NULL },
 	{ 0, "description", OPTION_TEXT, &target.description, "TEXT",
-	  "instead of sealring:NAME" },
+	  "instead of sealring:NAME", NULL },
 	{ 0, "timeout", OPTION_TEXT, &timeout, "SECONDS",
-	  "the kernel forgets the key then" },
+	  "the kernel forgets the key then", NULL },
 	{ 0, "permissions", OPTION_TEXT, &permissions, "MASK",
-	  "as keyctl setperm takes it" },
+	  "as keyctl setperm takes it", NULL },
 	{ 'c', "credential", OPTION_MAY_TEXT, &credential, "DIR",
-	  "as DIR/NAME (" CREDSTORE ")" },
-	{ 0, "configured", OPTION_FLAG, &configured, NULL, "where secrets.d says" },
+	  "as DIR/NAME (" CREDSTORE ")", NULL },
+	{ 0, "configured", OPTION_FLAG, &configured, NULL, "where secrets.d says", NULL },
 	{ 0, "withdraw", OPTION_FLAG, &withdraw, NULL,
-	  "take back what --configured delivers" },
-	{ 'a', "all", OPTION_FLAG, &all, NULL, "every secret" },
+	  "take back what --configured delivers", NULL },
+	{ 'a', "all", OPTION_FLAG, &all, NULL, "every secret", NULL },
 	{ 0, "file", OPTION_TEXT, &sealed_file, "FILE",
-	  "a sealed TPM key file, any tool's" },
-	{ 0, "pin-file", OPTION_TEXT, &choices.pin_file, "FILE",
-	  "read the PIN from FILE" },
+	  "a sealed TPM key file, any tool's", NULL },
+	{ 0, "pin-file", OPTION_TEXT, &choices.pin_file, "FILE", "read the PIN from FILE",
+	  NULL },
 	{ 0, "recovery-key-file", OPTION_TEXT, &choices.recovery_key_file, "FILE",
-	  "open with the recovery key, without TPM" },
-	{ 0, "escrow-key", OPTION_TEXT, &escrow_key, "FILE",
-	  "open with this private key" },
+	  "open with the recovery key, without TPM", NULL },
+	{ 0, "escrow-key", OPTION_TEXT, &escrow_key, "FILE", "open with this private key",
+	  NULL },
 	{ 0 },
 };
 
@@ -151,10 +152,13 @@ static int open_early(struct sr_store *store, struct sr_ring *ring, struct sr_er
 {
 	const struct sr_ring_opener opener = { .tpm = connect_tpm, .arg = store };
 	_cleanup_free_ char *runtime = tool_runtime_dir();
+	char cause[SR_CAUSE_MAX] = "";
 	int r = sr_ring_open_cached(ring, &opener, err);
 
 	if (r < 0) {
-		(void)sr_boot_note_failed(runtime, ring, err, NULL);
+		if (r == -EKEYREJECTED && sr_ring_cause(ring, store, cause))
+			tool_warn("likely cause: %s", cause);
+		(void)sr_boot_note_failed(runtime, ring, err, cause, NULL);
 		return r;
 	}
 	r = sr_boot_note_opened(runtime, ring, err);

@@ -259,6 +259,29 @@ int sr_eventlog_check(const struct sr_eventlog *log, const char *name, struct sr
 		       log->damaged_at, log->damaged);
 }
 
+int sr_eventlog_cut(const struct sr_eventlog *log, uint32_t mask, struct sr_buf *ret,
+		    struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf cut = { .data = malloc(log->size + 1) };
+
+	if (!cut.data)
+		return sr_fail_memory(err);
+	for (size_t i = 0; i < log->count; i++) {
+		size_t from = log->event[i].offset;
+		size_t to = i + 1 < log->count ? log->event[i + 1].offset
+					       : log->size - log->padding;
+
+		if (log->event[i].pcr >= SR_PCR_COUNT ||
+		    !(mask & 1U << log->event[i].pcr))
+			continue;
+		memcpy(cut.data + cut.size, log->content + from, to - from);
+		cut.size += to - from;
+	}
+	*ret = cut;
+	cut = (struct sr_buf){ 0 };
+	return 0;
+}
+
 void sr_eventlog_free(struct sr_eventlog *log)
 {
 	if (!log)

@@ -40,6 +40,18 @@ SR_DEFINE_CLEANUP(sr_eventlog_freep, struct sr_eventlog *, sr_eventlog_free)
 int sr_eventlog_usable(const struct sr_eventlog *log, const char *name,
 		       struct sr_err *err);
 
+/**
+ * sr_eventlog_cut() - the log as it is, but for the records of other PCRs
+ * @log:	a log that is not damaged
+ * @mask:	PCRs whose records stay; those of PCR 0 say of which format the log is
+ * @ret:	the shorter log; release with sr_buf_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int sr_eventlog_cut(const struct sr_eventlog *log, uint32_t mask, struct sr_buf *ret,
+		    struct sr_err *err);
+
 /** sr_eventlog_find_bank() - the index of a bank of the log, or -1 */
 int sr_eventlog_find_bank(const struct sr_eventlog *log, uint16_t bank);
 

@@ -15,6 +15,7 @@
 
 #include "unlock.h"
 
+#define COLUMNS 80
 #define PIN_TRIES 3    /* wrong PINs before the passphrase is asked for */
 #define FAILURES_MAX 8 /* conversations with the TPM that fail, then it is left alone */
 #define REMEMBERED_SECS 30 /* how long that, and a failure, answers for other tokens */
@@ -91,28 +92,49 @@ static void say(struct crypt_device *cd, int level, const char *text)
 }
 
 /* Once for whoever has to type now, once for the log. */
-static void say_both(const struct call *call, const char *cause, const char *remedy)
+static void say_both(const struct call *call, const char *text)
 {
-	char text[SR_CAUSE_TEXT + 80];
-
-	(void)snprintf(text, sizeof(text), "%s: %s", cause, remedy);
 	if (!call->again)
 		console(text);
 	say(call->cd, CRYPT_LOG_ERROR, text);
 }
 
+/* As many lines of 80 columns as it takes; said once. */
+static void say_cause(const struct call *call, const char *cause)
+{
+	char text[SR_CAUSE_MAX + 16];
+	const char *at = text;
+
+	(void)snprintf(text, sizeof(text), "likely cause: %s", cause);
+	while (*cause && *at && !call->again) {
+		char line[COLUMNS - sizeof("sealring: ") + 1];
+		size_t length = strnlen(at, sizeof(line));
+
+		if (length == sizeof(line))
+			while (--length > 0 && at[length] != ' ')
+				;
+		if (length == 0)
+			length = sizeof(line) - 1;
+		(void)snprintf(line, length + 1, "%s", at);
+		say_both(call, line);
+		at += length + (at[length] == ' ');
+	}
+}
+
 static void say_why(const struct call *call, const struct sr_err *err)
 {
-	char cause[SR_CAUSE_TEXT];
+	char cause[SR_CAUSE_TEXT], text[SR_CAUSE_TEXT + 80];
 
 	if (!sr_in_initramfs()) {
 		say(call->cd, CRYPT_LOG_ERROR, err->text);
 		return;
 	}
 	sr_unlock_cause(err, cause);
-	say_both(call, cause,
-		 err->code == -EACCES ? "without a PIN the passphrase is asked for"
-				      : "enter the passphrase, then: tpm-reseal status");
+	(void)snprintf(text, sizeof(text), "%s: %s", cause,
+		       err->code == -EACCES
+			   ? "without a PIN the passphrase is asked for"
+			   : "enter the passphrase, then: tpm-reseal status");
+	say_both(call, text);
 }
 
 static const char *path_of(const char *name, const char *usual)
@@ -122,18 +144,25 @@ static const char *path_of(const char *name, const char *usual)
 	return path && *path ? path : usual;
 }
 
-/* What is configured; where that can't be read, the kernel's device. */
-static int connect_tpm(void *arg, struct sr_tpm **ret, struct sr_err *err)
+/* NULL where it can't be read. */
+static struct sr_store *open_store(void)
 {
 	const struct sr_store_options options = {
 		.config_dir = path_of("SEALRING_CONFIG_DIR", SYSCONFDIR "/sealring"),
 		.state_dir = path_of("SEALRING_STATE_DIR", LOCALSTATEDIR "/lib/sealring"),
 	};
-	_cleanup_(close_storep) struct sr_store *store = NULL;
+	struct sr_store *store = NULL;
+
+	return sr_store_open(&options, &store, NULL) == 0 ? store : NULL;
+}
+
+/* What is configured; where that is not known, the kernel's device. */
+static int connect_tpm(void *arg, struct sr_tpm **ret, struct sr_err *err)
+{
+	const struct sr_store *store = arg;
 	const char *tcti = path_of("SEALRING_TCTI", NULL);
 
-	(void)arg;
-	if (!tcti && sr_store_open(&options, &store, NULL) == 0)
+	if (!tcti && store)
 		tcti = sr_store_config(store)->tcti;
 	return sr_tpm_open(tcti, ret, err);
 }
@@ -207,9 +236,13 @@ static int unlock(struct call *call, const char *json, char **buffer, size_t *si
 {
 	_cleanup_(sr_secret_done) struct sr_secret passphrase = { 0 };
 	_cleanup_token_ struct sr_token token = { 0 };
+	_cleanup_(close_storep) struct sr_store *store = open_store();
 	struct sr_ask ask = { give_pin, call };
 	struct sr_err err = { 0 };
-	struct sr_unlocking how = { .opener = { .tpm = connect_tpm, .ask = &ask } };
+	struct sr_unlocking how = {
+		.opener = { .tpm = connect_tpm, .arg = store, .ask = &ask },
+		.store = store,
+	};
 	int r = sr_token_read(json, &token, &err);
 
 	if (sr_in_initramfs())
@@ -221,7 +254,9 @@ static int unlock(struct call *call, const char *json, char **buffer, size_t *si
 		last.wrong_pins = 0;
 		return hand_over(&passphrase, buffer, size);
 	}
-	return result_of(call, r, &err);
+	r = result_of(call, r, &err);
+	say_cause(call, how.cause);
+	return r;
 }
 
 int cryptsetup_token_open(struct crypt_device *cd, int token, char **buffer, size_t *size,

@@ -159,8 +159,11 @@ static void note_failed(struct sr_unlocking *how, const struct sr_token *token,
 	if (!how->notes)
 		return;
 	how->again = noted_before(how->notes, token, err);
-	if (err->code != -EACCES) /* a PIN that is still to be typed, or mistyped */
-		(void)sr_boot_note_failed(how->notes, ring, err, NULL);
+	if (err->code == -EACCES)
+		return; /* a PIN that is still to be typed, or mistyped */
+	if (how->store && err->code == -EKEYREJECTED)
+		(void)sr_ring_cause(ring, how->store, how->cause);
+	(void)sr_boot_note_failed(how->notes, ring, err, how->cause, NULL);
 }
 
 int sr_unlock(struct crypt_device *cd, const struct sr_token *token,

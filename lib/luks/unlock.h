@@ -45,12 +45,16 @@ int sr_passphrase_unwrap(const struct sr_ring *ring, struct crypt_device *cd,
  * @opener:	how to get at the TPM
  * @notes:	where to note what happened, and where those who unlock at the same time
  *		wait for each other; NULL outside the initramfs
+ * @store:	what the initramfs has of a store, or NULL
  * @again:	on failure: that was noted before, in this boot and for the same reason
+ * @cause:	on failure, with @notes and @store: what sr_ring_cause() says
  */
 struct sr_unlocking {
 	struct sr_ring_opener opener;
 	const char *notes;
+	const struct sr_store *store;
 	bool again;
+	char cause[SR_CAUSE_MAX];
 };
 
 /**

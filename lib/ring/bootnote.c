@@ -64,19 +64,58 @@ static int write_note(const char *runtime_dir, const struct sr_ring *ring,
 	return sr_replace_file(dir, file, &content, 0600, NULL, err);
 }
 
+static void put_line(FILE *out, const char *key, const char *text)
+{
+	fprintf(out, "%s ", key);
+	for (; *text; text++)
+		fputc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, out);
+}
+
+static void put_pcrs(FILE *out, const struct sr_pcrs *pcrs)
+{
+	fputs("pcrs ", out);
+	sr_pcrs_print(out, pcrs);
+}
+
+/* The text of a note that was begun, once all is in it. */
+static int finish(FILE *out, char **text, struct sr_err *err)
+{
+	if (fclose(out) == 0)
+		return 0;
+	free(take(*text));
+	return sr_fail_memory(err);
+}
+
+static int format_opened(const struct sr_ring *ring, char **ret, struct sr_err *err)
+{
+	const struct sr_pcrs *pcrs = ring->seen.given ? &ring->seen : &ring->opened;
+	size_t size;
+	FILE *out = open_memstream(ret, &size);
+
+	if (!out)
+		return sr_fail_memory(err);
+	put_line(out, "approval", ring->approval);
+	if (pcrs->given) {
+		fputc('\n', out);
+		put_pcrs(out, pcrs);
+	}
+	return finish(out, ret, err);
+}
+
 int sr_boot_note_opened(const char *runtime_dir, const struct sr_ring *ring,
 			struct sr_err *err)
 {
-	char rest[SR_NAME_MAX + 16];
+	_cleanup_free_ char *rest = NULL;
+	int r;
 
 	if (!ring->approval[0])
 		return 0;
-	(void)snprintf(rest, sizeof(rest), "approval %s", ring->approval);
-	return write_note(runtime_dir, ring, "opened", rest, err);
+	r = format_opened(ring, &rest, err);
+	return r < 0 ? -EIO : write_note(runtime_dir, ring, "opened", rest, err);
 }
 
 static int format_failure(const struct sr_ring *ring, const struct sr_err *why,
-			  char **ret, struct sr_err *err)
+			  const char *cause, char **ret, struct sr_err *err)
 {
 	size_t size;
 	FILE *out = open_memstream(ret, &size);
@@ -85,24 +124,22 @@ static int format_failure(const struct sr_ring *ring, const struct sr_err *why,
 		return sr_fail_memory(err);
 	fprintf(out, "error %d\n", -why->code);
 	if (ring->seen.given) {
-		fputs("pcrs ", out);
-		sr_pcrs_print(out, &ring->seen);
+		put_pcrs(out, &ring->seen);
 		fputc('\n', out);
 	}
-	fputs("text ", out);
-	for (const char *at = why->text; *at; at++)
-		fputc((unsigned char)*at < ' ' || *at == 127 ? '?' : *at, out);
-	if (fclose(out) == 0)
-		return 0;
-	free(take(*ret));
-	return sr_fail_memory(err);
+	if (*cause) {
+		put_line(out, "cause", cause);
+		fputc('\n', out);
+	}
+	put_line(out, "text", why->text);
+	return finish(out, ret, err);
 }
 
 int sr_boot_note_failed(const char *runtime_dir, const struct sr_ring *ring,
-			const struct sr_err *why, struct sr_err *err)
+			const struct sr_err *why, const char *cause, struct sr_err *err)
 {
 	_cleanup_free_ char *rest = NULL;
-	int r = format_failure(ring, why, &rest, err);
+	int r = format_failure(ring, why, cause, &rest, err);
 
 	return r < 0 ? r : write_note(runtime_dir, ring, "failed", rest, err);
 }
@@ -114,6 +151,17 @@ static const char *next_line(char **at, const char *key)
 
 	return line && *at && strncmp(line, key, strlen(key)) == 0 ? line + strlen(key)
 								   : NULL;
+}
+
+/* The same, into @ret of @room bytes. */
+static bool take_line(char **at, const char *key, char *ret, size_t room)
+{
+	const char *line = next_line(at, key);
+
+	if (!line || strlen(line) >= room)
+		return false;
+	(void)snprintf(ret, room, "%s", line);
+	return true;
 }
 
 static bool is_hex(const char *text, size_t bytes)
@@ -143,6 +191,18 @@ static bool read_head(char **at, const char *boot, struct sr_boot_note *note,
 	return line && sr_time_parse(line, when, NULL) == 0;
 }
 
+/* Where there is such a line. */
+static bool read_pcrs(char **at, struct sr_boot_note *note)
+{
+	const char *line;
+
+	if (strncmp(*at, "pcrs ", 5) != 0)
+		return true;
+	line = next_line(at, "pcrs ");
+	return line && sr_pcrs_parse(line, &note->pcrs, NULL) == 0 && note->pcrs.bank &&
+	       note->pcrs.given == note->pcrs.mask;
+}
+
 static bool read_opened(char *at, const char *boot, struct sr_boot_note *note)
 {
 	const char *line;
@@ -150,16 +210,10 @@ static bool read_opened(char *at, const char *boot, struct sr_boot_note *note)
 	if (!read_head(&at, boot, note, &note->opened))
 		return false;
 	line = next_line(&at, "approval ");
-	if (!is_hex(line, 32) || *at)
+	if (!is_hex(line, 32) || !read_pcrs(&at, note) || *at)
 		return false;
 	(void)snprintf(note->approval, sizeof(note->approval), "%s", line);
 	return true;
-}
-
-static bool read_pcrs(const char *line, struct sr_boot_note *note)
-{
-	return line && sr_pcrs_parse(line, &note->pcrs, NULL) == 0 && note->pcrs.bank &&
-	       note->pcrs.given == note->pcrs.mask;
 }
 
 static bool read_failed(char *at, const char *boot, struct sr_boot_note *note)
@@ -172,14 +226,13 @@ static bool read_failed(char *at, const char *boot, struct sr_boot_note *note)
 	line = next_line(&at, "error ");
 	if (!line || sr_number_parse(line, 4095, &number, NULL) < 0)
 		return false;
-	if (strncmp(at, "pcrs ", 5) == 0 && !read_pcrs(next_line(&at, "pcrs "), note))
+	if (!read_pcrs(&at, note))
 		return false;
-	line = next_line(&at, "text ");
-	if (!line || *at || strlen(line) >= sizeof(note->text))
+	if (strncmp(at, "cause ", 6) == 0 &&
+	    !take_line(&at, "cause ", note->cause, sizeof(note->cause)))
 		return false;
 	note->code = -(int)number;
-	(void)snprintf(note->text, sizeof(note->text), "%s", line);
-	return true;
+	return take_line(&at, "text ", note->text, sizeof(note->text)) && !*at;
 }
 
 /* What is there but is no file of ours is as good as nothing. */
@@ -219,7 +272,9 @@ static bool join(const struct sr_boot_note *opened, const struct sr_boot_note *f
 		ret->failed = failed->failed;
 		ret->code = failed->code;
 		memcpy(ret->text, failed->text, sizeof(ret->text));
-		ret->pcrs = failed->pcrs;
+		memcpy(ret->cause, failed->cause, sizeof(ret->cause));
+		if (!opened->pcrs.given)
+			ret->pcrs = failed->pcrs;
 	}
 	return ret->opened || ret->failed;
 }
@@ -264,6 +319,27 @@ int sr_boot_note_of(const struct sr_ring *ring, struct sr_boot_note *ret,
 		return 0;
 	*ret = note;
 	return 1;
+}
+
+/* Whichever ring had that name: what the TPM held is not of a ring. */
+int sr_boot_note_recall(const struct sr_ring *ring, struct sr_pcrs *pcrs,
+			struct sr_err *err)
+{
+	struct sr_boot_note note;
+	uint32_t later = pcrs->mask & SR_PCRS_LATER & ~sr_ring_latch(ring);
+	int r;
+
+	if (!later || !sr_ring_latch(ring) || !ring->store || !ring->store->runtime_dir)
+		return 0;
+	r = sr_boot_note_read(ring->store->runtime_dir, ring->name, &note, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
+		if (note.pcrs.bank == pcrs->bank && note.pcrs.given & later & 1U << pcr) {
+			memcpy(pcrs->value[pcr], note.pcrs.value[pcr], SR_DIGEST_MAX);
+			pcrs->given |= 1U << pcr;
+		}
+	return 0;
 }
 
 /* One that cannot be read counts: what is at stake is to forget an open ring. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ring.h"
+#include "tpm/pcr.h"
 
 #define KEPT_SECONDS 60
 
@@ -48,6 +49,17 @@ static void keep(const struct sr_ring *ring)
 	(void)sr_keyring_put(&at, &ring->key, NULL);
 }
 
+/* What that which opened it did not look at is noted, too: later it is another. */
+static void look(struct sr_ring *ring, struct sr_tpm *tpm)
+{
+	struct sr_pcrs seen = ring->opened;
+
+	seen.mask = seen.given | (ring->pcrs.mask & SR_PCRS_LATER & ~sr_ring_latch(ring));
+	if (seen.bank == ring->pcrs.bank && seen.mask != seen.given &&
+	    sr_pcr_read(tpm, &seen, NULL) == 0)
+		ring->seen = seen;
+}
+
 static inline void tpm_closep(struct sr_tpm **tpm)
 {
 	sr_tpm_close(*tpm);
@@ -66,9 +78,11 @@ int sr_ring_open_cached(struct sr_ring *ring, const struct sr_ring_opener *opene
 	r = opener->tpm(opener->arg, &tpm, err);
 	if (r == 0)
 		r = sr_ring_open(ring, tpm, opener->ask, err);
-	if (r == 0 && may_keep)
-		keep(ring);
-	return r;
+	if (r < 0 || !may_keep)
+		return r;
+	keep(ring);
+	look(ring, tpm);
+	return 0;
 }
 
 void sr_ring_cache_drop(struct sr_ring *ring)

@@ -89,9 +89,19 @@ int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
 			present = (struct sr_pcrs){ .bank = wanted->bank };
 		present.mask |= wanted->mask;
 		r = sr_pcr_read(tpm, &present, err);
+		if (r == -EINVAL) {
+			best.inactive = wanted->bank;
+			present = (struct sr_pcrs){ 0 };
+			r = 0;
+			continue;
+		}
 		if (r < 0)
 			break;
 		best.latched |= open_latch(ring, &present);
+		if (best.latched)
+			r = sr_boot_note_recall(ring, &present, err);
+		if (r < 0)
+			break;
 		r = consider(&approvals->approval[i], &present, 1U << i, &best, err);
 	}
 	if (r < 0)
@@ -99,6 +109,18 @@ int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
 	*ret = best;
 	ret->present = present;
 	return 0;
+}
+
+void sr_comparison_text(const struct sr_comparison *comparison, char ret[SR_CHANGED_TEXT])
+{
+	sr_changed_text(comparison->changed, ret);
+	if (*ret)
+		return;
+	if (comparison->inactive)
+		(void)snprintf(ret, SR_CHANGED_TEXT, "the TPM's active banks (no %s now)",
+			       sr_bank_name(comparison->inactive));
+	else
+		(void)snprintf(ret, SR_CHANGED_TEXT, "the boot state");
 }
 
 void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT])
@@ -115,9 +137,9 @@ void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT])
 }
 
 /* What holds, or else wants the fewest changes, is what can be explained best. */
-static const struct sr_approval *closest(const struct sr_approvals *approvals,
-					 const struct sr_comparison *comparison,
-					 uint32_t latch)
+const struct sr_approval *sr_closest(const struct sr_approvals *approvals,
+				     const struct sr_comparison *comparison,
+				     uint32_t latch)
 {
 	const struct sr_approval *best = NULL;
 	int least = SR_PCR_COUNT + 1;
@@ -151,7 +173,7 @@ int sr_ring_required(const struct sr_ring *ring, struct sr_tpm *tpm, struct sr_p
 		r = sr_compare(ring, &approvals, tpm, &comparison, err);
 	if (r < 0)
 		return sr_fail_ring(ring, r, err);
-	approval = closest(&approvals, &comparison, latch);
+	approval = sr_closest(&approvals, &comparison, latch);
 	*ret = approval ? approval->values : ring->pcrs;
 	ret->mask &= ~latch;
 	ret->given = approval ? ret->given & ~latch : 0;

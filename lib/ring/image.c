@@ -6,6 +6,7 @@
 
 #include "codec/envelope.h"
 #include "codec/tpmkey.h"
+#include "early.h"
 #include "ring.h"
 
 #define NOTE "initramfs" /* in the state directory */
@@ -234,6 +235,8 @@ int sr_image_fill(struct sr_store *store, const char *root, struct sr_err *err)
 		r = list_secrets(store, &files, err);
 	for (size_t i = 0; r == 0 && i < files.count; i++)
 		r = copy_file(&files.file[i], root, err);
+	if (r == 0)
+		r = sr_early_fill(store, root, err);
 	return r < 0 ? r : files.secrets;
 }
 

@@ -139,6 +139,7 @@ static int fail_latched(const struct sr_ring *ring, struct sr_err *err)
 /* Which PCRs keep the ring closed, in words. */
 static int explain(const struct attempt *attempt, struct sr_err *err)
 {
+	const struct sr_approval *closest;
 	const char *name = attempt->ring->name;
 	char text[SR_CHANGED_TEXT], since[SR_TIME_TEXT] = "sealing", how[REMEDY_TEXT];
 	struct sr_comparison comparison = { 0 };
@@ -151,13 +152,17 @@ static int explain(const struct attempt *attempt, struct sr_err *err)
 		return fail_latched(attempt->ring, err);
 	}
 	attempt->ring->seen = comparison.present;
-	if (!comparison.changed)
+	closest =
+	    sr_closest(attempt->approvals, &comparison, sr_ring_latch(attempt->ring));
+	if (closest)
+		attempt->ring->wanted = closest->values;
+	if (!comparison.changed && !comparison.inactive)
 		return sr_fail(
 		    err, -EKEYREJECTED,
 		    "ring %s: policy does not hold: the boot state is not the approved "
 		    "one: %s",
 		    name, remedy(attempt->ring, how));
-	sr_changed_text(comparison.changed, text);
+	sr_comparison_text(&comparison, text);
 	if (comparison.made) {
 		sr_time_format(comparison.made, since);
 		since[10] = '\0'; /* the day is enough */
@@ -282,7 +287,12 @@ int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, bool same_tpm,
 int sr_opening_values(const struct sr_ring *ring, const struct sr_opening *opening,
 		      bool accept_unmeasured, struct sr_pcrs *ret, struct sr_err *err)
 {
+	int r;
+
 	*ret = ring->pcrs;
+	r = sr_boot_note_recall(ring, ret, err);
+	if (r < 0)
+		return r;
 	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
 		if (opening->values.bank == ret->bank &&
 		    opening->values.given & ret->mask & ~ret->given & 1U << pcr) {
@@ -317,16 +327,20 @@ static int prove_by_unseal(struct sr_ring *ring, struct sr_opening *opening,
 	return 0;
 }
 
-/* Whether a value that the list gives is another than the present one. */
+/* Whether a value that the list gives, or the initramfs saw, is not the present one. */
 static int check_later(const struct sr_ring *ring, struct sr_tpm *tpm, bool *ret,
 		       struct sr_err *err)
 {
-	struct sr_pcrs present = { .bank = ring->pcrs.bank, .mask = ring->pcrs.given };
-	int r = present.mask ? sr_pcr_read(tpm, &present, err) : 0;
+	struct sr_pcrs wanted = ring->pcrs, present = { .bank = wanted.bank };
+	int r = sr_boot_note_recall(ring, &wanted, err);
+
+	present.mask = wanted.given;
+	if (r == 0 && present.mask)
+		r = sr_pcr_read(tpm, &present, err);
 
 	for (unsigned int pcr = 0; r == 0 && pcr < SR_PCR_COUNT; pcr++)
 		if (present.mask & 1U << pcr &&
-		    memcmp(present.value[pcr], ring->pcrs.value[pcr],
+		    memcmp(present.value[pcr], wanted.value[pcr],
 			   sr_bank_size(present.bank)) != 0)
 			*ret = true;
 	return r;

@@ -52,6 +52,7 @@ int sr_opening_start(struct sr_ring *ring, struct sr_tpm *tpm, bool same_tpm,
 /**
  * sr_opening_values() - the present PCR values by the ring's list, the latch as it says
  *
+ * Of a ring that the latch closes, those that the system extends as the initramfs saw them.
  * Those with which an approval was just opened need not be asked for again.
  *
  * Returns as sr_pcr_read_measured().

@@ -34,7 +34,9 @@
  * @bounded:	that approval holds in a few boots only, and may want fewer PCRs
  * @approval:	names the approval that opened it, as sr_approval_id(); "" when none did
  * @moved:	its storage key is another than before: no older approval opens any more
- * @seen:	what the TPM held when that was not what any approval wants; else empty
+ * @seen:	what the TPM held when that was not what any approval wants, or in the
+ *		initramfs what that which opened it wants; else empty
+ * @wanted:	and what the approval wants that is closest to that, where it is known
  * @latched:	opening it failed, and but for the latch it would not have
  * @manager:	ring "system", open, if the key was found in it; else NULL
  * @half_rotated:	and another key with it, of a rotation that was cut off
@@ -62,6 +64,7 @@ struct sr_ring {
 	char approval[65];
 	bool moved;
 	struct sr_pcrs seen;
+	struct sr_pcrs wanted;
 	bool latched;
 	struct sr_ring *manager;
 	bool half_rotated;
@@ -121,6 +124,17 @@ int sr_ring_check_mac(const struct sr_ring *ring, struct sr_err *err);
 /** sr_ring_need_key() - 0, or -EINVAL when the ring is closed */
 int sr_ring_need_key(const struct sr_ring *ring, struct sr_err *err);
 
+/**
+ * sr_boot_note_recall() - take the PCRs that the system extends as the initramfs saw them
+ * @ring:	a ring; nothing is recalled of one that the latch does not close
+ * @pcrs:	gets values of those in @mask that were noted in this boot
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOMEM or -EIO.
+ */
+int sr_boot_note_recall(const struct sr_ring *ring, struct sr_pcrs *pcrs,
+			struct sr_err *err);
+
 /** sr_ring_open_subdir() - a directory inside the ring's */
 int sr_ring_open_subdir(const struct sr_ring *ring, const char *name, struct sr_err *err);
 
@@ -128,11 +142,16 @@ int sr_ring_open_subdir(const struct sr_ring *ring, const char *name, struct sr_
 int sr_ring_apply(struct sr_ring *ring, const struct sr_ring_options *options,
 		  struct sr_err *err);
 
-/** sr_secrets_list() - as sr_ring_secrets(), with the keys of other rings */
+/** sr_secrets_list() - as sr_ring_secrets(), with what is not given out */
 int sr_secrets_list(struct sr_ring *ring, char ***ret, struct sr_err *err);
+
+#define SR_SOFTKEY_SUFFIX ".softkey" /* of secrets that are keys of tpm-sign */
 
 /** sr_secret_name_check() - -EINVAL if no secret of somebody may be called so */
 int sr_secret_name_check(const char *name, struct sr_err *err);
+
+/** sr_softkey_name_check() - -EINVAL if no key of tpm-sign may be called so */
+int sr_softkey_name_check(const char *name, struct sr_err *err);
 
 /** sr_secret_load() - read one secret of an open ring, whatever it is called */
 int sr_secret_load(struct sr_ring *ring, const char *name, struct sr_secret *ret,
@@ -142,6 +161,9 @@ int sr_secret_load(struct sr_ring *ring, const char *name, struct sr_secret *ret
  */
 int sr_secret_store(struct sr_ring *ring, int dir, const char *name,
 		    const struct sr_secret *secret, struct sr_err *err);
+
+/** sr_secret_remove() - remove one, whatever it is called, without the lock */
+int sr_secret_remove(struct sr_ring *ring, const char *name, struct sr_err *err);
 
 /**
  * struct sr_building - a ring being built where no reader sees it

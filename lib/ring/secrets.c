@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The secrets of a ring. */
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 #include "codec/envelope.h"
@@ -36,13 +37,20 @@ int sr_secrets_list(struct sr_ring *ring, char ***ret, struct sr_err *err)
 	return sr_names_to_strv(&names, ret, err);
 }
 
-/* The key of another ring is none of the secrets that somebody put there. */
+static bool is_softkey(const char *name)
+{
+	size_t length = strlen(name), suffix = strlen(SR_SOFTKEY_SUFFIX);
+
+	return length > suffix && strcmp(name + length - suffix, SR_SOFTKEY_SUFFIX) == 0;
+}
+
+/* The key of another ring, or of tpm-sign, is none of the secrets that somebody put there. */
 int sr_ring_secrets(struct sr_ring *ring, char ***ret, struct sr_err *err)
 {
 	int count = sr_secrets_list(ring, ret, err), kept = 0;
 
 	for (int i = 0; i < count; i++) {
-		if (sr_manage_is_reserved((*ret)[i]))
+		if (sr_manage_is_reserved((*ret)[i]) || is_softkey((*ret)[i]))
 			free((*ret)[i]);
 		else
 			(*ret)[kept++] = (*ret)[i];
@@ -60,7 +68,13 @@ int sr_secret_name_check(const char *name, struct sr_err *err)
 	if (r == 0 && sr_manage_is_reserved(name))
 		r = sr_fail(err, -EINVAL,
 			    "%s: names that end in " SR_MANAGE_SUFFIX
+			    " or " SR_APPROVER_SUFFIX
 			    " are for the keys of rings, which are not given out",
+			    name);
+	if (r == 0 && is_softkey(name))
+		r = sr_fail(err, -EINVAL,
+			    "%s: names that end in " SR_SOFTKEY_SUFFIX
+			    " are for keys of tpm-sign, which are not given out",
 			    name);
 	return r;
 }
@@ -103,6 +117,23 @@ int sr_ring_unseal(struct sr_ring *ring, const char *name, struct sr_secret *ret
 	return r < 0 ? r : sr_secret_load(ring, name, ret, err);
 }
 
+int sr_softkey_name_check(const char *name, struct sr_err *err)
+{
+	int r = sr_name_check(name, "secret", err);
+
+	return r == 0 && !is_softkey(name)
+		   ? sr_fail(err, -EINVAL, "%s is no key of tpm-sign", name)
+		   : r;
+}
+
+int sr_ring_unseal_softkey(struct sr_ring *ring, const char *name, struct sr_secret *ret,
+			   struct sr_err *err)
+{
+	int r = sr_softkey_name_check(name, err);
+
+	return r < 0 ? r : sr_secret_load(ring, name, ret, err);
+}
+
 struct written {
 	const struct sr_ring *ring;
 	const char *name;
@@ -122,6 +153,23 @@ static int check_written(const struct sr_buf *content, void *arg, struct sr_err 
 	return r;
 }
 
+/* What killed writers left: the names of keys come once, so no later one replaces it. */
+static int remove_half(int dir, struct sr_err *err)
+{
+	static const char suffix[] = SR_SOFTKEY_SUFFIX ".cms.new";
+	_cleanup_names_ struct sr_names names = { 0 };
+	int r = sr_list_hidden(dir, suffix, &names, err);
+
+	for (size_t i = 0; r == 0 && i < names.count; i++) {
+		char file[NAME_MAX + 1];
+
+		(void)snprintf(file, sizeof(file), "%s%s", names.name[i], suffix);
+		if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)
+			r = sr_fail_sys(err, errno, "cannot remove %s", file);
+	}
+	return r;
+}
+
 int sr_secret_store(struct sr_ring *ring, int dir, const char *name,
 		    const struct sr_secret *secret, struct sr_err *err)
 {
@@ -129,8 +177,10 @@ int sr_secret_store(struct sr_ring *ring, int dir, const char *name,
 	struct sr_check check = { check_written, &written };
 	_cleanup_buf_ struct sr_buf content = { 0 };
 	char file[FILE_NAME];
-	int r = sr_envelope_seal(&ring->key, ring->name, name, secret, &content, err);
+	int r = is_softkey(name) ? remove_half(dir, err) : 0;
 
+	if (r == 0)
+		r = sr_envelope_seal(&ring->key, ring->name, name, secret, &content, err);
 	if (r < 0)
 		return fail_secret(name, r, err);
 	file_name(name, file);
@@ -209,17 +259,21 @@ static int unlink_secret(const struct sr_ring *ring, int dir, const char *name,
 	return sr_fail_sys(err, errno, "cannot remove secret %s", name);
 }
 
+int sr_secret_remove(struct sr_ring *ring, const char *name, struct sr_err *err)
+{
+	_cleanup_close_ int dir = sr_ring_open_subdir(ring, "secrets", err);
+
+	return dir < 0 ? dir : unlink_secret(ring, dir, name, err);
+}
+
 int sr_ring_delete(struct sr_ring *ring, const char *name, struct sr_err *err)
 {
-	_cleanup_close_ int lock = -1, dir = -1;
+	_cleanup_close_ int lock = -1;
 	int r = sr_secret_name_check(name, err);
 
 	if (r == 0)
 		r = sr_ring_lock(ring, &lock, err);
-	if (r < 0)
-		return r;
-	dir = sr_ring_open_subdir(ring, "secrets", err);
-	return dir < 0 ? dir : unlink_secret(ring, dir, name, err);
+	return r < 0 ? r : sr_secret_remove(ring, name, err);
 }
 
 static int rename_locked(struct sr_ring *ring, const char *from, const char *to,

@@ -279,16 +279,14 @@ static int find_only(const struct sr_store *store, int dir, const struct sr_name
 			      store->rings_path);
 }
 
-int sr_store_find(const struct sr_store *store, const char *name,
-		  char ret[SR_NAME_MAX + 1], struct sr_err *err)
+static int find_secret(const struct sr_store *store, const char *name,
+		       char ret[SR_NAME_MAX + 1], struct sr_err *err)
 {
 	_cleanup_close_ int dir = -1;
 	_cleanup_names_ struct sr_names rings = { 0 };
 	const char *owner;
-	int r = sr_secret_name_check(name, err);
+	int r = 0;
 
-	if (r < 0)
-		return r;
 	dir = sr_store_dir(store, err);
 	if (dir < 0 && dir != -ENOENT)
 		return dir;
@@ -300,6 +298,22 @@ int sr_store_find(const struct sr_store *store, const char *name,
 	if (r == 0)
 		(void)snprintf(ret, SR_NAME_MAX + 1, "%s", owner);
 	return sr_about(err, r, NULL, name);
+}
+
+int sr_store_find(const struct sr_store *store, const char *name,
+		  char ret[SR_NAME_MAX + 1], struct sr_err *err)
+{
+	int r = sr_secret_name_check(name, err);
+
+	return r < 0 ? r : find_secret(store, name, ret, err);
+}
+
+int sr_store_find_softkey(const struct sr_store *store, const char *name,
+			  char ret[SR_NAME_MAX + 1], struct sr_err *err)
+{
+	int r = sr_softkey_name_check(name, err);
+
+	return r < 0 ? r : find_secret(store, name, ret, err);
 }
 
 void sr_hidden_name(const char *name, char ret[SR_HIDDEN_MAX])

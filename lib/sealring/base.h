@@ -240,6 +240,8 @@ enum sr_srk_state {
  * @bank:	TPM_ALG_ID of each bank that is active, that is, has a PCR
  * @banks:	how many
  * @srk:	the storage key
+ * @srk_name:	its Name
+ * @srk_name_size:	bytes in that; 0 if there is none
  * @lockout_auth:	its lockout authorization is set
  * @in_lockout:	it refuses what has a PIN
  * @tries:	wrong ones that count
@@ -253,6 +255,8 @@ struct sr_tpm_facts {
 	uint16_t bank[SR_EVENTLOG_BANKS];
 	size_t banks;
 	enum sr_srk_state srk;
+	uint8_t srk_name[66];
+	size_t srk_name_size;
 	bool lockout_auth;
 	bool in_lockout;
 	uint32_t tries;

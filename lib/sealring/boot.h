@@ -171,6 +171,11 @@ int sr_ring_cache_revoke_all(struct sr_err *err);
 
 /* ---- what happened in this boot ---- */
 
+/* PCR 8 to 14: the system that runs goes on to extend some of them, such as 11. */
+#define SR_PCRS_LATER 0x7f00U
+
+#define SR_CAUSE_MAX 256 /* room for what sr_ring_cause() says */
+
 /**
  * struct sr_boot_note - what the initramfs noted about a ring
  * @id:		the ring's
@@ -179,7 +184,8 @@ int sr_ring_cache_revoke_all(struct sr_err *err);
  * @failed:	when it last failed to open; 0 if it did not
  * @code:	the negative errno of that
  * @text:	and why
- * @pcrs:	what the TPM held then, if a PCR was why: later the PCRs go on
+ * @cause:	what the event logs said to that; mostly empty
+ * @pcrs:	what the TPM held when it was opened; or then, if a PCR was why
  */
 struct sr_boot_note {
 	char id[33];
@@ -188,6 +194,7 @@ struct sr_boot_note {
 	time_t failed;
 	int code;
 	char text[512];
+	char cause[SR_CAUSE_MAX];
 	struct sr_pcrs pcrs;
 };
 
@@ -207,12 +214,13 @@ int sr_boot_note_opened(const char *runtime_dir, const struct sr_ring *ring,
  * @runtime_dir:	as above
  * @ring:	the ring
  * @why:	what opening it said; never a secret
+ * @cause:	what sr_ring_cause() said, or ""
  * @err:	says why, on failure
  *
  * Returns 0 or -EIO.
  */
 int sr_boot_note_failed(const char *runtime_dir, const struct sr_ring *ring,
-			const struct sr_err *why, struct sr_err *err);
+			const struct sr_err *why, const char *cause, struct sr_err *err);
 
 /**
  * sr_boot_note_read() - what was noted about a ring in this boot
@@ -251,8 +259,10 @@ bool sr_in_initramfs(void);
  * @root:	root directory of the image that is being made
  * @err:	says why, on failure
  *
- * The configuration; and of secrets with Initramfs=yes the envelope, secrets.d/NAME.conf
- * and the approvals of the ring. Never recovery copies or other secrets. Such a secret of
+ * The configuration; of rings that the initramfs may open what the last baseline's event
+ * log has of PCR 0 and 7, for sr_ring_cause(); and of secrets with Initramfs=yes the
+ * envelope, secrets.d/NAME.conf and the approvals of the ring. Never recovery copies or
+ * other secrets. Such a secret of
  * a ring that stays open after the initramfs is refused: who takes the image from /boot
  * and boots another system would get it. So is a ring that another PCR closes than the
  * one that is configured, and extended.
@@ -260,6 +270,20 @@ bool sr_in_initramfs(void);
  * Returns how many secrets, -EINVAL, -EBADMSG or -EIO.
  */
 int sr_image_fill(struct sr_store *store, const char *root, struct sr_err *err);
+
+/**
+ * sr_ring_cause() - why a ring stayed closed, in words, where the logs of two boots tell
+ * @ring:	a ring that opening said -EKEYREJECTED of
+ * @store:	that of the image: its baseline of the ring, and whose [TPM] EventLog= counts
+ * @ret:	the likely cause: "firmware update 1.21 -> 1.24"; safe to print; else ""
+ *
+ * Only where the baseline leads to what the ring wants of PCR 0 and 7, and the log of this
+ * boot to what the TPM holds; or is the same, and does not. Asks the TPM nothing.
+ *
+ * Returns whether there is something to say.
+ */
+bool sr_ring_cause(const struct sr_ring *ring, const struct sr_store *store,
+		   char ret[SR_CAUSE_MAX]);
 
 /**
  * sr_image_done() - note that the image is good, and what it holds

@@ -102,6 +102,10 @@ int sr_store_rings(const struct sr_store *store, char ***ret, struct sr_err *err
 int sr_store_find(const struct sr_store *store, const char *name,
 		  char ret[SR_NAME_MAX + 1], struct sr_err *err);
 
+/** sr_store_find_softkey() - the same for a key of tpm-sign, "HEX.softkey" */
+int sr_store_find_softkey(const struct sr_store *store, const char *name,
+			  char ret[SR_NAME_MAX + 1], struct sr_err *err);
+
 /** sr_strv_free() - release a NULL-terminated array of strings; NULL is fine */
 void sr_strv_free(char **strv);
 
@@ -162,6 +166,7 @@ struct sr_ring;
  * @pin:	opening it takes a PIN
  * @created:	when
  * @secrets:	how many
+ * @recovery:	there is a recovery copy, whatever it is
  * @recovery_key:	a recovery key opens it
  * @escrow:	how many escrow certificates open it
  * @recovery_intact:	the recovery copy is the one that was written and read back
@@ -178,6 +183,7 @@ struct sr_ring_info {
 	bool pin;
 	time_t created;
 	size_t secrets;
+	bool recovery;
 	bool recovery_key;
 	unsigned int escrow;
 	bool recovery_intact;
@@ -408,8 +414,9 @@ int sr_ring_import(struct sr_store *store, const char *directory, const char *na
 /* ---- secrets of a ring ---- */
 
 /*
- * A secret whose name ends in ".manage" is the key of a ring. It is neither listed nor
- * given out, made, renamed or removed by these functions: -EINVAL.
+ * A secret whose name ends in ".manage" is the key of a ring, in ".approver" one that signs
+ * what keys of the TPM are bound to, in ".softkey" a key of tpm-sign. They are neither
+ * listed nor given out, made, renamed or removed by these functions: -EINVAL.
  */
 
 enum sr_seal_mode {
@@ -417,6 +424,18 @@ enum sr_seal_mode {
 	SR_SEAL_REPLACE,    /* replace, whatever it is now */
 	SR_SEAL_IF_CHANGED, /* write only if the bytes differ */
 };
+
+/**
+ * sr_ring_unseal_softkey() - get a key of tpm-sign, for who serves it
+ * @ring:	an open ring
+ * @name:	of the secret; ends in ".softkey"
+ * @ret:	PKCS#8; release with sr_secret_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOKEY, -EINVAL (another secret), -EBADMSG or -EIO.
+ */
+int sr_ring_unseal_softkey(struct sr_ring *ring, const char *name, struct sr_secret *ret,
+			   struct sr_err *err);
 
 /**
  * sr_ring_seal() - put a secret under an open ring

@@ -3,7 +3,11 @@
 #include "server.h"
 
 #include <string.h>
+#include <time.h>
 
+#include "software.h"
+
+#define REFUSED_SECONDS 1    /* after which a file that was refused is looked at again */
 #define OURSELVES UINT64_MAX /* owner of jobs that no user asked for */
 
 static void report(struct sr_server *server, int r, const struct sr_err *why)
@@ -29,6 +33,8 @@ static int start(struct sr_server *server, const struct sr_server_options *optio
 	server->store = options->store;
 	server->reporter = (struct sr_reporter){ options->report, options->arg };
 	server->pins.seconds = config->auto_lock;
+	server->opened.seconds = options->no_cache ? 0 : config->auto_lock;
+	sr_softkey_protect();
 	server->slots = sr_slots_new(options->tcti, config->encrypt_sessions, err);
 	if (!server->slots)
 		return -ENOMEM;
@@ -65,6 +71,7 @@ void sr_server_free(struct sr_server *server)
 	sr_slots_free(server->slots);
 	sr_catalog_done(&server->catalog);
 	sr_pins_clear(&server->pins);
+	sr_pins_clear(&server->opened);
 	sr_locks_clear(&server->locks);
 	free(server);
 }
@@ -74,15 +81,25 @@ void sr_server_changed(struct sr_server *server)
 	server->changed = true;
 }
 
+static time_t now(void)
+{
+	struct timespec time = { 0 };
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &time);
+	return time.tv_sec;
+}
+
+/* What was refused may have been so for want of memory, or of descriptors. */
 void sr_server_read(struct sr_server *server)
 {
 	struct sr_err err = { 0 };
-	int r = 0;
+	int r;
 
-	if (server->changed)
-		r = sr_catalog_read(&server->catalog, server->store, &server->reporter,
-				    &err);
+	if (!server->changed && (server->again == 0 || now() < server->again))
+		return;
+	r = sr_catalog_read(&server->catalog, server->store, &server->reporter, &err);
 	server->changed = r < 0;
+	server->again = server->catalog.refused ? now() + REFUSED_SECONDS : 0;
 	if (r < 0)
 		report(server, r, &err);
 }
@@ -92,6 +109,17 @@ bool sr_server_remembers(struct sr_server *server)
 	bool pins = sr_pins_any(&server->pins);
 
 	return sr_locks_any(&server->locks) || pins;
+}
+
+time_t sr_server_forget(struct sr_server *server)
+{
+	time_t pins, keys;
+
+	(void)sr_pins_any(&server->pins);
+	(void)sr_pins_any(&server->opened);
+	pins = sr_pins_end(&server->pins);
+	keys = sr_pins_end(&server->opened);
+	return pins && (!keys || pins < keys) ? pins : keys;
 }
 
 static void leave(struct sr_job *job, void *slots)
@@ -116,11 +144,25 @@ int sr_server_fd(const struct sr_server *server)
 
 /* ---- a call ---- */
 
+static bool is_software(const struct sr_call *call)
+{
+	return call->served->key->type->software;
+}
+
 /* In the thread of the TPM. */
 static void run(struct sr_job *job, void *slots)
 {
 	struct sr_call *call = (struct sr_call *)job;
 
+	if (call->checking) {
+		call->r = sr_slots_check(slots, call->served, &call->err);
+		return;
+	}
+	if (is_software(call)) {
+		call->r = sr_slots_unseal(slots, call->server->store, call->served,
+					  &call->value, &call->err);
+		return;
+	}
 	if (call->doubted)
 		sr_slots_doubt(slots);
 	call->r = sr_slots_sign(slots, call->served, &call->pin, &call->scheme,
@@ -146,6 +188,8 @@ static void release(struct sr_call *call)
 {
 	sr_served_drop(call->served);
 	sr_secret_done(&call->pin);
+	sr_secret_done(&call->value);
+	sr_digest_done(&call->digest);
 	sr_buf_done(&call->der);
 	sr_buf_done(&call->reply);
 	free(call);
@@ -195,7 +239,32 @@ static void take_pin(struct sr_call *call, const struct sr_secret *pin)
 		submit(call);
 }
 
-/* With a PIN that is remembered nobody is asked; it may have been locked meanwhile. */
+static void sign_in_software(struct sr_call *call, const struct sr_secret *value)
+{
+	call->r = sr_software_sign(call->served->key, call->served->pub, value,
+				   &call->scheme, &call->digest, &call->der, &call->err);
+	if (call->r < 0)
+		report(call->server, call->r, &call->err);
+}
+
+/* What is remembered needs no TPM, and so no thread. */
+static void go_on_in_software(struct sr_call *call)
+{
+	const struct sr_secret *value =
+	    sr_pins_find(&call->server->opened, call->served, call->uid);
+
+	if (!value) {
+		submit(call);
+		return;
+	}
+	sign_in_software(call, value);
+	finish(call);
+}
+
+/*
+ * With a PIN that is remembered nobody is asked, nor where it would be in vain; it may have
+ * been locked meanwhile.
+ */
 static void go_on(struct sr_call *call)
 {
 	const struct sr_secret *pin;
@@ -204,14 +273,22 @@ static void go_on(struct sr_call *call)
 		sr_call_fail(call, -EPERM);
 		return;
 	}
+	if (is_software(call)) {
+		go_on_in_software(call);
+		return;
+	}
 	if (!sr_key_needs_pin(call->served->key)) {
 		submit(call);
 		return;
 	}
 	call->state = SR_CALL_PIN;
 	pin = sr_pins_find(&call->server->pins, call->served, call->uid);
-	if (pin)
+	if (pin) {
 		take_pin(call, pin);
+	} else if (!call->checked && call->served->key->file->policy.count > 0) {
+		call->checking = true;
+		submit(call);
+	}
 }
 
 void sr_call_sign(struct sr_call *call, bool confirm)
@@ -291,9 +368,34 @@ static void learn(struct sr_call *call)
 		sr_pins_keep(pins, call->served, call->uid, &call->pin);
 }
 
+/* Who locked meanwhile gets what was asked for before, but nothing is remembered. */
+static void conclude_in_software(struct sr_call *call)
+{
+	struct sr_server *server = call->server;
+
+	if (call->r < 0)
+		report(server, call->r, &call->err);
+	else
+		sign_in_software(call, &call->value);
+	if (call->r == 0 && !sr_locks_has(&server->locks, call->uid))
+		sr_pins_keep(&server->opened, call->served, call->uid, &call->value);
+	sr_secret_done(&call->value);
+	finish(call);
+}
+
 /* False if it is not done after all. */
 static bool conclude(struct sr_call *call)
 {
+	call->checked |= call->checking;
+	if (call->checking && call->r == 0) {
+		call->checking = false;
+		go_on(call);
+		return call->state != SR_CALL_WORK;
+	}
+	if (is_software(call)) {
+		conclude_in_software(call);
+		return true;
+	}
 	if (call->r == 0)
 		call->r = sr_signature_check(call->served->pub, &call->scheme,
 					     &call->digest, &call->der, &call->err);

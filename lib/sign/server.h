@@ -11,15 +11,17 @@
 #include "slots.h"
 
 struct sr_server {
-	const struct sr_store *store;
+	struct sr_store *store;
 	struct sr_reporter reporter;
 	struct sr_slots *slots;
 	struct sr_queue *queue;
 	struct sr_catalog catalog;
 	struct sr_pins pins;
+	struct sr_pins opened; /* software keys */
 	struct sr_locks locks;
 	bool changed;
-	bool busy; /* the TPM was used since the server last left it */
+	time_t again; /* when what was refused is looked at once more; 0 if nothing was */
+	bool busy;    /* the TPM was used since the server last left it */
 	struct sr_job leave;
 	bool leaving; /* @leave is in the queue */
 };
@@ -33,10 +35,13 @@ struct sr_server {
  * @state:	what it waits for
  * @abandoned:	released by its caller while the thread had it
  * @doubted:	a signature that did not verify was made again
+ * @checking:	the thread has only to say whether the key's policy holds
+ * @checked:	it did
  * @served:	the key; NULL where none is used
  * @scheme:	how it signs
  * @digest:	what
  * @pin:	its PIN
+ * @value:	of a software key, its private part
  * @r:		what came of it
  * @err:	why it failed
  * @der:	the signature
@@ -51,10 +56,13 @@ struct sr_call {
 	enum sr_call_state state;
 	bool abandoned;
 	bool doubted;
+	bool checking;
+	bool checked;
 	struct sr_served *served;
 	struct sr_scheme scheme;
 	struct sr_digest digest;
 	struct sr_secret pin;
+	struct sr_secret value;
 	int r;
 	struct sr_err err;
 	struct sr_buf der;

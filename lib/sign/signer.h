@@ -55,6 +55,24 @@ enum sr_signer_way {
 int sr_signer_open(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
 		   enum sr_signer_way way, struct sr_signer *ret, struct sr_err *err);
 
+/**
+ * sr_key_satisfy() - satisfy a key's policy
+ * @key:	one with a policy
+ * @session:	a policy session whose statements are none so far
+ * @err:	says why, on failure
+ *
+ * Where boot states are approved, the first of them that holds: one command for each
+ * before it, and PolicyPCR, LoadExternal, VerifySignature, FlushContext and
+ * PolicyAuthorize for that one; three more where it is bounded.
+ *
+ * Returns 0, -EKEYREJECTED and as sr_session_satisfy().
+ */
+int sr_key_satisfy(const struct sr_key *key, const struct sr_handle *session,
+		   struct sr_err *err);
+
+/** sr_key_explain() - say which PCRs are not as its policy wants them; -EKEYREJECTED */
+int sr_key_explain(const struct sr_key *key, struct sr_tpm *tpm, struct sr_err *err);
+
 /** sr_key_parent() - the storage key that a key was made under, as its file names it */
 int sr_key_parent(const struct sr_key *key, struct sr_tpm *tpm, struct sr_handle *ret,
 		  struct sr_err *err);

@@ -2,6 +2,8 @@
 /* Keys on the TPM: more of them in use than it has slots, over one session for all. */
 #include "slots.h"
 
+#include "fetch.h"
+#include "leftovers.h"
 #include "tpm/context.h"
 #include "tpm/session.h"
 #include "tpm/srk.h"
@@ -27,6 +29,7 @@ struct sr_slots {
 	const char *tcti;
 	bool encrypt;
 	struct sr_tpm *tpm;
+	struct sr_leftovers leftovers; /* of the connection before */
 	uint64_t era;
 	struct sr_handle session;
 	struct sr_handle policy;
@@ -126,9 +129,34 @@ static void forget_all(struct sr_slots *slots)
 
 static void hang_up(struct sr_slots *slots)
 {
+	sr_leftovers_note(&slots->leftovers, &slots->session);
+	sr_leftovers_note(&slots->leftovers, &slots->policy);
+	for (size_t i = 0; i < KEPT; i++)
+		sr_leftovers_note(&slots->leftovers, &slots->slot[i].signer.object);
 	forget_all(slots);
 	slots->session = slots->policy = SR_HANDLE(NULL);
 	sr_tpm_close(take(slots->tpm));
+}
+
+/* What a connection that broke left on the TPM goes with the next one. */
+static int open_tpm(struct sr_slots *slots, struct sr_err *err)
+{
+	uint64_t before = slots->era;
+	int r = slots->tpm ? 0 : sr_tpm_open(slots->tcti, &slots->tpm, err);
+
+	if (r < 0 || slots->session.tpm)
+		return r;
+	slots->session = slots->policy = SR_HANDLE(slots->tpm);
+	r = sr_context_era(slots->tpm, &slots->era, err);
+	if (r < 0) {
+		hang_up(slots);
+		slots->era = before;
+		return r;
+	}
+	if (slots->era != before)
+		slots->leftovers.count = 0;
+	sr_leftovers_flush(&slots->leftovers, slots->tpm);
+	return 0;
 }
 
 /*
@@ -163,15 +191,21 @@ void sr_slots_rest(struct sr_slots *slots)
 		make_all_room(slots);
 }
 
+static void leave(struct sr_slots *slots)
+{
+	if (slots->leftovers.count > 0)
+		(void)open_tpm(slots, NULL);
+	if (slots->tpm)
+		hang_up(slots);
+}
+
 void sr_slots_leave(struct sr_slots *slots)
 {
-	if (!slots->tpm)
-		return;
-	if (is_same_era(slots)) {
+	if (slots->tpm && is_same_era(slots)) {
 		make_all_room(slots);
 		end_sessions(slots);
 	}
-	hang_up(slots);
+	leave(slots);
 }
 
 void sr_slots_free(struct sr_slots *slots)
@@ -183,29 +217,21 @@ void sr_slots_free(struct sr_slots *slots)
 	for (size_t i = 0; i < KEPT; i++)
 		clear(&slots->slot[i]);
 	end_sessions(slots);
-	hang_up(slots);
+	leave(slots);
 	free(slots);
 }
 
+/* Where nothing authenticates what is said, a handle may name what is others' by now. */
 void sr_slots_doubt(struct sr_slots *slots)
 {
+	if (!slots->encrypt) {
+		sr_handle_forget(&slots->session);
+		sr_handle_forget(&slots->policy);
+	}
 	hang_up(slots);
 }
 
 /* ---- bringing a key onto the TPM ---- */
-
-static int open_tpm(struct sr_slots *slots, struct sr_err *err)
-{
-	int r = slots->tpm ? 0 : sr_tpm_open(slots->tcti, &slots->tpm, err);
-
-	if (r < 0 || slots->session.tpm)
-		return r;
-	slots->session = slots->policy = SR_HANDLE(slots->tpm);
-	r = sr_context_era(slots->tpm, &slots->era, err);
-	if (r < 0)
-		hang_up(slots);
-	return r;
-}
 
 /* The key's place: where it is, or an empty one, or that of whoever waited longest. */
 static struct slot *find_slot(struct sr_slots *slots, struct sr_served *served)
@@ -350,6 +376,43 @@ static int ready_session(struct loading *loading, struct sr_err *err)
 	return r;
 }
 
+/* The approver's public key needs a slot for a moment: our own keys make room. */
+static int satisfy(struct loading *loading, struct sr_err *err)
+{
+	const struct slot *slot = loading->slot;
+	const struct sr_key *key = slot->served->key;
+	struct sr_err why = { 0 };
+	struct slot *other;
+	int r = sr_key_satisfy(key, &slot->signer.session, &why);
+
+	while (r < 0 && is_no_room(why.tss) &&
+	       (other = oldest_loaded(loading->slots, NULL))) {
+		make_room(other);
+		why = (struct sr_err){ 0 };
+		r = sr_session_restart(&slot->signer.session, &why);
+		if (r == 0)
+			r = sr_key_satisfy(key, &slot->signer.session, &why);
+	}
+	if (r == -EKEYREJECTED)
+		(void)sr_key_explain(key, loading->slots->tpm, &why);
+	if (r < 0 && err)
+		*err = why;
+	return r;
+}
+
+/* Where boot states are approved, before the key takes its slot, and before its PIN is sent. */
+static int ready_policy(struct loading *loading, struct sr_err *err)
+{
+	struct slot *slot = loading->slot;
+	int r;
+
+	if (!sr_key_is_approved(slot->served->key))
+		return 0;
+	r = satisfy(loading, err);
+	slot->signer.fresh = r == 0;
+	return r;
+}
+
 /* ---- signing ---- */
 
 /* A signature that somebody waits for; @sent: the TPM may have seen the PIN. */
@@ -398,6 +461,8 @@ static int try_sign(struct sr_slots *slots, struct signing *signing, bool doubt,
 	slot->before = slot->used;
 	slot->used = ++slots->uses;
 	r = ready_session(&loading, err);
+	if (r == 0)
+		r = ready_policy(&loading, err);
 	if (r == 0)
 		r = load(&loading, err);
 	sr_handle_flush(&loading.parent);
@@ -463,6 +528,71 @@ int sr_slots_sign(struct sr_slots *slots, struct sr_served *served,
 			if (r < 0)
 				clean_up(slots, served, &why);
 		}
+	}
+	if (r < 0 && err)
+		*err = why;
+	return r < 0 ? sr_fail_key(served->key, r, err) : 0;
+}
+
+static int try_policy(struct sr_slots *slots, struct sr_served *served,
+		      struct sr_err *err)
+{
+	struct loading loading = { .slots = slots };
+	int r = open_tpm(slots, err);
+
+	if (r < 0)
+		return r;
+	loading.slot = find_slot(slots, served);
+	loading.parent = SR_HANDLE(slots->tpm);
+	r = ready_session(&loading, err);
+	sr_handle_flush(&loading.parent);
+	if (r == 0)
+		r = satisfy(&loading, err);
+	if (r == 0)
+		r = sr_session_restart(&loading.slot->signer.session, err);
+	loading.slot->signer.session = SR_HANDLE(NULL);
+	return r;
+}
+
+int sr_slots_check(struct sr_slots *slots, struct sr_served *served, struct sr_err *err)
+{
+	struct sr_err why = { 0 };
+	int r = try_policy(slots, served, &why);
+
+	if (r >= 0)
+		return r;
+	clean_up(slots, served, &why);
+	if (r != -EKEYREJECTED)
+		return 0;
+	if (err)
+		*err = why;
+	return sr_fail_key(served->key, r, err);
+}
+
+static int try_unseal(struct sr_slots *slots, struct sr_store *store,
+		      const struct sr_served *served, struct sr_secret *ret,
+		      struct sr_err *err)
+{
+	int r;
+
+	if (sr_fetch_needed(store))
+		return sr_fetch(served->key, store, ret, err);
+	r = open_tpm(slots, err);
+	return r < 0 ? r
+		     : sr_software_open(served->key, store, slots->tpm, NULL, ret, err);
+}
+
+/* After a reset, or with slots and sessions that were all taken, it may do the second time. */
+int sr_slots_unseal(struct sr_slots *slots, struct sr_store *store,
+		    const struct sr_served *served, struct sr_secret *ret,
+		    struct sr_err *err)
+{
+	struct sr_err why = { 0 };
+	int r = try_unseal(slots, store, served, ret, &why);
+
+	if (r == -EIO || r == -ENODEV) {
+		sr_slots_leave(slots);
+		r = try_unseal(slots, store, served, ret, &why);
 	}
 	if (r < 0 && err)
 		*err = why;

@@ -155,7 +155,7 @@ static int open_noted(struct sr_ring *ring, const char *pin, const char *marker)
 	int r = sr_ring_open_cached(ring, &opener, &err);
 
 	if (r < 0)
-		(void)sr_boot_note_failed(runtime, ring, &err, &unused);
+		(void)sr_boot_note_failed(runtime, ring, &err, "", &unused);
 	else if (sr_boot_note_opened(runtime, ring, &unused) < 0)
 		fprintf(stderr, "boot: %s\n", unused.text);
 	return r;

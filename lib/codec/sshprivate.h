@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Private keys in OpenSSH's own form (PROTOCOL.key): Ed25519, which ssh-keygen has in no other. */
+#ifndef SR_SSHPRIVATE_H
+#define SR_SSHPRIVATE_H
+
+#include "private.h"
+
+/** sr_sshprivate_is() - whether a file is in that form */
+bool sr_sshprivate_is(const struct sr_secret *content);
+
+/**
+ * sr_sshprivate_read() - read an Ed25519 key that is not encrypted
+ * @content:	the file
+ * @ret:	release with sr_private_done()
+ * @err:	says why, and how others are converted, on failure
+ *
+ * Returns 0, -EBADMSG, -ENOMEM or -EIO.
+ */
+int sr_sshprivate_read(const struct sr_secret *content, struct sr_private *ret,
+		       struct sr_err *err);
+
+#endif

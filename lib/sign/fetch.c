@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Software keys for who may not read rings: asked for at the socket of tpm-credential. */
+#include "fetch.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "ring/store.h"
+
+#define SOCKET "softkey.sock"
+#define UNIT "tpm-sign.service"
+#define SECONDS 60	/* it may have to be started, and to wait for the TPM */
+#define CONTENT_MAX 256 /* bytes of PKCS#8; a refusal is more */
+
+bool sr_fetch_needed(const struct sr_store *store)
+{
+	return store->runtime_dir && access(store->rings_path, R_OK | X_OK) < 0 &&
+	       errno == EACCES;
+}
+
+/* What is wanted is the address that it is asked from, as for a credential of a unit. */
+static int bind_to(int fd, const char *name, struct sr_err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	uint64_t number;
+	int size;
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		return sr_fail_sys(err, errno, "cannot make a random number");
+	size = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1,
+			"%" PRIx64 "/unit/" UNIT "/%s", number, name);
+	if (bind(fd, (struct sockaddr *)&address,
+		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1) +
+		     (socklen_t)size) < 0)
+		return sr_fail_sys(err, errno, "cannot set up a socket");
+	return 0;
+}
+
+static int connect_to(const struct sr_store *store, const char *name, int *ret,
+		      struct sr_err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = SECONDS };
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int size, r;
+
+	if (fd < 0)
+		return sr_fail_sys(err, errno, "cannot set up a socket");
+	size = snprintf(address.sun_path, sizeof(address.sun_path), "%s/" SOCKET,
+			store->runtime_dir);
+	if ((size_t)size >= sizeof(address.sun_path))
+		return sr_fail(err, -EINVAL, "%s is too long for a socket",
+			       store->runtime_dir);
+	r = bind_to(fd, name, err);
+	if (r < 0)
+		return r;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return sr_fail(err, -EIO,
+			       "its ring is not for this user to read, and at %s nobody "
+			       "answers: systemctl start tpm-sign-softkey.socket",
+			       address.sun_path);
+	*ret = take_fd(&fd);
+	return 0;
+}
+
+int sr_fetch(const struct sr_key *key, const struct sr_store *store,
+	     struct sr_secret *ret, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret content = { 0 };
+	_cleanup_close_ int fd = -1;
+	char name[SR_NAME_MAX + 1];
+	int r = sr_software_name(key, name, err);
+
+	if (r == 0)
+		r = connect_to(store, name, &fd, err);
+	if (r < 0)
+		return r;
+	r = sr_secret_read(fd, SOCKET, CONTENT_MAX, &content, err);
+	if (r == -EINVAL || (r == 0 && content.size == 0))
+		return sr_fail(err, -EIO,
+			       "tpm-credential refuses it: its journal says why, "
+			       "journalctl -u tpm-credential");
+	return r < 0 ? r : sr_softkey_read(&content, &key->file->pub, ret, err);
+}
