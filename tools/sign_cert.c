@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* tpm-sign: certificates, and the keys in programs that use OpenSSL. */
+/* tpm-sign: certificates and the requests for them. */
 #include <errno.h>
 #include <string.h>
 
@@ -7,30 +7,6 @@
 
 #define DAYS_DEFAULT 365
 #define DAYS_MAX 36500
-
-/* The properties keep everything that is not a key of the TPM out of it. */
-static const char openssl_conf[] =
-    "# For OpenSSL 3 with the tpm2 provider: OPENSSL_CONF=FILE in the environment.\n"
-    "# Which TPM that uses says TPM2OPENSSL_TCTI; without it, the resource manager.\n"
-    "openssl_conf = openssl_init\n"
-    "\n"
-    "[openssl_init]\n"
-    "providers = provider_sect\n"
-    "alg_section = alg_sect\n"
-    "\n"
-    "[provider_sect]\n"
-    "tpm2 = tpm2_sect\n"
-    "default = default_sect\n"
-    "\n"
-    "[default_sect]\n"
-    "activate = 1\n"
-    "\n"
-    "[tpm2_sect]\n"
-    "activate = 1\n"
-    "\n"
-    "[alg_sect]\n"
-    "default_properties = "
-    "?provider=tpm2,tpm2.digest!=yes,tpm2.cipher!=yes,tpm2.rand!=yes\n";
 
 static int parse_days(unsigned int *ret, struct sr_err *err)
 {
@@ -137,10 +113,4 @@ int cmd_cert_install(int argc, char **argv, struct sr_err *err)
 		tool_say("key %s in %s has a certificate", argv[0],
 			 sr_store_path(work.store));
 	return r;
-}
-
-int cmd_openssl_conf(int argc, char **argv, struct sr_err *err)
-{
-	return argc > 0 ? key_save(argv[0], openssl_conf, strlen(openssl_conf), err)
-			: key_output(openssl_conf, strlen(openssl_conf), true, err);
 }
