@@ -81,6 +81,34 @@ login() {
     [ "$status" -eq 255 ]
 }
 
+@test "without session-bind ssh says nothing, binds to the host all the same, and is forwarded" {
+    keygen me
+    keygen more
+    public me
+    cp me.pub authorized
+    sshd_config "AllowAgentForwarding yes" "SetEnv PATH=$PATH LC_ALL=C"
+    agent_start
+    # ssh asks for the binding, is refused, and that is no matter to anybody.
+    [ "$(login -A -o StdinNull=yes 2>complaint)" = in ]
+    [ ! -s complaint ]
+    login -vvv -A 2>debug >came-in
+    [ "$(cat came-in)" = in ]
+    grep -q 'ssh_agent_bind_hostkey: agent refused operation' debug
+    grep -q 'publickey-hostbound-v00@openssh.com' debug
+    sed -i 's/^LogLevel .*/LogLevel DEBUG3/' sshd_config
+    login 2>debug >came-in
+    grep -q 'Accepted publickey for .* ssh2: ECDSA' debug
+    grep -q 'publickey-hostbound-v00@openssh.com' debug
+    sed -i 's/^LogLevel .*/LogLevel ERROR/' sshd_config
+    # On the other side the forwarded agent lists, and signs.
+    command ssh -F none -A -o "ProxyCommand=$SSHD -i -e -f $PWD/sshd_config" -o HostKeyAlias=here \
+        -o "UserKnownHostsFile=$PWD/known" -o BatchMode=yes "$ME@here" \
+        "ssh-add -l; ssh-add -T '$PWD/me.pub' && echo signed" >there 2>complaint
+    [ ! -s complaint ]
+    [ "$(grep -c ECDSA there)" -eq 2 ]
+    grep -qx signed there
+}
+
 @test "sshd has its host key in the agent" {
     keygen host-key
     keygen me

@@ -34,7 +34,8 @@ teardown_file() {
 }
 
 systemctl_says() {
-    printf '#!/bin/sh\n[ "$*" = "is-enabled tpm-credential.socket" ] && echo %s\n' "$1" >fake/systemctl
+    printf '#!/bin/sh\ncase "$*" in "is-enabled tpm-credential.socket" | "is-enabled tpm-sign-agent.socket") echo %s ;; *) false ;; esac\n' \
+        "$1" >fake/systemctl
     chmod +x fake/systemctl
 }
 
@@ -468,6 +469,98 @@ kernel_with() {
     # No systemd, or none that says anything.
     printf '#!/bin/sh\nexit 1\n' >fake/systemctl
     finds note 'tpm-credential.socket' 'systemctl does not say'
+}
+
+@test "keys: made by this TPM or by another, damaged; rules that are refused or for no key" {
+    systemctl_says disabled
+    run tpm-doctor --system
+    lacks '[a-zA-Z]+' 'key.*'
+    tpm-sign keygen --system -q web
+    tpm-sign keygen --system -q mail
+    finds ok keys '2 can be used'
+    [ "$status" -eq 0 ]
+    echo nonsense >"$SEALRING_STATE_DIR/keys/mail.pem"
+    finds FAIL 'key mail' ''
+    finds ok keys '1 can be used'
+    [ "$status" -eq 1 ]
+    rm "$SEALRING_STATE_DIR"/keys/mail.*
+    mkdir "$SEALRING_CONFIG_DIR/keys.d"
+    rules=$SEALRING_CONFIG_DIR/keys.d/web.conf
+    printf '[Access]\nUsers=0\n' >"$rules"
+    finds ok 'keys.d/web.conf' 'is read'
+    printf '[Access]\nUsers=nobody-of-that-name\n' >"$rules"
+    finds FAIL 'keys.d/web.conf' 'web.conf:2: there is no user'
+    printf '[Access]\nColour=red\n' >"$rules"
+    finds FAIL 'keys.d/web.conf' 'web.conf:2: unknown key'
+    mv "$rules" "${rules/web/gone}"
+    : >"${rules/web/gone}"
+    finds warn 'keys.d/gone.conf' 'there is no key "gone": remove it, or give it the name of a key'
+    lacks FAIL 'keys?.*'
+    # Without its storage key, and under that of another TPM.
+    tpm2_evictcontrol -Q -C o -c 0x81000001
+    finds FAIL 'key web' 'is not at 0x81000001'
+    [ "$status" -eq 1 ]
+    tpm_start other
+    boot_state
+    seal first 1
+    finds FAIL 'key web' 'made under another storage key than this TPM has'
+    says 'delete it, and make or import another'
+    tpm_stop
+    tpm_use main
+}
+
+@test "the socket of tpm-serve, and what the daemon needs" {
+    tpm-sign keygen --system -q web
+    systemctl_says disabled
+    finds note 'tpm-sign-agent.socket' 'is disabled: keys are not served: systemctl enable --now tpm-sign-agent.socket'
+    mkdir "$SEALRING_CONFIG_DIR/keys.d"
+    printf '[Access]\nUsers=0\n' >"$SEALRING_CONFIG_DIR/keys.d/web.conf"
+    finds FAIL 'tpm-sign-agent.socket' 'is disabled: nobody gets what keys.d allows'
+    [ "$status" -eq 1 ]
+    systemctl_says masked
+    finds FAIL 'tpm-sign-agent.socket' 'systemctl unmask tpm-sign-agent.socket'
+    systemctl_says enabled
+    finds FAIL 'tpm-sign-agent.socket' "but there is no socket at $SEALRING_RUNTIME_DIR/agent.sock"
+    systemd-socket-activate -l "$SEALRING_RUNTIME_DIR/agent.sock" true 2>/dev/null 3>&- &
+    LISTENER=$!
+    until [ -S "$SEALRING_RUNTIME_DIR/agent.sock" ]; do sleep 0.05; done
+    finds ok 'tpm-sign-agent.socket' 'is enabled, and listens'
+    if [ "$(id -u)" -ne 0 ] && ! unshare -rm true 2>/dev/null; then
+        # No namespaces here, so no other accounts: what this machine has is said.
+        grep -q '^sealring:' /etc/passwd || says 'there is no user sealring'
+        return
+    fi
+    with_accounts '' ''
+    grep -qE '^FAIL +tpm-sign-agent.socket: there is no user sealring, .*: systemd-sysusers' <<<"$output"
+    with_accounts sealring:x:0:4711::/:/bin/false sealring:x:4711:
+    grep -qE '^FAIL +tpm-sign-agent.socket: there is no group tss' <<<"$output"
+    run ! grep -q 'there is no user' <<<"$output"
+    with_accounts sealring:x:0:4711::/:/bin/false $'sealring:x:4711:\ntss:x:4712:'
+    grep -qF "the daemon can't read $SEALRING_STATE_DIR/keys: chgrp sealring $SEALRING_STATE_DIR/keys && chmod g+rx" <<<"$output"
+    grep -qF "the daemon can't read $SEALRING_STATE_DIR/keys/web.pem" <<<"$output"
+    # Readable by the group that the files have here.
+    chmod 750 "$SEALRING_STATE_DIR/keys"
+    chmod 640 "$SEALRING_STATE_DIR/keys/web.pem"
+    with_accounts sealring:x:0:0::/:/bin/false "sealring:x:$(own_group):"$'\ntss:x:4712:'
+    lacks FAIL tpm-sign-agent.socket
+    grep -qE '^ok +tpm-sign-agent.socket' <<<"$output"
+}
+
+# own_group: the number of the group that files have, inside of the namespace
+own_group() {
+    if [ "$(id -u)" -eq 0 ]; then id -g; else echo 0; fi
+}
+
+# with_accounts PASSWD GROUP: what the doctor finds with one account more, and these groups
+with_accounts() {
+    local -a space=(unshare -m)
+    [ "$(id -u)" -eq 0 ] || space=(unshare -rm)
+    printf 'root:x:0:0::/:/bin/sh\n%s\n' "$1" >passwd
+    printf '%s\n' "$2" >group
+    # shellcheck disable=SC2016 # for the shell inside
+    run "${space[@]}" bash -c 'mount --bind passwd /etc/passwd && mount --bind group /etc/group &&
+        tpm-doctor --system'
+    [ "$status" -le 1 ]
 }
 
 @test "locked memory is too small for the largest secret" {

@@ -132,8 +132,7 @@ policy="StartAuthSession PolicyPCR LoadExternal VerifySignature FlushContext Pol
     [[ $(tpm-reseal status) == "system: pending: key web has other boot states in its file: tpm-reseal confirm system" ]]
     [ "$(tpm-reseal status --json | jq -r '.[0].state')" = pending ]
     fails 3 tpm-sign sign web message
-    tpm-reseal confirm 2>said
-    grep -q "ring system: the files of its keys have its approvals again" said
+    tpm-reseal confirm -q
     [[ $(tpm-reseal status) == "system: ready: "* ]]
     signs web
 }

@@ -47,6 +47,9 @@ struct doctor_finding {
  * @log:	the event log of this boot; NULL if there is none that can be read
  * @any_pin:	a ring has a PIN
  * @sees_units:	secrets.d has a secret for a unit
+ * @keys:	names of keys, up to NULL; NULL if there are none or they can't be seen
+ * @good_keys:	how many of them can be used
+ * @any_rules:	keys.d has something
  * @finding:	what was found
  * @count:	how many
  * @no_memory:	there was none for another one
@@ -65,6 +68,9 @@ struct doctor {
 	struct sr_eventlog *log;
 	bool any_pin;
 	bool sees_units;
+	char **keys;
+	size_t good_keys;
+	bool any_rules;
 	struct doctor_finding *finding;
 	size_t count;
 	bool no_memory;
@@ -87,6 +93,31 @@ void doctor_latch(struct doctor *doctor);
 void doctor_resume(struct doctor *doctor);
 void doctor_secrets(struct doctor *doctor);
 void doctor_units(struct doctor *doctor);
+void doctor_keys(struct doctor *doctor);
+void doctor_rules(struct doctor *doctor);
+void doctor_agent(struct doctor *doctor);
+
+/** doctor_each_conf() - look at each file of a directory of the configuration; false if none */
+bool doctor_each_conf(struct doctor *doctor, const char *dir,
+		      void (*check)(struct doctor *doctor, const char *file));
+
+/**
+ * struct doctor_socket - one by which systemd starts a daemon
+ * @unit:	its unit
+ * @file:	in the runtime directory
+ * @missed:	what somebody misses without it
+ * @unused:	what is so without it, should nobody
+ */
+struct doctor_socket {
+	const char *unit;
+	const char *file;
+	const char *missed;
+	const char *unused;
+};
+
+/** doctor_check_socket() - whether it is enabled, and listens; false if it is not enabled */
+bool doctor_check_socket(struct doctor *doctor, const struct doctor_socket *socket,
+			 bool missed);
 
 /**
  * doctor_find() - add a finding
@@ -116,6 +147,7 @@ void doctor_print_json(const struct doctor *doctor);
 /** doctor_worst() - the worst of them */
 enum doctor_level doctor_worst(const struct doctor *doctor);
 
+SR_DEFINE_CLEANUP(sr_key_freep, struct sr_key *, sr_key_free)
 SR_DEFINE_CLEANUP(doctor_log_freep, struct sr_eventlog *, sr_eventlog_free)
 
 #endif

@@ -142,25 +142,30 @@ static int only_conf(const struct dirent *entry)
 	return is_conf(entry->d_name);
 }
 
-void doctor_secrets(struct doctor *doctor)
+bool doctor_each_conf(struct doctor *doctor, const char *dir,
+		      void (*check)(struct doctor *doctor, const char *file))
 {
 	struct dirent **entries = NULL;
 	char path[PATH_MAX];
-	int count;
+	int count, number;
 
-	if (!doctor->store)
-		return;
-	(void)snprintf(path, sizeof(path), "%s/secrets.d", doctor->config_dir);
+	(void)snprintf(path, sizeof(path), "%s/%s", doctor->config_dir, dir);
 	count = scandir(path, &entries, only_conf, alphasort);
-	if (count < 0 && errno != ENOENT)
-		doctor_find(doctor, DOCTOR_NOTE, "secrets.d", "run tpm-doctor as root",
-			    "%s can't be read: %s", path, strerror(errno));
-	if (count == 0 || (count < 0 && errno == ENOENT))
-		doctor_find(doctor, DOCTOR_NOTE, "secrets.d", "",
-			    "nothing is delivered at boot");
+	number = errno;
+	if (count < 0 && number != ENOENT)
+		doctor_find(doctor, DOCTOR_NOTE, dir, "run tpm-doctor as root",
+			    "%s can't be read: %s", path, strerror(number));
 	for (int i = 0; i < count; i++) {
-		check_delivery(doctor, entries[i]->d_name);
+		check(doctor, entries[i]->d_name);
 		free(entries[i]);
 	}
 	free(entries);
+	return count > 0 || (count < 0 && number != ENOENT);
+}
+
+void doctor_secrets(struct doctor *doctor)
+{
+	if (doctor->store && !doctor_each_conf(doctor, "secrets.d", check_delivery))
+		doctor_find(doctor, DOCTOR_NOTE, "secrets.d", "",
+			    "nothing is delivered at boot");
 }

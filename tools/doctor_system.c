@@ -95,37 +95,47 @@ static bool ask_systemctl(const char *unit, char *ret, size_t room)
 	       ret[0];
 }
 
+bool doctor_check_socket(struct doctor *doctor, const struct doctor_socket *socket,
+			 bool missed)
+{
+	enum doctor_level bad = missed ? DOCTOR_FAIL : DOCTOR_NOTE;
+	char state[64], path[PATH_MAX], remedy[DOCTOR_REMEDY];
+	struct stat st;
+
+	if (!ask_systemctl(socket->unit, state, sizeof(state))) {
+		doctor_find(doctor, DOCTOR_NOTE, socket->unit, "",
+			    "systemctl does not say whether it is enabled");
+		return false;
+	}
+	if (strncmp(state, "enabled", 7) != 0 && strcmp(state, "static") != 0) {
+		(void)snprintf(remedy, sizeof(remedy), "systemctl %s %s",
+			       strcmp(state, "masked") == 0 ? "unmask" : "enable --now",
+			       socket->unit);
+		doctor_find(doctor, bad, socket->unit, remedy, "is %s: %s", state,
+			    missed ? socket->missed : socket->unused);
+		return false;
+	}
+	(void)snprintf(path, sizeof(path), "%s/%s", doctor->runtime_dir, socket->file);
+	(void)snprintf(remedy, sizeof(remedy), "systemctl start %s", socket->unit);
+	if (stat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		doctor_find(doctor, errno == EACCES ? DOCTOR_NOTE : bad, socket->unit,
+			    remedy, "is %s, but there is no socket at %s", state, path);
+	else
+		doctor_find(doctor, DOCTOR_OK, socket->unit, "", "is %s, and listens",
+			    state);
+	return true;
+}
+
 /* Who is missing it: services that secrets.d gives something, or nobody. */
 void doctor_units(struct doctor *doctor)
 {
-	static const char unit[] = "tpm-credential.socket";
-	enum doctor_level bad = doctor->sees_units ? DOCTOR_FAIL : DOCTOR_NOTE;
-	char state[64], path[PATH_MAX];
-	struct stat st;
+	static const struct doctor_socket credential = {
+		.unit = "tpm-credential.socket",
+		.file = "credential.sock",
+		.missed = "services do not get what secrets.d has for them",
+		.unused = "services get nothing from it",
+	};
 
-	if (!tool_is_system())
-		return;
-	if (!ask_systemctl(unit, state, sizeof(state))) {
-		doctor_find(doctor, DOCTOR_NOTE, unit, "",
-			    "systemctl does not say whether it is enabled");
-		return;
-	}
-	if (strncmp(state, "enabled", 7) != 0 && strcmp(state, "static") != 0) {
-		doctor_find(doctor, bad, unit,
-			    strcmp(state, "masked") == 0
-				? "systemctl unmask tpm-credential.socket"
-				: "systemctl enable --now tpm-credential.socket",
-			    "is %s: %s", state,
-			    doctor->sees_units
-				? "services do not get what secrets.d has for them"
-				: "services get nothing from it");
-		return;
-	}
-	(void)snprintf(path, sizeof(path), "%s/credential.sock", doctor->runtime_dir);
-	if (stat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
-		doctor_find(doctor, errno == EACCES ? DOCTOR_NOTE : bad, unit,
-			    "systemctl start tpm-credential.socket",
-			    "is %s, but there is no socket at %s", state, path);
-	else
-		doctor_find(doctor, DOCTOR_OK, unit, "", "is %s, and listens", state);
+	if (tool_is_system())
+		(void)doctor_check_socket(doctor, &credential, doctor->sees_units);
 }

@@ -4,18 +4,11 @@
 
 #include "doctor.h"
 
-/* Whether whoever is between us and the TPM gives each its own handles. */
-static bool is_managed(const char *tcti)
-{
-	return !tcti || strcmp(tcti, "device") == 0 || strstr(tcti, "tpmrm") ||
-	       strncmp(tcti, "tabrmd", 6) == 0;
-}
-
 static void check_manager(struct doctor *doctor)
 {
 	const char *tcti = tool_tcti(doctor->store);
 
-	if (is_managed(tcti))
+	if (sr_tcti_is_managed(tcti))
 		doctor_find(doctor, DOCTOR_OK, "resource manager", "", "%s",
 			    tcti ? tcti : "the kernel's");
 	else if (strstr(tcti, "/dev/tpm"))
@@ -113,7 +106,7 @@ void doctor_handles(struct doctor *doctor)
 		doctor_find(doctor, DOCTOR_OK, "handles", "", "none is left behind");
 		return;
 	}
-	if (is_managed(tool_tcti(doctor->store)))
+	if (sr_tcti_is_managed(tool_tcti(doctor->store)))
 		doctor_find(doctor, DOCTOR_NOTE, "handles", "",
 			    "%zu objects and %zu sessions are in use by others",
 			    facts->objects, facts->sessions);

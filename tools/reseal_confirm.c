@@ -4,7 +4,6 @@
 
 #include "choices.h"
 #include "follow.h"
-#include "luks/follow.h"
 #include "reseal.h"
 
 static bool is_named;
@@ -42,27 +41,20 @@ static const struct sr_ask *ask(void)
 	return is_named || choices.pin_file ? choices_ask() : NULL;
 }
 
-/*
- * A header that was not written, as the machine lost its power or the volume was away; the file
- * of a key that came back from a backup.
- */
+/* What was not written, as the machine lost its power or a volume was away. */
 static int catch_up(struct reseal_work *work, struct sr_ring *ring, const char *name,
 		    struct sr_err *err)
 {
 	const struct sr_follow *hook = follow_hook();
-	bool volumes = sr_follow_older(work->store, ring);
-	char key[SR_NAME_MAX + 1];
 	int r;
 
-	if (!volumes && !sr_key_behind(ring, key))
+	if (!follow_older(work->store, ring))
 		return 0;
 	r = sr_ring_open_for_admin(ring, work->tpm, ask(), err);
 	if (r == 0)
 		r = hook->follow(hook->arg, ring, NULL, false, err);
 	if (r == 0)
-		tool_say("ring %s: the %s again", name,
-			 volumes ? "headers of its volumes have its approvals"
-				 : "files of its keys have its approvals");
+		tool_say("ring %s: volumes and keys have its approvals again", name);
 	return r;
 }
 

@@ -11,6 +11,7 @@
 
 #define CLIENTS_MAX 512
 #define CLIENTS_OF_ONE 256 /* of one user */
+#define PAUSE 1000000U	   /* microseconds */
 #define PAGE 4096U	   /* bytes that a client's buffer has at first */
 
 /*
@@ -429,17 +430,49 @@ static void client_new(int fd)
 	count++;
 }
 
+static int on_pause_end(sd_event_source *timer, uint64_t usec, void *source)
+{
+	(void)usec;
+	if (!stopping)
+		(void)sd_event_source_set_enabled(source, SD_EVENT_ON);
+	return sd_event_source_set_floating(timer, false);
+}
+
+static void unref_source(void *source)
+{
+	sd_event_source_unref(source);
+}
+
+/* Out of descriptors or memory, which passes: what is known here must not be lost by ending. */
+static int pause_listening(sd_event_source *source, int number)
+{
+	sd_event_source *timer = NULL;
+	struct sr_err err = { 0 };
+	int r = sd_event_add_time_relative(loop, &timer, CLOCK_BOOTTIME, PAUSE, 0,
+					   on_pause_end, source);
+
+	if (r < 0)
+		return sd_event_exit(loop, r);
+	(void)sd_event_source_set_destroy_callback(timer, unref_source);
+	(void)sd_event_source_ref(source);
+	(void)sd_event_source_set_floating(timer, true);
+	sd_event_source_unref(timer);
+	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	tool_report(sr_fail_sys(&err, number, "nobody can connect for a second"), &err,
+		    NULL);
+	return 0;
+}
+
 static int on_connection(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)source;
 	(void)events;
 	(void)arg;
+	if (peer < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		return pause_listening(source, errno);
 	if (peer >= 0)
 		client_new(peer);
-	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-		return sd_event_exit(loop, -errno);
 	note_activity();
 	return 0;
 }

@@ -13,10 +13,10 @@ static const struct option_row options[] = {
 
 /* In this order: what a check finds out the later ones use. */
 static void (*const checks[])(struct doctor *doctor) = {
-	doctor_config, doctor_rights,	   doctor_tpm,	    doctor_banks,
-	doctor_log,    doctor_secure_boot, doctor_lockout,  doctor_handles,
-	doctor_srk,    doctor_rings,	   doctor_coverage, doctor_latch,
-	doctor_resume, doctor_secrets,	   doctor_units,    doctor_memory,
+	doctor_config,	    doctor_rights,  doctor_tpm,	    doctor_banks,   doctor_log,
+	doctor_secure_boot, doctor_lockout, doctor_handles, doctor_srk,	    doctor_rings,
+	doctor_coverage,    doctor_latch,   doctor_resume,  doctor_secrets, doctor_units,
+	doctor_keys,	    doctor_rules,   doctor_agent,   doctor_memory,
 };
 
 static void doctor_done(struct doctor *doctor)
@@ -24,6 +24,7 @@ static void doctor_done(struct doctor *doctor)
 	sr_eventlog_free(doctor->log);
 	sr_tpm_close(doctor->tpm);
 	sr_strv_free(doctor->rings);
+	sr_strv_free(doctor->keys);
 	sr_store_close(doctor->store);
 	free(doctor->config_dir);
 	free(doctor->runtime_dir);

@@ -265,13 +265,25 @@ static int start_loop(struct sr_err *err)
 	return r < 0 ? sr_fail_sys(err, -r, "cannot wait for requests") : 0;
 }
 
+/* Where the unit has a directory of its own it is that; it may be that there is none. */
+static char *diary_path(void)
+{
+	const char *own = getenv("RUNTIME_DIRECTORY");
+	_cleanup_free_ char *dir = own ? strdup(own) : tool_runtime_dir();
+	char *path = NULL;
+
+	return dir && asprintf(&path, "%s/tpm-serve.diary", dir) >= 0 ? path : NULL;
+}
+
 static int start_server(struct sr_err *err)
 {
 	struct sr_server_options how = { .no_cache = no_cache, .report = on_report };
+	_cleanup_free_ char *diary = diary_path();
 	int r = tool_store(&store, err);
 
 	if (r < 0)
 		return r;
+	how.diary = diary;
 	how.store = store;
 	how.tcti = tool_tcti(store);
 	if (!sr_store_config(store)->encrypt_sessions)

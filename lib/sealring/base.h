@@ -225,6 +225,9 @@ void sr_tpm_close(struct sr_tpm *tpm);
  */
 int sr_tpm_limits_guessing(struct sr_tpm *tpm, struct sr_err *err);
 
+/** sr_tcti_is_managed() - whether what is named gives each program handles of its own */
+bool sr_tcti_is_managed(const char *tcti);
+
 /**
  * enum sr_srk_state - what is at the handle of the storage key
  */
@@ -240,6 +243,8 @@ enum sr_srk_state {
  * @bank:	TPM_ALG_ID of each bank that is active, that is, has a PCR
  * @banks:	how many
  * @srk:	the storage key
+ * @srk_name:	its Name
+ * @srk_name_size:	bytes in that; 0 if there is none
  * @lockout_auth:	its lockout authorization is set
  * @in_lockout:	it refuses what has a PIN
  * @tries:	wrong ones that count
@@ -253,6 +258,8 @@ struct sr_tpm_facts {
 	uint16_t bank[SR_EVENTLOG_BANKS];
 	size_t banks;
 	enum sr_srk_state srk;
+	uint8_t srk_name[66];
+	size_t srk_name_size;
 	bool lockout_auth;
 	bool in_lockout;
 	uint32_t tries;

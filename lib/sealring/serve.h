@@ -25,9 +25,18 @@ struct sr_peer {
 };
 
 /**
+ * sr_rules_check() - read keys.d/NAME.conf, as the server would
+ *
+ * Returns 0, -EBADMSG or -EINVAL for what is refused, or -EIO.
+ */
+int sr_rules_check(const struct sr_store *store, const char *name, struct sr_err *err);
+
+/**
  * struct sr_server_options - how keys are served
  * @store:	where they are; has to live as long as the server
  * @tcti:	as for sr_tpm_open(); has to live as long as the server
+ * @diary:	a file that notes what is on the TPM: when the server was killed, the next
+ *		one gets rid of that; NULL for none
  * @no_cache:	software keys are got from their ring for each signature
  * @report:	gets @arg and what goes wrong without a caller to be told: a file that is
  *		refused, a signature that could not be made
@@ -36,6 +45,7 @@ struct sr_peer {
 struct sr_server_options {
 	struct sr_store *store;
 	const char *tcti;
+	const char *diary;
 	bool no_cache;
 	void (*report)(void *arg, int r, const struct sr_err *why);
 	void *arg;

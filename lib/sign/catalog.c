@@ -36,9 +36,11 @@ struct reading {
 	int rules;
 };
 
-static void report(const struct reading *reading, int r, const struct sr_err *why)
+/* @before: what came of it when it was as it is now. */
+static void report(const struct reading *reading, int r, int before,
+		   const struct sr_err *why)
 {
-	if (r != -ENOENT && reading->reporter->report)
+	if (r != -ENOENT && r != before && reading->reporter->report)
 		reading->reporter->report(reading->reporter->arg, r, why);
 }
 
@@ -68,26 +70,37 @@ static void stamp(const struct reading *reading, const char *name, struct sr_sta
 	stamp_file(reading->rules, name, ".conf", &ret[STAMP_RULES]);
 }
 
-/* A key whose file is refused is not served; one without its certificate is. */
-static void read_key(const struct reading *reading, struct sr_entry *entry)
+/*
+ * A key whose file is refused is not served; one without its certificate is. @same: the entry
+ * that was made of the same files; while nothing is new its key stays what is in use.
+ */
+static void read_key(const struct reading *reading, const struct sr_entry *same,
+		     struct sr_entry *entry)
 {
 	struct sr_err why = { 0 };
 	int r = sr_served_load(reading->keys, entry->name, &entry->served, &why);
 
 	if (r == 0)
 		r = sr_served_certify(reading->keys, entry->served, &why);
-	if (r < 0)
-		report(reading, r, &why);
+	entry->key_r = r;
+	if (r == 0)
+		return;
+	report(reading, r, same ? same->key_r : 0, &why);
+	if (!same || same->key_r != r || !same->served)
+		return;
+	sr_served_drop(entry->served);
+	entry->served = sr_served_hold(same->served);
 }
 
 /* Rules that are refused let nobody in but root. */
-static void read_rules(const struct reading *reading, struct sr_entry *entry)
+static void read_rules(const struct reading *reading, int before, struct sr_entry *entry)
 {
 	struct sr_err why = { 0 };
 	int r = sr_rules_read(reading->store, entry->name, &entry->rules, &why);
 
+	entry->rules_r = r;
 	if (r < 0)
-		report(reading, r, &why);
+		report(reading, r, before, &why);
 }
 
 /* Takes over from @old what is as it was. */
@@ -104,15 +117,15 @@ static int read_entry(const struct reading *reading, const char *name,
 	    old && is_same(&old->stamp[STAMP_KEY], &ret->stamp[STAMP_KEY]) &&
 	    is_same(&old->stamp[STAMP_CERTIFICATE], &ret->stamp[STAMP_CERTIFICATE]);
 	same_rules = old && is_same(&old->stamp[STAMP_RULES], &ret->stamp[STAMP_RULES]);
-	if (same_key && old->served)
+	if (same_key && old->key_r == 0)
 		ret->served = sr_served_hold(old->served);
-	else if (!same_key)
-		read_key(reading, ret);
-	if (same_rules) {
+	else
+		read_key(reading, same_key ? old : NULL, ret);
+	if (same_rules && old->rules_r == 0) {
 		ret->rules = old->rules;
 		old->rules = (struct sr_rules){ 0 };
 	} else {
-		read_rules(reading, ret);
+		read_rules(reading, same_rules ? old->rules_r : 0, ret);
 	}
 	return 0;
 }
@@ -221,6 +234,8 @@ static int read_all(const struct reading *reading, struct sr_catalog *old,
 
 		r = read_entry(reading, name, find_name(old, name, &from),
 			       &ret->entry[ret->count], err);
+		ret->refused = ret->refused || ret->entry[ret->count].key_r < 0 ||
+			       ret->entry[ret->count].rules_r < 0;
 	}
 	return r < 0 ? r : make_index(ret, err);
 }

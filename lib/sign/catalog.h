@@ -20,12 +20,16 @@ struct sr_stamp {
  * @served:	the key; NULL while its file is refused
  * @rules:	who may use it
  * @stamp:	of its file, its certificate, its rules
+ * @key_r:	why its file or its certificate was refused; 0 if they were not
+ * @rules_r:	why its rules were
  */
 struct sr_entry {
 	char *name;
 	struct sr_served *served;
 	struct sr_rules rules;
 	struct sr_stamp stamp[3];
+	int key_r;
+	int rules_r;
 };
 
 /**
@@ -34,6 +38,7 @@ struct sr_entry {
  * @count:	how many
  * @blob:	the same by what OpenSSH calls them, certificates too
  * @blobs:	how many
+ * @refused:	something was: it may have been for want of memory, so it is worth another try
  */
 struct sr_catalog {
 	struct sr_entry *entry;
@@ -43,6 +48,7 @@ struct sr_catalog {
 		const struct sr_entry *entry;
 	} * blob;
 	size_t blobs;
+	bool refused;
 };
 
 /** struct sr_reporter - where failures go that have no caller */
@@ -52,10 +58,10 @@ struct sr_reporter {
 };
 
 /**
- * sr_catalog_read() - read what is not as it was
+ * sr_catalog_read() - read what is not as it was, or was refused
  * @catalog:	gets what is there now
  * @store:	where
- * @reporter:	is told of files that are refused, once
+ * @reporter:	is told of files that are refused, once for each reason
  * @err:	says why, on failure: the catalog is as before
  */
 int sr_catalog_read(struct sr_catalog *catalog, const struct sr_store *store,

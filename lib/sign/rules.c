@@ -111,6 +111,13 @@ int sr_rules_read(const struct sr_store *store, const char *name, struct sr_rule
 	return 0;
 }
 
+int sr_rules_check(const struct sr_store *store, const char *name, struct sr_err *err)
+{
+	_cleanup_(sr_rules_done) struct sr_rules unused = { 0 };
+
+	return sr_rules_read(store, name, &unused, err);
+}
+
 static bool has_group(const struct sr_rules *rules, gid_t group)
 {
 	for (size_t i = 0; i < rules->group_count; i++)

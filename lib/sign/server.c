@@ -3,9 +3,11 @@
 #include "server.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "software.h"
 
+#define REFUSED_SECONDS 1    /* after which a file that was refused is looked at again */
 #define OURSELVES UINT64_MAX /* owner of jobs that no user asked for */
 
 static void report(struct sr_server *server, int r, const struct sr_err *why)
@@ -36,6 +38,8 @@ static int start(struct sr_server *server, const struct sr_server_options *optio
 	server->slots = sr_slots_new(options->tcti, config->encrypt_sessions, err);
 	if (!server->slots)
 		return -ENOMEM;
+	if (options->diary)
+		sr_slots_remember(server->slots, options->diary);
 	server->changed = true;
 	sr_keystore_make(options->store);
 	return sr_queue_new(server->slots, rest, &server->queue, err);
@@ -79,15 +83,25 @@ void sr_server_changed(struct sr_server *server)
 	server->changed = true;
 }
 
+static time_t now(void)
+{
+	struct timespec time = { 0 };
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &time);
+	return time.tv_sec;
+}
+
+/* What was refused may have been so for want of memory, or of descriptors. */
 void sr_server_read(struct sr_server *server)
 {
 	struct sr_err err = { 0 };
-	int r = 0;
+	int r;
 
-	if (server->changed)
-		r = sr_catalog_read(&server->catalog, server->store, &server->reporter,
-				    &err);
+	if (!server->changed && (server->again == 0 || now() < server->again))
+		return;
+	r = sr_catalog_read(&server->catalog, server->store, &server->reporter, &err);
 	server->changed = r < 0;
+	server->again = server->catalog.refused ? now() + REFUSED_SECONDS : 0;
 	if (r < 0)
 		report(server, r, &err);
 }

@@ -20,7 +20,8 @@ struct sr_server {
 	struct sr_pins opened; /* software keys */
 	struct sr_locks locks;
 	bool changed;
-	bool busy; /* the TPM was used since the server last left it */
+	time_t again; /* when what was refused is looked at once more; 0 if nothing was */
+	bool busy;    /* the TPM was used since the server last left it */
 	struct sr_job leave;
 	bool leaving; /* @leave is in the queue */
 };

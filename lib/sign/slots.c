@@ -3,7 +3,7 @@
 #include "slots.h"
 
 #include "fetch.h"
-
+#include "leftovers.h"
 #include "tpm/context.h"
 #include "tpm/session.h"
 #include "tpm/srk.h"
@@ -29,6 +29,9 @@ struct sr_slots {
 	const char *tcti;
 	bool encrypt;
 	struct sr_tpm *tpm;
+	struct sr_leftovers
+	    leftovers; /* of the connection before, or the program before */
+	struct sr_diary *diary;
 	uint64_t era;
 	struct sr_handle session;
 	struct sr_handle policy;
@@ -54,7 +57,40 @@ struct sr_slots *sr_slots_new(const char *tcti, bool encrypt, struct sr_err *err
 	return slots;
 }
 
+void sr_slots_remember(struct sr_slots *slots, const char *path)
+{
+	slots->diary = sr_tcti_is_managed(slots->tcti) ? NULL : sr_diary_open(path);
+	if (!slots->diary)
+		return;
+	slots->era = slots->diary->era;
+	slots->leftovers = slots->diary->present;
+}
+
 /* ---- what is on the TPM, and leaves it ---- */
+
+/* A resource manager has flushed it by then, and given the numbers to others. */
+static void note_present(const struct sr_slots *slots, struct sr_leftovers *ret)
+{
+	if (sr_tcti_is_managed(slots->tcti))
+		return;
+	sr_leftovers_note(ret, &slots->session);
+	sr_leftovers_note(ret, &slots->policy);
+	for (size_t i = 0; i < KEPT; i++)
+		sr_leftovers_note(ret, &slots->slot[i].signer.object);
+}
+
+/* What went since is told by its Name when somebody looks; but for a session. */
+static void keep_diary(struct sr_slots *slots)
+{
+	struct sr_leftovers present = slots->leftovers;
+
+	if (!slots->diary)
+		return;
+	note_present(slots, &present);
+	slots->diary->present.count = 0;
+	slots->diary->era = slots->era;
+	slots->diary->present = present;
+}
 
 static bool is_loaded(const struct slot *slot)
 {
@@ -115,6 +151,7 @@ static void end_sessions(struct sr_slots *slots)
 {
 	sr_handle_flush(&slots->session);
 	sr_handle_flush(&slots->policy);
+	keep_diary(slots);
 }
 
 /* What the handles name is gone, and they may name what is others' by now. */
@@ -128,9 +165,33 @@ static void forget_all(struct sr_slots *slots)
 
 static void hang_up(struct sr_slots *slots)
 {
+	note_present(slots, &slots->leftovers);
 	forget_all(slots);
+	keep_diary(slots);
 	slots->session = slots->policy = SR_HANDLE(NULL);
 	sr_tpm_close(take(slots->tpm));
+}
+
+/* What a connection that broke left on the TPM goes with the next one. */
+static int open_tpm(struct sr_slots *slots, struct sr_err *err)
+{
+	uint64_t before = slots->era;
+	int r = slots->tpm ? 0 : sr_tpm_open(slots->tcti, &slots->tpm, err);
+
+	if (r < 0 || slots->session.tpm)
+		return r;
+	slots->session = slots->policy = SR_HANDLE(slots->tpm);
+	r = sr_context_era(slots->tpm, &slots->era, err);
+	if (r < 0) {
+		hang_up(slots);
+		slots->era = before;
+		return r;
+	}
+	if (slots->era != before)
+		slots->leftovers.count = 0;
+	sr_leftovers_flush(&slots->leftovers, slots->tpm);
+	keep_diary(slots);
+	return 0;
 }
 
 /*
@@ -165,15 +226,21 @@ void sr_slots_rest(struct sr_slots *slots)
 		make_all_room(slots);
 }
 
+static void leave(struct sr_slots *slots)
+{
+	if (slots->leftovers.count > 0)
+		(void)open_tpm(slots, NULL);
+	if (slots->tpm)
+		hang_up(slots);
+}
+
 void sr_slots_leave(struct sr_slots *slots)
 {
-	if (!slots->tpm)
-		return;
-	if (is_same_era(slots)) {
+	if (slots->tpm && is_same_era(slots)) {
 		make_all_room(slots);
 		end_sessions(slots);
 	}
-	hang_up(slots);
+	leave(slots);
 }
 
 void sr_slots_free(struct sr_slots *slots)
@@ -185,29 +252,22 @@ void sr_slots_free(struct sr_slots *slots)
 	for (size_t i = 0; i < KEPT; i++)
 		clear(&slots->slot[i]);
 	end_sessions(slots);
-	hang_up(slots);
+	leave(slots);
+	sr_diary_close(slots->diary);
 	free(slots);
 }
 
+/* Where nothing authenticates what is said, a handle may name what is others' by now. */
 void sr_slots_doubt(struct sr_slots *slots)
 {
+	if (!slots->encrypt) {
+		sr_handle_forget(&slots->session);
+		sr_handle_forget(&slots->policy);
+	}
 	hang_up(slots);
 }
 
 /* ---- bringing a key onto the TPM ---- */
-
-static int open_tpm(struct sr_slots *slots, struct sr_err *err)
-{
-	int r = slots->tpm ? 0 : sr_tpm_open(slots->tcti, &slots->tpm, err);
-
-	if (r < 0 || slots->session.tpm)
-		return r;
-	slots->session = slots->policy = SR_HANDLE(slots->tpm);
-	r = sr_context_era(slots->tpm, &slots->era, err);
-	if (r < 0)
-		hang_up(slots);
-	return r;
-}
 
 /* The key's place: where it is, or an empty one, or that of whoever waited longest. */
 static struct slot *find_slot(struct sr_slots *slots, struct sr_served *served)
@@ -266,11 +326,15 @@ static bool is_no_room(TSS2_RC rc)
 static TSS2_RC load_once(struct loading *loading)
 {
 	struct slot *slot = loading->slot;
+	TSS2_RC rc =
+	    slot->saved
+		? sr_context_load(loading->slots->tpm, slot->saved, &slot->signer.object)
+		: sr_object_try_load(&loading->parent, slot->served->key->file,
+				     &slot->signer.object);
 
-	return slot->saved ? sr_context_load(loading->slots->tpm, slot->saved,
-					     &slot->signer.object)
-			   : sr_object_try_load(&loading->parent, slot->served->key->file,
-						&slot->signer.object);
+	if (rc == TSS2_RC_SUCCESS)
+		keep_diary(loading->slots);
+	return rc;
 }
 
 /* Our own keys make room first; only then others are waited for. */
@@ -347,6 +411,7 @@ static int ready_session(struct loading *loading, struct sr_err *err)
 		r = sr_session_start(slots->tpm, policy ? TPM2_SE_POLICY : TPM2_SE_HMAC,
 				     &loading->parent, session, err);
 		*pinned = key->pinned;
+		keep_diary(slots);
 	}
 	loading->slot->signer.session = *session;
 	return r;

@@ -19,6 +19,14 @@ struct sr_slots;
  */
 struct sr_slots *sr_slots_new(const char *tcti, bool encrypt, struct sr_err *err);
 
+/**
+ * sr_slots_remember() - note in a file what is on the TPM, and get rid of what is noted there
+ *
+ * For the case that this program is killed, as its predecessor may have been. To be called
+ * before anything is signed. Without such a file nothing is noted.
+ */
+void sr_slots_remember(struct sr_slots *slots, const char *path);
+
 /** sr_slots_free() - release, on the TPM too; NULL is fine */
 void sr_slots_free(struct sr_slots *slots);
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a TPM says about itself; sr_tpm_facts() is in sealring.h. */
 #include "identity.h"
+
+#include <string.h>
+
 #include "srk.h"
 
 #define NO_SESSIONS ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE
@@ -99,6 +102,7 @@ static int ask_srk(struct sr_tpm *tpm, struct sr_tpm_facts *facts, struct sr_err
 {
 	_cleanup_handle_ struct sr_handle srk = SR_HANDLE(tpm);
 	_cleanup_esys_ TPM2B_PUBLIC *pub = NULL;
+	_cleanup_esys_ TPM2B_NAME *name = NULL;
 	TSS2_RC rc =
 	    SR_TSS(Esys_TR_FromTPMPublic(tpm->esys, SR_SRK_HANDLE, NO_SESSIONS, &srk.tr));
 
@@ -108,10 +112,14 @@ static int ask_srk(struct sr_tpm *tpm, struct sr_tpm_facts *facts, struct sr_err
 		return 0;
 	if (rc == TSS2_RC_SUCCESS)
 		rc = SR_TSS(
-		    Esys_ReadPublic(tpm->esys, srk.tr, NO_SESSIONS, &pub, NULL, NULL));
+		    Esys_ReadPublic(tpm->esys, srk.tr, NO_SESSIONS, &pub, &name, NULL));
 	if (rc != TSS2_RC_SUCCESS)
 		return sr_fail_tss(err, rc, "TPM2_ReadPublic");
 	facts->srk = sr_srk_is_storage_key(pub) ? SR_SRK_USABLE : SR_SRK_OTHER;
+	if (name->size > sizeof(facts->srk_name))
+		return sr_fail(err, -EIO, "a Name that is too long (TPM2_ReadPublic)");
+	memcpy(facts->srk_name, name->name, name->size);
+	facts->srk_name_size = name->size;
 	return 0;
 }
 

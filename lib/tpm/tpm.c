@@ -88,6 +88,12 @@ static int open_tcti(const char *name, struct sr_tpm *tpm, struct sr_err *err)
 	return 0;
 }
 
+bool sr_tcti_is_managed(const char *tcti)
+{
+	return !tcti || strcmp(tcti, "device") == 0 || strstr(tcti, "tpmrm") ||
+	       strncmp(tcti, "tabrmd", 6) == 0;
+}
+
 void sr_tpm_close(struct sr_tpm *tpm)
 {
 	if (!tpm)

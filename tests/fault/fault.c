@@ -17,13 +17,18 @@
 #include <libcryptsetup.h>
 #include <openssl/asn1.h>
 #include <openssl/cms.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
+#include <pthread.h>
 #include <sanitizer/common_interface_defs.h>
+#include <spawn.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -65,7 +70,8 @@ static const struct {
 };
 
 static enum class chosen;
-static unsigned long number, count;
+static unsigned long number;
+static atomic_ulong count; /* by all threads */
 static bool after, extend;
 static TSS2_RC answer = TPM2_RC_FAILURE;
 
@@ -163,6 +169,8 @@ static void drop(void *p)
 {
 	void **data = p;
 
+	if (!data)
+		return;
 	Esys_Free(*data);
 	*data = NULL;
 }
@@ -227,6 +235,9 @@ WRAP_TPM(Esys_PolicyAuthValue, (ESYS_CONTEXT * esys, ESYS_TR session, SESSIONS),
 WRAP_TPM(Esys_PolicyLocality,
 	 (ESYS_CONTEXT * esys, ESYS_TR session, SESSIONS, TPMA_LOCALITY locality),
 	 (esys, session, S, locality), NOTHING)
+WRAP_TPM(Esys_PolicyCommandCode,
+	 (ESYS_CONTEXT * esys, ESYS_TR session, SESSIONS, TPM2_CC command),
+	 (esys, session, S, command), NOTHING)
 WRAP_TPM(Esys_VerifySignature,
 	 (ESYS_CONTEXT * esys, ESYS_TR key, SESSIONS, const TPM2B_DIGEST *digest,
 	  const TPMT_SIGNATURE *signature, TPMT_TK_VERIFIED **ticket),
@@ -245,6 +256,12 @@ WRAP_TPM(Esys_Import,
 	  const TPM2B_ENCRYPTED_SECRET *seed, const TPMT_SYM_DEF_OBJECT *symmetric,
 	  TPM2B_PRIVATE **priv),
 	 (esys, parent, S, key, pub, duplicate, seed, symmetric, priv), drop(priv))
+WRAP_TPM(Esys_Duplicate,
+	 (ESYS_CONTEXT * esys, ESYS_TR object, ESYS_TR parent, SESSIONS,
+	  const TPM2B_DATA *key, const TPMT_SYM_DEF_OBJECT *symmetric,
+	  TPM2B_DATA **key_out, TPM2B_PRIVATE **priv, TPM2B_ENCRYPTED_SECRET **seed),
+	 (esys, object, parent, S, key, symmetric, key_out, priv, seed),
+	 (drop(key_out), drop(priv), drop(seed)))
 WRAP_TPM(Esys_Sign,
 	 (ESYS_CONTEXT * esys, ESYS_TR object, SESSIONS, const TPM2B_DIGEST *digest,
 	  const TPMT_SIG_SCHEME *scheme, const TPMT_TK_HASHCHECK *ticket,
@@ -291,7 +308,7 @@ WRAP_TPM(Esys_FlushContext, (ESYS_CONTEXT * esys, ESYS_TR object), (esys, object
 WRAP_TPM(Esys_ReadPublic,
 	 (ESYS_CONTEXT * esys, ESYS_TR object, SESSIONS, TPM2B_PUBLIC **pub,
 	  TPM2B_NAME **name, TPM2B_NAME **qualified),
-	 (esys, object, S, pub, name, qualified), drop(pub))
+	 (esys, object, S, pub, name, qualified), (drop(pub), drop(name)))
 WRAP_TPM(Esys_TR_FromTPMPublic,
 	 (ESYS_CONTEXT * esys, TPM2_HANDLE handle, SESSIONS, ESYS_TR *object),
 	 (esys, handle, S, object), drop_tr(esys, object))
@@ -395,6 +412,26 @@ WRAP(CRYPTO, int, EVP_PKEY_verify,
      (EVP_PKEY_CTX * ctx, const unsigned char *signature, size_t signature_size,
       const unsigned char *digest, size_t size),
      (ctx, signature, signature_size, digest, size), 0)
+WRAP(CRYPTO, EVP_PKEY_CTX *, EVP_PKEY_CTX_new_from_name,
+     (OSSL_LIB_CTX * library, const char *name, const char *properties),
+     (library, name, properties), NULL)
+WRAP(CRYPTO, int, EVP_PKEY_fromdata_init, (EVP_PKEY_CTX * ctx), (ctx), 0)
+WRAP(CRYPTO, int, EVP_PKEY_fromdata,
+     (EVP_PKEY_CTX * ctx, EVP_PKEY **key, int selection, OSSL_PARAM params[]),
+     (ctx, key, selection, params), 0)
+WRAP(CRYPTO, OSSL_PARAM_BLD *, OSSL_PARAM_BLD_new, (void), (), NULL)
+WRAP(CRYPTO, OSSL_PARAM *, OSSL_PARAM_BLD_to_param, (OSSL_PARAM_BLD * builder), (builder),
+     NULL)
+WRAP(CRYPTO, BIGNUM *, BN_bin2bn, (const unsigned char *from, int size, BIGNUM *to),
+     (from, size, to), NULL)
+WRAP(CRYPTO, ECDSA_SIG *, ECDSA_SIG_new, (void), (), NULL)
+WRAP(CRYPTO, ECDSA_SIG *, d2i_ECDSA_SIG,
+     (ECDSA_SIG * *signature, const unsigned char **from, long size),
+     (signature, from, size), NULL)
+WRAP(CRYPTO, int, i2d_ECDSA_SIG, (const ECDSA_SIG *signature, unsigned char **to),
+     (signature, to), -1)
+WRAP(CRYPTO, int, EVP_PKEY_CTX_set_signature_md, (EVP_PKEY_CTX * ctx, const EVP_MD *type),
+     (ctx, type), 0)
 WRAP(CRYPTO, EVP_PKEY *, d2i_PUBKEY,
      (EVP_PKEY * *key, const unsigned char **from, long size), (key, from, size), NULL)
 WRAP(CRYPTO, EVP_KDF *, EVP_KDF_fetch,
@@ -589,17 +626,41 @@ WRAP(FILES, int, renameat2,
      (int old, const char *from, int new, const char *to, unsigned int flags),
      (old, from, new, to, flags), DISK_FULL)
 WRAP(FILES, int, unlink, (const char *path), (path), DISK_BROKEN)
+WRAP(FILES, int, linkat, (int from, const char *old, int to, const char *new, int flags),
+     (from, old, to, new, flags), (errno = EMLINK, -1))
 WRAP(FILES, int, unlinkat, (int dir, const char *path, int flags), (dir, path, flags),
      DISK_BROKEN)
 WRAP(FILES, int, flock, (int fd, int operation), (fd, operation), DISK_BROKEN)
 WRAP(FILES, DIR *, fdopendir, (int fd), (fd), (errno = EIO, NULL))
 WRAP(FILES, struct dirent *, readdir, (DIR * dir), (dir), (errno = EIO, NULL))
 
+/* ---- threads and other programs, whose failures are no errno ---- */
+
+WRAP(FILES, int, pthread_create,
+     (pthread_t * thread, const pthread_attr_t *attributes, void *(*start)(void *),
+      void *arg),
+     (thread, attributes, start, arg), EAGAIN)
+WRAP(FILES, int, posix_spawn,
+     (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,
+      const posix_spawnattr_t *attributes, char *const argv[], char *const environment[]),
+     (pid, path, actions, attributes, argv, environment), EAGAIN)
+WRAP(FILES, int, posix_spawn_file_actions_init, (posix_spawn_file_actions_t * actions),
+     (actions), ENOMEM)
+WRAP(FILES, int, posix_spawnattr_init, (posix_spawnattr_t * attributes), (attributes),
+     ENOMEM)
+
 /* ---- sockets ---- */
 
 #define NO_DESCRIPTOR (errno = EMFILE, -1)
 #define NO_BUFFER (errno = ENOBUFS, -1)
 
+WRAP(FILES, int, pipe2, (int ends[2], int flags), (ends, flags), NO_DESCRIPTOR)
+WRAP(FILES, int, eventfd, (unsigned int value, int flags), (value, flags), NO_DESCRIPTOR)
+WRAP(FILES, int, socket, (int domain, int type, int protocol), (domain, type, protocol),
+     NO_DESCRIPTOR)
+WRAP(FILES, int, bind, (int fd, const struct sockaddr *address, socklen_t size),
+     (fd, address, size), NO_BUFFER)
+WRAP(FILES, int, listen, (int fd, int waiting), (fd, waiting), NO_BUFFER)
 WRAP(FILES, int, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags),
      (fd, address, size, flags), NO_DESCRIPTOR)
 WRAP(FILES, int, getpeername, (int fd, struct sockaddr *address, socklen_t *size),
@@ -626,6 +687,14 @@ WRAP(MEMORY, int, sd_event_add_time_relative,
      (sd_event * event, sd_event_source **ret, clockid_t clock, uint64_t usec,
       uint64_t accuracy, sd_event_time_handler_t handler, void *arg),
      (event, ret, clock, usec, accuracy, handler, arg), -ENOMEM)
+WRAP(MEMORY, int, sd_event_add_child,
+     (sd_event * event, sd_event_source **ret, pid_t pid, int options,
+      sd_event_child_handler_t handler, void *arg),
+     (event, ret, pid, options, handler, arg), -ENOMEM)
+WRAP(MEMORY, int, sd_event_add_inotify,
+     (sd_event * event, sd_event_source **ret, const char *path, uint32_t mask,
+      sd_event_inotify_handler_t handler, void *arg),
+     (event, ret, path, mask, handler, arg), -ENOMEM)
 WRAP(FILES, int, symlink, (const char *target, const char *path), (target, path),
      DISK_FULL)
 

@@ -26,6 +26,9 @@
  *   agent crowd COUNT			connects so often; prints how many connections stay, and
  *					keeps them
  *   agent hang-up COUNT		asks COUNT times for a signature, and leaves at once
+ *   agent try NAME...		with each of these keys lists, and signs, in a connection of its
+ *				own; prints what became of both: "good", "refused", "gone" for
+ *				hung up, "wrong" for what it should never be
  *
  * The agent is at $SSH_AUTH_SOCK, the keys in $SEALRING_STATE_DIR.
  */
@@ -39,15 +42,24 @@ struct known {
 static struct known keys[KEYS];
 static size_t key_count;
 
+/* One that has just made its socket may not listen yet. */
 static int connect_agent(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	const char *path = getenv("SSH_AUTH_SOCK");
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r = -1;
 
 	assert(path && fd >= 0 && strlen(path) < sizeof(address.sun_path));
 	memcpy(address.sun_path, path, strlen(path));
-	assert(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	for (int tries = 0; r < 0 && tries < 100; tries++) {
+		r = connect(fd, (struct sockaddr *)&address, sizeof(address));
+		if (r < 0)
+			(void)usleep(1000);
+	}
+	if (r < 0) {
+		puts("nobody listens");
+		exit(1);
+	}
 	return fd;
 }
 
@@ -100,17 +112,35 @@ static size_t ask_sign(uint8_t *message, size_t room, const struct known *key,
 	return to.size;
 }
 
-/* What the agent lists, with the public keys that stand in the store under their names. */
-static void learn_keys(void)
+static struct sr_store *open_store(void)
 {
 	struct sr_store_options options = { .config_dir = "/nonexistent",
 					    .state_dir = getenv("SEALRING_STATE_DIR") };
-	static uint8_t message[SR_AGENT_MAX];
-	struct sr_reader from = { .data = message };
 	struct sr_store *store = NULL;
-	int fd = connect_agent();
 
 	assert(sr_store_open(&options, &store, NULL) == 0);
+	return store;
+}
+
+static void learn_key(struct sr_store *store, const char *name, struct known *ret)
+{
+	struct sr_key *key = NULL;
+
+	assert(sr_key_load(store, name, &key, NULL) == 0);
+	assert(sr_pubkey_evp(&key->file->pub, &ret->pub, NULL) == 0);
+	assert(sr_ssh_public(&key->file->pub, &ret->blob, NULL) == 0);
+	ret->type = key->type;
+	sr_key_free(key);
+}
+
+/* What the agent lists, with the public keys that stand in the store under their names. */
+static void learn_keys(void)
+{
+	static uint8_t message[SR_AGENT_MAX];
+	struct sr_reader from = { .data = message };
+	struct sr_store *store = open_store();
+	int fd = connect_agent();
+
 	assert(send_all(fd, message, ask_list(message)));
 	assert(receive(fd, message, &from.left) && sr_get_byte(&from) == 12);
 	key_count = sr_get_number(&from);
@@ -118,17 +148,12 @@ static void learn_keys(void)
 	for (size_t i = 0; i < key_count; i++) {
 		struct sr_reader blob = sr_get_string(&from);
 		struct sr_reader comment = sr_get_string(&from);
-		struct sr_key *key = NULL;
 		char name[SR_NAME_MAX + 1];
 
 		(void)snprintf(name, sizeof(name), "%.*s", (int)comment.left,
 			       (const char *)comment.data);
-		assert(sr_key_load(store, name, &key, NULL) == 0);
-		assert(sr_pubkey_evp(&key->file->pub, &keys[i].pub, NULL) == 0);
-		assert(sr_ssh_public(&key->file->pub, &keys[i].blob, NULL) == 0);
+		learn_key(store, name, &keys[i]);
 		assert(sr_wire_is(&blob, keys[i].blob.data, keys[i].blob.size));
-		keys[i].type = key->type;
-		sr_key_free(key);
 	}
 	assert(sr_get_end(&from));
 	sr_store_close(store);
@@ -415,6 +440,65 @@ static int hold(unsigned long seconds)
 	return 0;
 }
 
+/* ---- one request of each kind ---- */
+
+static bool is_listed(const struct known *key, const struct sr_buf *answer)
+{
+	struct sr_reader from = { .data = answer->data + 1, .left = answer->size - 1 };
+	bool found = false;
+
+	for (uint32_t count = sr_get_number(&from); count > 0 && !from.bad; count--) {
+		struct sr_reader blob = sr_get_string(&from);
+
+		(void)sr_get_string(&from);
+		found = found || sr_wire_is(&blob, key->blob.data, key->blob.size);
+	}
+	return found && sr_get_end(&from);
+}
+
+/* What became of a message; @kind is what answers it, beside a refusal. */
+static const char *outcome(int fd, uint8_t *message, size_t size, uint8_t kind,
+			   struct sr_buf *answer)
+{
+	if (!send_all(fd, message, size) || !receive(fd, message, &answer->size))
+		return "gone";
+	answer->data = message;
+	if (answer->size == 1 && message[0] == 5)
+		return "refused";
+	return message[0] == kind ? "good" : "wrong";
+}
+
+static int try(char **names)
+{
+	static uint8_t message[SR_AGENT_MAX];
+	struct sr_store *store = open_store();
+
+	for (; *names; names++) {
+		uint8_t data[DATA] = { 'd' };
+		struct sr_buf answer = { 0 };
+		struct known key = { 0 };
+		const char *how;
+		int fd = connect_agent();
+
+		learn_key(store, *names, &key);
+		how = outcome(fd, message, ask_list(message), 12, &answer);
+		if (strcmp(how, "good") == 0 && !is_listed(&key, &answer))
+			how = "unlisted";
+		printf("%s ", how);
+		how = outcome(fd, message,
+			      ask_sign(message, sizeof(message), &key, data, DATA), 14,
+			      &answer);
+		if (strcmp(how, "good") == 0 && !verify(&key, data, &answer))
+			how = "wrong";
+		printf("%s%s", how, names[1] ? " " : "\n");
+		sr_buf_done(&key.blob);
+		EVP_PKEY_free(key.pub);
+		(void)close(fd);
+	}
+	sr_store_close(store);
+	return 0;
+}
+
 static int raw(void)
 {
 	uint8_t message[4096];
@@ -454,6 +538,8 @@ int main(int argc, char **argv)
 	assert(argc >= 3);
 	if (strcmp(argv[1], "raw") == 0)
 		return raw();
+	if (strcmp(argv[1], "try") == 0)
+		return try(argv + 2);
 	if (strcmp(argv[1], "crowd") == 0)
 		return crowd(count);
 	learn_keys();

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <tss2/tss2_tpm2_types.h>
 
@@ -12,15 +13,22 @@
 
 #define HEADER 10U
 #define MESSAGE_MAX 8192U
+#define SLOTS 3 /* for objects */
 
 /*
  *   proxy SOCKET extend CODE TIMES	another program extends PCR 10 after each command
  *					of this code (hex), the first TIMES times
  *   proxy SOCKET answer CODE RC TIMES	the TPM answers the first TIMES commands of this
  *					code with RC (hex) instead of doing them
+ *   proxy SOCKET cut CODE TIMES	the answers to these have half of their bytes, and say so
+ *   proxy SOCKET break CODE TIMES	the proxy ends in the middle of the answer to such a one
+ *   proxy SOCKET hang CODE TIMES	the TPM waits for three seconds before it answers them
  *   proxy SOCKET share		several programs, each with a proxy, use one TPM in turns
+ *   proxy SOCKET manage		what the program has left in the TPM is flushed at its end,
+ *				as a resource manager does
  *
- * A program that opens the TCTI twice begins anew.
+ * A program that opens the TCTI twice begins anew; unless TIMES is a file: it loses a byte each
+ * time, until it is empty.
  */
 
 static uint32_t read32(const uint8_t *from)
@@ -113,37 +121,91 @@ static void share(const char *path)
 	}
 }
 
+static void flush(int tpm)
+{
+	uint8_t command[14] = { 0x80, 0x01, [5] = 14, [8] = 1, [9] = 0x65, [10] = 0x80 };
+	uint8_t message[MESSAGE_MAX];
+	size_t size;
+
+	for (uint8_t slot = 0; slot < SLOTS; slot++) {
+		command[13] = slot;
+		write_all(tpm, command, sizeof(command));
+		assert(read_message(tpm, message, &size));
+	}
+}
+
+static void manage(int tpm)
+{
+	uint8_t message[MESSAGE_MAX];
+	size_t size;
+
+	while (read_message(STDIN_FILENO, message, &size)) {
+		write_all(tpm, message, size);
+		assert(read_message(tpm, message, &size));
+		write_all(STDOUT_FILENO, message, size);
+	}
+	flush(tpm);
+}
+
+static bool take_time(const char *times)
+{
+	static unsigned long taken;
+	struct stat st;
+
+	if (times[0] != '/')
+		return taken < strtoul(times, NULL, 10) && ++taken;
+	assert(stat(times, &st) == 0);
+	return st.st_size > 0 && truncate(times, st.st_size - 1) == 0;
+}
+
+static void cut(uint8_t *message, size_t *size)
+{
+	uint32_t less = bswap_32((uint32_t)(*size / 2));
+
+	*size /= 2;
+	assert(*size >= HEADER);
+	memcpy(message + 2, &less, sizeof(less));
+}
+
 int main(int argc, char **argv)
 {
-	bool shares = argc == 3 && strcmp(argv[2], "share") == 0;
-	bool extends = argc == 5 && strcmp(argv[2], "extend") == 0;
-	bool answers = argc == 6 && strcmp(argv[2], "answer") == 0;
+	const char *trouble = argc > 2 ? argv[2] : "";
+	bool answers = strcmp(trouble, "answer") == 0;
 	uint8_t message[MESSAGE_MAX];
-	unsigned long code, times;
+	unsigned long code;
 	size_t size;
 	int tpm;
 
-	if (shares) {
+	if (strcmp(trouble, "share") == 0) {
 		share(argv[1]);
 		return 0;
 	}
-	assert(extends || answers);
+	if (strcmp(trouble, "manage") == 0) {
+		manage(connect_to(argv[1]));
+		return 0;
+	}
+	assert(argc == (answers ? 6 : 5));
 	code = strtoul(argv[3], NULL, 16);
-	times = strtoul(argv[argc - 1], NULL, 10);
 	tpm = connect_to(argv[1]);
 	while (read_message(STDIN_FILENO, message, &size)) {
-		bool now = times > 0 && read32(message + 6) == code;
+		bool now = read32(message + 6) == code && take_time(argv[argc - 1]);
 
-		times -= now;
 		if (now && answers) {
 			refuse((uint32_t)strtoul(argv[4], NULL, 16));
 			continue;
 		}
 		write_all(tpm, message, size);
 		assert(read_message(tpm, message, &size));
-		if (now && read32(message + 6) == TPM2_RC_SUCCESS)
+		if (now && *trouble == 'e' && read32(message + 6) == TPM2_RC_SUCCESS)
 			extend(tpm);
-		write_all(STDOUT_FILENO, message, size);
+		if (now && *trouble == 'h')
+			(void)sleep(3);
+		if (now && *trouble == 'c')
+			cut(message, &size);
+		write_all(STDOUT_FILENO, message,
+			  now && *trouble == 'b' ? size / 2 : size);
+		if (now && *trouble == 'b')
+			break;
 	}
 	return 0;
 }
