@@ -20,6 +20,9 @@ load sign-ring
     fails 2 tpm-seal --rename secret other.approver
     tpm-ring recovery open -q system opened --recovery-key-file "$RK"
     [ "$(ls opened)" = secret ]
+    mkdir creds
+    tpm-unseal -q --all --credential="$PWD/creds"
+    [ "$(ls creds)" = secret ]
     tpm-ring export -q system copy
     [ "$(ls copy/secrets)" = secret.cms ]
     # A second key has the same one.
