@@ -103,20 +103,24 @@ static int remove_file(int dir, const char *name, const char *suffix, struct sr_
 	return 0;
 }
 
-/* Also what a killed writer left half-way. */
+/* What a killed writer left half-way. */
+static int remove_half(int dir, const char *name, const char *suffix, struct sr_err *err)
+{
+	char hidden[SR_KEY_FILE + 1];
+
+	(void)snprintf(hidden, sizeof(hidden), ".%.*s%s", SR_KEY_NAME, name, suffix);
+	return remove_file(dir, hidden, ".new", err);
+}
+
 static int remove_beside(int dir, const char *name, struct sr_err *err)
 {
-	static const char *const half[] = { ".pem.new", ".crt.new",
-					    SR_SSHCERT_SUFFIX ".new", ".csr.new",
-					    ".pub.new" };
-	char hidden[SR_KEY_NAME + 2];
-	int r = 0;
+	int r = remove_half(dir, name, ".pem", err);
 
-	(void)snprintf(hidden, sizeof(hidden), ".%.*s", SR_KEY_NAME, name);
-	for (size_t i = 0; r == 0 && i < SR_COUNT(half); i++)
-		r = remove_file(dir, hidden, half[i], err);
-	for (size_t i = 0; r == 0 && i < SR_COUNT(beside); i++)
-		r = remove_file(dir, name, beside[i], err);
+	for (size_t i = 0; r == 0 && i < SR_COUNT(beside); i++) {
+		r = remove_half(dir, name, beside[i], err);
+		if (r == 0)
+			r = remove_file(dir, name, beside[i], err);
+	}
 	return r;
 }
 
