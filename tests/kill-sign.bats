@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # tpm-sign killed at every system call (of those that may change something outside every
 # second, unless THOROUGH=1): afterwards a key is there, whole, or not there.
-# shellcheck disable=SC2154,SC2317 # helper: from common.bash; next and whole are called by name
+# shellcheck disable=SC2030,SC2031,SC2154,SC2317 # helper: from common.bash; next and whole are called by name
 
 load common
 
