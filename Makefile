@@ -18,6 +18,8 @@ DRACUTDIR     ?= $(call pkg_dir,dracut,dracutmodulesdir,$(PREFIX)/lib/dracut/mod
 INITRAMFSDIR  ?= $(PREFIX)/share/initramfs-tools
 # Where libcryptsetup looks for token plugins: in the directory it was built for.
 TOKENDIR      ?= $(call pkg_dir,libcryptsetup,libdir,$(LIBDIR))/cryptsetup
+# Where OpenSSL looks for providers.
+MODULESDIR    ?= $(call pkg_dir,libcrypto,modulesdir,$(LIBDIR)/ossl-modules)
 KEYSCRIPTDIR  ?= $(PREFIX)/lib/cryptsetup/scripts
 USERUNITDIR   ?= $(call pkg_dir,systemd,systemduserunitdir,$(PREFIX)/lib/systemd/user)
 SYSUSERSDIR   ?= $(call pkg_dir,systemd,sysusersdir,$(PREFIX)/lib/sysusers.d)
@@ -65,7 +67,8 @@ SOVERSION = 0
 APT_build    = gcc libc6-dev pkgconf libtss2-dev libssl-dev libkeyutils-dev libinih-dev \
 	       libjson-c-dev libcryptsetup-dev libsystemd-dev zlib1g-dev libqrencode-dev scdoc
 APT_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh-client openssh-server git keyutils strace \
-	       procps util-linux bsdutils xxd jq gzip gcab cryptsetup-bin systemd
+	       procps util-linux bsdutils xxd jq gzip gcab cryptsetup-bin systemd curl python3 nginx-light \
+	       libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc
 APT_lint     = clang-format clang-tidy shellcheck mandoc
 APT_fuzz     = clang
 APT_bench    = hyperfine clevis clevis-tpm2 systemd tpm2-openssl jq time
@@ -74,7 +77,8 @@ APT_ci       = clang git mmdebstrap
 DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs-devel \
 	       inih-devel json-c-devel cryptsetup-devel systemd-devel zlib-devel qrencode-devel scdoc
 DNF_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh openssh-server git-core keyutils strace procps-ng \
-	       util-linux libasan libubsan libtsan xxd jq gzip gcab cryptsetup systemd
+	       util-linux libasan libubsan libtsan xxd jq gzip gcab cryptsetup systemd curl python3 nginx-core \
+	       tpm2-pkcs11 tpm2-pkcs11-tools opensc
 DNF_lint     = clang-tools-extra ShellCheck mandoc
 DNF_fuzz     = clang compiler-rt
 DNF_bench    = hyperfine clevis systemd tpm2-openssl jq time
@@ -82,7 +86,7 @@ DNF_ci       = clang git mmdebstrap
 PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c cryptsetup systemd-libs zlib \
 	       qrencode scdoc
 PACMAN_check = bats swtpm tpm2-tools tpm2-openssl openssh git keyutils strace procps-ng util-linux tinyxxd \
-	       jq gzip gcab cryptsetup systemd
+	       jq gzip gcab cryptsetup systemd curl python nginx tpm2-pkcs11 opensc
 PACMAN_lint  = clang shellcheck mandoc
 PACMAN_fuzz  = clang compiler-rt
 PACMAN_bench = hyperfine clevis systemd tpm2-openssl jq time
@@ -224,7 +228,8 @@ LD_ALL := -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SANITIZER) $(CFLA
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # What needs libcryptsetup is apart, for the programs that use it; of the library it knows the
 # public part only, and base64, which is in both.
-LIB_OBJ := $(call object,$(filter-out lib/luks/%,$(wildcard lib/*/*.c)))
+LIB_OBJ := $(call object,$(filter-out lib/luks/% lib/ossl/%,$(wildcard lib/*/*.c)))
+PROVIDER := $(patsubst lib/ossl/%.c,%.so,$(wildcard lib/ossl/*.c))
 PLUGIN := $(patsubst lib/luks/%.c,%.so,$(wildcard lib/luks/libcryptsetup-token-*.c))
 LUKS_OBJ := $(call object,$(filter-out lib/luks/libcryptsetup-%,$(wildcard lib/luks/*.c)) lib/ground/base64.c)
 PROGRAMS := $(patsubst tools/%.c,%,$(wildcard tools/tpm-*.c))
@@ -247,7 +252,7 @@ SO := libsealring.so.$(SOVERSION)
 ALL := $(addprefix $(BUILD)/bin/,$(PROGRAMS)) $(addprefix $(BUILD)/dist/,$(PROGRAMS)) \
 	$(BUILD)/libsealring.so $(BUILD)/libsealring.a $(BUILD)/sealring.pc $(MAN) \
 	$(addprefix $(BUILD)/token/,$(PLUGIN)) $(addprefix $(BUILD)/dist/,$(PLUGIN)) \
-	$(addprefix $(BUILD)/,$(TEXTS))
+	$(addprefix $(BUILD)/ossl-modules/,$(PROVIDER)) $(addprefix $(BUILD)/,$(TEXTS))
 
 all: $(ALL) ## build everything
 
@@ -332,6 +337,13 @@ $(BUILD)/token/%.so: $(BUILD)/obj/lib/luks/%.o $(BUILD)/libluks.a $(BUILD)/libse
 $(BUILD)/dist/%.so: $(BUILD)/obj/lib/luks/%.o $(BUILD)/libluks.a $(BUILD)/libsealring.so lib/luks/token.map
 	$(call link_plugin)
 
+# Programs of others load it, which have no sanitizer's runtime.
+$(BUILD)/ossl-modules/%.so: lib/ossl/%.c lib/ossl/provider.map $(BUILD)/flags
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPP_ALL) $(filter-out $(SANITIZER),$(C_ALL) $(LD_ALL)) -shared $(UNDEFINED) \
+		-Wl,--version-script=lib/ossl/provider.map -o $@ $<
+
 TEST_LIBS = $(BUILD)/libtools.a $(BUILD)/libluks.a $(BUILD)/libsealring.a
 $(UNIT) $(HELPER): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(TEST_LIBS)
 	$(call say,LD,$@)
@@ -345,7 +357,7 @@ $(FUZZ): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(TEST_LIBS)
 
 # Pages, units and sealring.pc name the paths that were configured.
 SUBST = $(foreach v,VERSION PREFIX BINDIR LIBDIR LIBEXECDIR INCLUDEDIR SYSCONFDIR \
-	LOCALSTATEDIR RUNSTATEDIR UNITDIR TOKENDIR KEYSCRIPTDIR KERNELDIR KERNELHOOKDIR \
+	LOCALSTATEDIR RUNSTATEDIR UNITDIR TOKENDIR MODULESDIR KEYSCRIPTDIR KERNELDIR KERNELHOOKDIR \
 	IMAGEHOOKDIR,-e 's|@$(v)@|$($(v))|g')
 
 $(BUILD)/man/%: man/%.scd $(BUILD)/paths
@@ -477,6 +489,7 @@ INSTALL_LIST := $(foreach p,$(filter-out $(PRIVATE),$(PROGRAMS)),$(BUILD)/dist/$
 	$(BUILD)/sealring.pc:$(LIBDIR)/pkgconfig/sealring.pc:644 \
 	$(foreach m,$(MAN),$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)):644) \
 	$(foreach p,$(PLUGIN),$(BUILD)/dist/$(p):$(TOKENDIR)/$(p):755) \
+	$(foreach p,$(PROVIDER),$(BUILD)/ossl-modules/$(p):$(MODULESDIR)/$(p):755) \
 	$(call place,units/%,$(UNITS),$(UNITDIR)/%,644) \
 	$(call place,units/user/%,$(USER_UNITS),$(USERUNITDIR)/%,644) \
 	$(call place,units/%,units/sysusers.conf,$(SYSUSERSDIR)/sealring.conf,644) \

@@ -305,7 +305,7 @@ PCR_Read Create Load FlushContext FlushContext" ]
         "tpm-seal --remove boot.manage" "tpm-seal --rename boot.manage mine"; do
         # shellcheck disable=SC2086 # words
         fails 2 $command </dev/null
-        says "names that end in .manage are for the keys of rings"
+        says "names that end in .manage or .approver are for the keys of rings"
     done
     [[ $(tpm-ring list system) != *manage* ]]
     tpm-ring -q recovery open system clear --recovery-key-file "$RK"

@@ -165,3 +165,10 @@ best() {
     echo "# ${*:3} with $2: $least ms, best of 5 (bound: $bound ms)" >&3
     [ "$least" -le "$bound" ]
 }
+
+# openssl_modules: OpenSSL finds our provider beside those of the system
+openssl_modules() {
+    export OPENSSL_MODULES=$BATS_FILE_TMPDIR/modules
+    mkdir -p "$OPENSSL_MODULES"
+    ln -sf "$(openssl version -m | cut -d'"' -f2)"/*.so "$SEALRING_BUILD"/ossl-modules/*.so "$OPENSSL_MODULES"
+}

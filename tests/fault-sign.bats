@@ -19,6 +19,11 @@ setup_file() {
     tpm-sign keygen -q kept
     tpm-sign keygen -q guarded --pin-file "$BATS_FILE_TMPDIR/pin" --pcrs 0+7 2>/dev/null
     openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$BATS_FILE_TMPDIR/soft"
+    # Software keys have a store of their own, as they need a ring.
+    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/ring
+    mkdir "$BATS_TEST_TMPDIR"
+    store_new
+    tpm-sign keygen -q kept -t ed25519 --no-recovery 2>/dev/null
 }
 
 # The one warning that nobody asked about: the TPM of this test does not slow down guessing.
@@ -91,6 +96,41 @@ well_formed() {
     campaign "tpm memory crypto file" tpm-sign -q import new "$BATS_FILE_TMPDIR/soft"
 }
 
+# soft_signs KEY: with a signature that is good
+soft_signs() {
+    tpm-sign sign "$1" input >good.sig && tpm-sign verify -q "$1" -s good.sig input
+}
+
+@test "tpm-sign sign, in software" {
+    start_from "$BATS_FILE_TMPDIR/ring"
+    succeeded() { tpm-sign verify -q kept -s out input; }
+    unharmed() { false; }
+    campaign "tpm memory crypto file" tpm-sign sign kept input
+}
+
+@test "tpm-sign keygen, in software" {
+    start_from "$BATS_FILE_TMPDIR/ring"
+    succeeded() { soft_signs new && soft_signs kept && [ -s state/keys/new.pub ]; }
+    # A key that is there is whole; what nothing names harms nobody.
+    unharmed() {
+        [ ! -e state/keys/new.pem ] || soft_signs new || return
+        soft_signs kept || return
+        tpm-sign delete -q -f new 2>/dev/null || true
+        again tpm-sign keygen -q new -t ed25519 && succeeded
+    }
+    campaign "tpm memory crypto file" tpm-sign -q keygen new -t ed25519
+}
+
+@test "tpm-sign delete, in software" {
+    start_from "$BATS_FILE_TMPDIR/ring"
+    succeeded() { [ -z "$(find state/keys state/rings/system/secrets -type f)" ]; }
+    unharmed() {
+        tpm-sign delete -q -f kept 2>/dev/null || true
+        succeeded
+    }
+    campaign "memory crypto file" tpm-sign -q delete --force kept
+}
+
 @test "tpm-sign passwd" {
     start_from "$BASE"
     succeeded() { signs guarded --pin-file "$BATS_FILE_TMPDIR/new-pin"; }
@@ -102,6 +142,81 @@ well_formed() {
     }
     campaign "tpm memory crypto file" tpm-sign -q passwd guarded \
         --pin-file "$BATS_FILE_TMPDIR/pin" --new-pin-file "$BATS_FILE_TMPDIR/new-pin"
+}
+
+# rotated: kept has a new key, and its old one with a certificate has the other name
+rotated() {
+    signs kept && cmp -s state/keys/kept@1.pem "$from/keys/kept.pem" &&
+        cmp -s state/keys/kept@1.pub "$from/keys/kept.pub" &&
+        cmp -s state/keys/kept@1.crt "$from/keys/kept.crt" && [ ! -e state/keys/kept.crt ]
+}
+
+@test "tpm-sign rotate" {
+    start_from "$BASE"
+    tpm-sign cert self-sign kept --subject /CN=kept | tpm-sign cert install -q kept
+    mkdir certified
+    cp -a state certified/
+    start_from certified
+    tpm-sign sign kept input >old.sig
+    succeeded() { rotated && tpm-sign verify -q kept -s old.sig input; }
+    sound() { tpm-sign verify -q kept -s <(tpm-sign sign kept input) input; }
+    # The old key with all it has, or the new one; both sign, and what was signed verifies.
+    unharmed() {
+        sound && tpm-sign verify -q kept -s old.sig input || return
+        if cmp -s state/keys/kept.pem "$from/keys/kept.pem"; then
+            cmp -s state/keys/kept.crt "$from/keys/kept.crt" || return
+        elif [ -e state/keys/kept.crt ]; then
+            tpm-sign info kept | grep -q '^Certificate: none$' || return
+        fi
+        tpm-sign -q rotate kept && signs kept && tpm-sign verify -q kept -s old.sig input &&
+            [ ! -e state/keys/kept.crt ] && [ -z "$(find state -name '.*.new')" ]
+    }
+    campaign "tpm memory crypto file" tpm-sign -q rotate kept
+}
+
+@test "tpm-sign keygen --backup" {
+    start_from "$BASE"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=owner \
+        -keyout owner.key -out owner.pem 2>/dev/null
+    # No key without the copy, which goes to standard output.
+    copied() {
+        openssl cms -decrypt -inform DER -in out -inkey owner.key 2>/dev/null |
+            openssl pkey -inform DER -pubout 2>/dev/null | cmp -s - <(tpm-sign pubkey new)
+    }
+    succeeded() { signs new && copied && well_formed; }
+    unharmed() {
+        [ ! -e state/keys/new.pem ] || copied || return
+        tpm-sign delete -qf new 2>/dev/null || true
+        again tpm-sign keygen -q new && signs new
+    }
+    campaign "tpm memory crypto file" tpm-sign -q keygen new --backup owner.pem -o -
+}
+
+@test "tpm-sign export, and import of what it gave" {
+    start_from "$BASE"
+    tpm-sign pubkey -o srk.pub
+    tpm-sign keygen -q moves --exportable && mv state with && mkdir base2 && mv with base2/state
+    start_from base2
+    unharmed() { false; }
+    succeeded() { grep -q '^-----END TSS2 PRIVATE KEY-----$' out && cp out moved; }
+    campaign "tpm memory crypto" tpm-sign export moves --to srk.pub
+    succeeded() { signs new && cmp -s state/keys/new.pub state/keys/moves.pub; }
+    unharmed() {
+        [ ! -e state/keys/new.pem ] || tpm-sign verify -q new -s <(tpm-sign sign new input) input || return
+        tpm-sign delete -q -f new 2>/dev/null || true
+        tpm-sign import -q new moved && succeeded
+    }
+    campaign "tpm file" tpm-sign -q import new moved
+}
+
+@test "tpm-sign tag, and csr --keep" {
+    start_from "$BASE"
+    succeeded() { signs kept && [ "$(tpm-sign tag kept)" = role=tls ]; }
+    unharmed() { succeeded || { signs kept && [ -z "$(tpm-sign tag kept)" ] && tpm-sign tag kept role=tls; }; }
+    campaign "memory file" tpm-sign tag kept role=tls
+    succeeded() { openssl req -in state/keys/kept.csr -noout -pubkey | cmp -s - state/keys/kept.pub; }
+    unharmed() { succeeded || { rm -f state/keys/kept.csr && tpm-sign csr -q kept --keep --subject /CN=x && succeeded; }; }
+    campaign "file" tpm-sign -q csr kept --keep --subject /CN=x
 }
 
 @test "tpm-sign delete" {

@@ -10,3 +10,17 @@ guide_commands() {
         shown { sub(/^ +/, ""); print }
         here && $1 == open { shown = 1 }' "$1"
 }
+
+# all_used HEADING: $guide has no other commands there than what is in $used, as HEADING|NAME
+all_used() {
+    local name count=0
+    while read -r name; do
+        count=$((count + 1))
+        printf '%s\n' "${used[@]}" | grep -qxF "$1|$name" || {
+            echo "nobody ran: $1, $name"
+            return 1
+        }
+    done < <(awk -v heading="## $1" '/^## / { here = $0 == heading }
+        here && $1 ~ /^```[a-z]/ { print substr($1, 4) }' "$guide")
+    [ "$count" -gt 0 ]
+}

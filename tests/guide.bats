@@ -58,20 +58,6 @@ follow() {
     echo "$output"
 }
 
-# all_used HEADING: the guide has no other commands there
-all_used() {
-    local name count=0
-    while read -r name; do
-        count=$((count + 1))
-        printf '%s\n' "${used[@]}" | grep -qxF "$1|$name" || {
-            echo "nobody ran: $1, $name"
-            return 1
-        }
-    done < <(awk -v heading="## $1" '/^## / { here = $0 == heading }
-        here && $1 ~ /^```[a-z]/ { print substr($1, 4) }' "$guide")
-    [ "$count" -gt 2 ]
-}
-
 ok() {
     [ "$status" -eq 0 ]
 }

@@ -77,7 +77,7 @@ END
 @test "other paths are honoured" {
     make -s BUILD="$COPY" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/opt/s LIBDIR=/opt/s/lib64 \
         MANDIR=/m UNITDIR=/u USERUNITDIR=/v UDEVDIR=/r DRACUTDIR=/d \
-        TMPFILESDIR=/t PRESETDIR=/p CATALOGDIR=/c SYSUSERSDIR=/y SLEEPDIR=/l TOKENDIR=/k \
+        TMPFILESDIR=/t PRESETDIR=/p CATALOGDIR=/c SYSUSERSDIR=/y SLEEPDIR=/l TOKENDIR=/k MODULESDIR=/o \
         KERNELHOOKDIR=/h IMAGEHOOKDIR=/i install
     [ -f "$BATS_TEST_TMPDIR/root/opt/s/lib64/libsealring.so.0" ]
     run grep libdir= "$BATS_TEST_TMPDIR/root/opt/s/lib64/pkgconfig/sealring.pc"
@@ -85,7 +85,7 @@ END
     [ ! -e "$BATS_TEST_TMPDIR/root/usr" ]
     make -s BUILD="$COPY" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/opt/s LIBDIR=/opt/s/lib64 \
         MANDIR=/m UNITDIR=/u USERUNITDIR=/v UDEVDIR=/r DRACUTDIR=/d \
-        TMPFILESDIR=/t PRESETDIR=/p CATALOGDIR=/c SYSUSERSDIR=/y SLEEPDIR=/l TOKENDIR=/k \
+        TMPFILESDIR=/t PRESETDIR=/p CATALOGDIR=/c SYSUSERSDIR=/y SLEEPDIR=/l TOKENDIR=/k MODULESDIR=/o \
         KERNELHOOKDIR=/h IMAGEHOOKDIR=/i uninstall
     run find "$BATS_TEST_TMPDIR/root" -mindepth 1
     [ "$output" = "" ]

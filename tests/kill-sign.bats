@@ -17,6 +17,9 @@ setup_file() {
     tpm-sign keygen -q kept
     tpm-sign keygen -q guarded --pin-file "$BATS_FILE_TMPDIR/pin" 2>/dev/null
     tpm-sign cert self-sign kept --subject /CN=kept | tpm-sign cert install -q kept
+    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/ring && mkdir "$BATS_TEST_TMPDIR"
+    store_new
+    tpm-sign keygen -q kept -t ed25519 --no-recovery 2>/dev/null
 }
 
 setup() {
@@ -112,6 +115,34 @@ campaign() (
     campaign tpm-sign keygen -q new -- next
 }
 
+@test "keygen in software, killed at system calls" {
+    BASE=$BATS_FILE_TMPDIR/ring/state
+    least=5
+    # What nothing names may be left of it, encrypted, in the ring.
+    whole() {
+        signs kept && { [ ! -e state/keys/new.pem ] || signs new; }
+    }
+    next() {
+        [ ! -e state/keys/new.pem ] || tpm-sign delete -q --force new || return
+        tpm-sign keygen -q new -t ed25519 && signs new && [ -s state/keys/new.pub ]
+    }
+    campaign tpm-sign keygen -q new -t ed25519 -- next
+}
+
+@test "delete in software, killed at system calls" {
+    BASE=$BATS_FILE_TMPDIR/ring/state
+    least=2
+    # Never is the private part there when the key is not.
+    whole() {
+        [ -e state/keys/kept.pem ] || [ -z "$(find state/rings/system/secrets -type f)" ]
+    }
+    next() {
+        [ ! -e state/keys/kept.pem ] || tpm-sign delete -q --force kept || return
+        [ -z "$(find state/keys state/rings/system/secrets -type f)" ]
+    }
+    campaign tpm-sign delete -q --force kept -- next
+}
+
 @test "passwd, killed at system calls" {
     least=5
     whole() {
@@ -124,6 +155,38 @@ campaign() (
             signs guarded --pin-file "$old"
     }
     campaign tpm-sign passwd -q guarded --pin-file "$old" --new-pin-file "$new" -- next
+}
+
+@test "rotate, killed at system calls" {
+    least=8
+    rm -rf state && cp -a "$BASE" state
+    tpm-sign sign kept message -o old.sig
+    # The one or the other; and the certificate only beside its key, or taken for none.
+    whole() {
+        signs kept && tpm-sign verify -q kept -s old.sig message || return
+        if cmp -s "$BASE/keys/kept.pem" state/keys/kept.pem; then
+            cmp -s "$BASE/keys/kept.crt" state/keys/kept.crt
+        elif [ -e state/keys/kept.crt ]; then
+            [[ $(tpm-sign info kept) == *"Certificate: none"* ]]
+        fi
+    }
+    next() {
+        tpm-sign -q rotate kept && signs kept && tpm-sign verify -q kept -s old.sig message &&
+            [ ! -e state/keys/kept.crt ] && [ ! -e state/keys/kept@2.crt ] &&
+            cmp -s "$BASE/keys/kept.crt" state/keys/kept@1.crt
+    }
+    campaign tpm-sign rotate -q kept -- next
+}
+
+@test "tag, killed at system calls" {
+    least=3
+    whole() {
+        signs kept && [[ $(tpm-sign tag kept) == "" || $(tpm-sign tag kept) == role=tls ]]
+    }
+    next() {
+        tpm-sign tag kept role=mail && [ "$(tpm-sign tag kept)" = role=mail ]
+    }
+    campaign tpm-sign tag kept role=tls -- next
 }
 
 @test "delete, killed at system calls" {

@@ -104,7 +104,7 @@ boot() {
     [ "$output" = "boot: bridged: volume $uuid has older approvals in its header: tpm-reseal confirm boot, once it is here" ]
     mv away disk
     run tpm-reseal confirm boot
-    says "ring boot: the headers of its volumes have its approvals again"
+    says "ring boot: volumes and keys have its approvals again"
     run tpm-reseal status boot
     says "boot: bridged: the next 3 boots open it"
     boot "firmware 2.0"
@@ -143,7 +143,7 @@ boot() {
     mv away disk
     run tpm-reseal confirm
     [ "$status" -eq 0 ]
-    [ "$output" = "tpm-reseal: ring boot: the headers of its volumes have its approvals again" ]
+    [ "$output" = "tpm-reseal: ring boot: volumes and keys have its approvals again" ]
     [ "$(tpm-luks list)" = "$PWD/disk: keyslot 1: ring boot: current" ]
     run tpm-reseal confirm
     [ "$output" = "" ]

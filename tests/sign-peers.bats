@@ -12,6 +12,7 @@ pin="correct horse battery"
 setup_file() {
     tpm_start
     boot_state
+    openssl_modules
     tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
     # Keys of all kinds that the TPM has, made once.
     export SEALRING_CONFIG_DIR=/nonexistent SEALRING_STATE_DIR=$BATS_FILE_TMPDIR/state

@@ -122,17 +122,17 @@ policy="StartAuthSession PolicyPCR LoadExternal VerifySignature FlushContext Pol
     says "PCR 8 changed"
 }
 
-@test "status says which key is behind, and now helps" {
+@test "status says which key is behind, and confirm helps" {
     keygen web
     cp "$KEYS/web.pem" older
     update
     tpm-reseal recover -q system --recovery-key-file "$RK" 2>/dev/null
     [[ $(tpm-reseal status) == "system: ready: "* ]]
     cp older "$KEYS/web.pem"
-    [[ $(tpm-reseal status) == "system: pending: key web has other boot states in its file: tpm-reseal now system" ]]
+    [[ $(tpm-reseal status) == "system: pending: key web has other boot states in its file: tpm-reseal confirm system" ]]
     [ "$(tpm-reseal status --json | jq -r '.[0].state')" = pending ]
     fails 3 tpm-sign sign web message
-    tpm-reseal now -q
+    tpm-reseal confirm -q
     [[ $(tpm-reseal status) == "system: ready: "* ]]
     signs web
 }

@@ -36,6 +36,14 @@ c_files() {
     done | diff - "$tmp/exported"
 }
 
+@test "the provider exports what OpenSSL looks for, nothing else, and needs nothing" {
+    nm -D --defined-only "$SEALRING_BUILD/ossl-modules/sealring.so" | awk '{ print $3 }' >"$tmp/exported"
+    [ "$(cat "$tmp/exported")" = OSSL_provider_init ]
+    objdump -p "$SEALRING_BUILD/ossl-modules/sealring.so" >"$tmp/headers"
+    run grep -c 'NEEDED.*\(tss\|crypto\|sealring\)' "$tmp/headers"
+    [ "$output" = 0 ]
+}
+
 @test "every header compiles alone" {
     for header in $(c_files); do
         [[ $header == *.h ]] || continue

@@ -86,6 +86,48 @@ exposure() {
     [ "$status" -eq 1 ]
 }
 
+@test "what makes keys is exposed to little, and its commands make one, and a request, once" {
+    [ "$(exposure tpm-sign-genkey@.service)" -le 40 ]
+    echo "# exposure of tpm-sign-genkey@.service: $(exposure tpm-sign-genkey@.service), in tenths" >&3
+    load common
+    tpm_start
+    store_new
+    keys=$SEALRING_STATE_DIR/keys
+    # As systemd would: ${SUBJECT} is a word, $KEYGEN and $CSR are any number.
+    start() {
+        local line
+        # shellcheck disable=SC2016 # the unit's variables
+        sed -n 's/^ExecStart=//p' "$U/tpm-sign-genkey@.service" | sed 's/%i/web/; s/${SUBJECT}/"${SUBJECT}"/' >lines
+        [ "$(wc -l <lines)" -eq 2 ]
+        while read -r line; do
+            eval "$line" || return
+        done <lines
+    }
+    KEYGEN='' SUBJECT='/O=An Example/CN=host' CSR='' start
+    openssl req -in "$keys/web.csr" -noout -verify -subject | grep -q 'O = An Example, CN = host$'
+    openssl req -in "$keys/web.csr" -noout -pubkey | cmp - "$keys/web.pub"
+    before=$(sha256sum "$keys"/*)
+    KEYGEN='--type rsa2048' SUBJECT=/CN=other CSR='' start
+    [ "$(sha256sum "$keys"/*)" = "$before" ]
+    # after a power cut between the two
+    rm "$keys/web.csr"
+    KEYGEN='--type rsa2048' SUBJECT=/CN=other CSR='--alt-name DNS:a.example --hash sha384' start
+    [ "$(cd "$keys" && sha256sum web.pem)" = "$(grep 'web.pem' <<<"$before" | sed 's|/.*/||')" ]
+    openssl req -in "$keys/web.csr" -noout -text | grep -q 'DNS:a.example'
+    # one of another key does not count
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -keyout /dev/null \
+        -out "$keys/web.csr" 2>/dev/null
+    KEYGEN='' SUBJECT=/CN=host CSR='' start
+    openssl req -in "$keys/web.csr" -noout -pubkey | cmp - "$keys/web.pub"
+    # what is not possible fails, and is not taken for done
+    tpm-sign delete -qf web
+    [ ! -e "$keys/web.csr" ]
+    run env KEYGEN='--type none' SUBJECT=/CN=host CSR='' bash -c "U=$U; $(declare -f start); start"
+    [ "$status" -eq 2 ]
+    no_handles_left
+    tpm_stop
+}
+
 @test "units of user managers: systemd-analyze verify has nothing to say" {
     local unit
     cd user

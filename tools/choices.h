@@ -57,6 +57,10 @@ struct chosen {
 int choices_recovery(const struct sr_store *store, const char *ring, struct chosen *ret,
 		     struct sr_err *err);
 
+/** choices_certificates() - read them into @ret->escrow, which its options then name */
+int choices_certificates(const char *const names[], size_t count, struct chosen *ret,
+			 struct sr_err *err);
+
 /**
  * choices_ring() - PCR list and a new PIN, if those were given
  * @tpm:	asked whether guessing is slowed down

@@ -103,6 +103,13 @@ __attribute__((format(printf, 2, 3))) static void set_pending(struct sr_status *
 	va_end(args);
 }
 
+bool follow_older(struct sr_store *store, struct sr_ring *ring)
+{
+	char key[SR_NAME_MAX + 1];
+
+	return sr_follow_older(store, ring) || sr_key_behind(ring, key);
+}
+
 void follow_status(struct sr_store *store, const char *name, struct sr_status *status)
 {
 	_cleanup_ring_ struct sr_ring *ring = NULL;
@@ -113,10 +120,11 @@ void follow_status(struct sr_store *store, const char *name, struct sr_status *s
 	    sr_ring_load(store, name, &ring, NULL) < 0)
 		return;
 	if (sr_key_behind(ring, key))
-		set_pending(status,
-			    "key %s has other boot states in its file: tpm-reseal now "
-			    "%s",
-			    key, name);
+		set_pending(
+		    status,
+		    "key %s has other boot states in its file: tpm-reseal confirm "
+		    "%s",
+		    key, name);
 	if (sr_follow_behind(store, ring, uuid))
 		set_pending(status,
 			    "volume %s has older approvals in its header: tpm-reseal "

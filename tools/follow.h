@@ -24,6 +24,9 @@ void follow_end(void);
 /** follow_keys() - the keys of a ring, after what was done to it while it was closed */
 int follow_keys(struct sr_ring *ring, struct sr_err *err);
 
+/** follow_older() - whether a volume that is here, or a key, does not have what it should */
+bool follow_older(struct sr_store *store, struct sr_ring *ring);
+
 /** follow_status() - a ring that is ready is pending while a volume or key is behind */
 void follow_status(struct sr_store *store, const char *name, struct sr_status *status);
 

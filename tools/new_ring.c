@@ -67,8 +67,8 @@ static int key_from_file(struct chosen *ret, struct sr_err *err)
 	return r;
 }
 
-static int read_certificates(const char *const names[], size_t count, struct chosen *ret,
-			     struct sr_err *err)
+int choices_certificates(const char *const names[], size_t count, struct chosen *ret,
+			 struct sr_err *err)
 {
 	ret->certificates = calloc(count, sizeof(*ret->certificates));
 	ret->escrow.pem = calloc(count, sizeof(*ret->escrow.pem));
@@ -95,11 +95,11 @@ static int take_escrow(const struct sr_store *store, struct chosen *ret,
 	const struct sr_config *config = sr_store_config(store);
 
 	if (choices.escrow.count)
-		return read_certificates(choices.escrow.item, choices.escrow.count, ret,
-					 err);
+		return choices_certificates(choices.escrow.item, choices.escrow.count,
+					    ret, err);
 	if (config->escrow_count)
-		return read_certificates((const char *const *)config->escrow,
-					 config->escrow_count, ret, err);
+		return choices_certificates((const char *const *)config->escrow,
+					    config->escrow_count, ret, err);
 	return 0;
 }
 

@@ -4,7 +4,6 @@
 
 #include "choices.h"
 #include "follow.h"
-#include "luks/follow.h"
 #include "reseal.h"
 
 static bool is_named;
@@ -42,21 +41,20 @@ static const struct sr_ask *ask(void)
 	return is_named || choices.pin_file ? choices_ask() : NULL;
 }
 
-/* A header that was not written, as the machine lost its power or the volume was away. */
+/* What was not written, as the machine lost its power or a volume was away. */
 static int catch_up(struct reseal_work *work, struct sr_ring *ring, const char *name,
 		    struct sr_err *err)
 {
 	const struct sr_follow *hook = follow_hook();
 	int r;
 
-	if (!sr_follow_older(work->store, ring))
+	if (!follow_older(work->store, ring))
 		return 0;
 	r = sr_ring_open_for_admin(ring, work->tpm, ask(), err);
 	if (r == 0)
 		r = hook->follow(hook->arg, ring, NULL, false, err);
 	if (r == 0)
-		tool_say("ring %s: the headers of its volumes have its approvals again",
-			 name);
+		tool_say("ring %s: volumes and keys have its approvals again", name);
 	return r;
 }
 

@@ -26,6 +26,12 @@ struct sign_choices {
 	struct option_list alt_names;
 	const char *days;
 	bool force;
+	bool exportable;
+	const char *to;
+	struct option_list backup;
+	struct option_list tags;
+	bool if_missing;
+	bool keep;
 };
 
 extern struct sign_choices sign_choices;
@@ -57,11 +63,28 @@ int key_save(const char *file, const void *data, size_t size, struct sr_err *err
 /** key_sign_options() - how to sign, from the options */
 int key_sign_options(struct sr_sign_options *ret, struct sr_err *err);
 
+/** key_print_storage() - the public key of the TPM's storage key */
+int key_print_storage(bool ssh, struct sr_err *err);
+
+/** key_backup() - who gets a copy of a new key, and where it is written; from the options */
+int key_backup(struct key_work *work, struct sr_key_backup *ret, struct sr_err *err);
+
+struct json_object;
+
+/** key_tags_to_json() - an object with a string for each tag */
+struct json_object *key_tags_to_json(const struct sr_key_info *info);
+
+/** key_has_tags() - whether a key has all that --tag names */
+bool key_has_tags(const struct sr_key_info *info);
+
 int cmd_keygen(int argc, char **argv, struct sr_err *err);
 int cmd_import(int argc, char **argv, struct sr_err *err);
 int cmd_list(int argc, char **argv, struct sr_err *err);
 int cmd_info(int argc, char **argv, struct sr_err *err);
 int cmd_pubkey(int argc, char **argv, struct sr_err *err);
+int cmd_export(int argc, char **argv, struct sr_err *err);
+int cmd_rotate(int argc, char **argv, struct sr_err *err);
+int cmd_tag(int argc, char **argv, struct sr_err *err);
 int cmd_passwd(int argc, char **argv, struct sr_err *err);
 int cmd_delete(int argc, char **argv, struct sr_err *err);
 int cmd_algs(int argc, char **argv, struct sr_err *err);

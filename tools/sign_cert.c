@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* tpm-sign: certificates, and the keys in programs that use OpenSSL. */
+/* tpm-sign: certificates and the requests for them. */
 #include <errno.h>
 #include <string.h>
 
@@ -7,30 +7,6 @@
 
 #define DAYS_DEFAULT 365
 #define DAYS_MAX 36500
-
-/* The properties keep everything that is not a key of the TPM out of it. */
-static const char openssl_conf[] =
-    "# For OpenSSL 3 with the tpm2 provider: OPENSSL_CONF=FILE in the environment.\n"
-    "# Which TPM that uses says TPM2OPENSSL_TCTI; without it, the resource manager.\n"
-    "openssl_conf = openssl_init\n"
-    "\n"
-    "[openssl_init]\n"
-    "providers = provider_sect\n"
-    "alg_section = alg_sect\n"
-    "\n"
-    "[provider_sect]\n"
-    "tpm2 = tpm2_sect\n"
-    "default = default_sect\n"
-    "\n"
-    "[default_sect]\n"
-    "activate = 1\n"
-    "\n"
-    "[tpm2_sect]\n"
-    "activate = 1\n"
-    "\n"
-    "[alg_sect]\n"
-    "default_properties = "
-    "?provider=tpm2,tpm2.digest!=yes,tpm2.cipher!=yes,tpm2.rand!=yes\n";
 
 static int parse_days(unsigned int *ret, struct sr_err *err)
 {
@@ -58,19 +34,52 @@ static int prepare(struct key_work *work, const char *name, struct sr_subject *s
 	return r < 0 ? r : key_work_load(work, name, true, err);
 }
 
+/* 1 if there is one already, and that is all that was asked for. */
+static int is_kept(const char *name, struct sr_err *err)
+{
+	_cleanup_key_work_ struct key_work work = { 0 };
+	int r;
+
+	if (sign_choices.keep && sign_choices.output)
+		return sr_fail(err, -EINVAL, "--keep and --output: choose one");
+	if (sign_choices.if_missing && !sign_choices.keep)
+		return sr_fail(err, -EINVAL, "--if-missing needs --keep");
+	if (!sign_choices.if_missing)
+		return 0;
+	r = key_work_load(&work, name, false, err);
+	return r < 0 ? r : sr_key_has_request(work.store, work.key);
+}
+
+static int keep(const struct key_work *work, const char *name, const char *pem,
+		struct sr_err *err)
+{
+	int r = sr_key_keep_request(work->store, work->key, pem, err);
+
+	if (r == 0)
+		tool_say("the request of key %s is in %s/keys/%s.csr", name,
+			 sr_store_path(work->store), name);
+	return r;
+}
+
 int cmd_csr(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_key_work_ struct key_work work = { 0 };
 	_cleanup_free_ char *pem = NULL;
 	struct sr_sign_options options;
 	struct sr_subject subject;
-	int r = prepare(&work, argv[0], &subject, &options, err);
+	int r = is_kept(argv[0], err);
 
 	(void)argc;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = prepare(&work, argv[0], &subject, &options, err);
 	if (r == 0)
 		r = sr_key_request(work.key, work.tpm, choices_ask(), &subject, &options,
 				   &pem, err);
-	return r < 0 ? r : key_output(pem, strlen(pem), true, err);
+	if (r < 0)
+		return r;
+	return sign_choices.keep ? keep(&work, argv[0], pem, err)
+				 : key_output(pem, strlen(pem), true, err);
 }
 
 int cmd_cert_self_sign(int argc, char **argv, struct sr_err *err)
@@ -104,10 +113,4 @@ int cmd_cert_install(int argc, char **argv, struct sr_err *err)
 		tool_say("key %s in %s has a certificate", argv[0],
 			 sr_store_path(work.store));
 	return r;
-}
-
-int cmd_openssl_conf(int argc, char **argv, struct sr_err *err)
-{
-	return argc > 0 ? key_save(argv[0], openssl_conf, strlen(openssl_conf), err)
-			: key_output(openssl_conf, strlen(openssl_conf), true, err);
 }

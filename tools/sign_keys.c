@@ -119,6 +119,9 @@ static int choose(struct key_work *work, const char *name, struct sr_key_options
 	ret->bind = sign_choices.ring;
 	ret->pin = work->chosen.options.pin;
 	ret->accept_unmeasured = choices.accept_unmeasured;
+	ret->exportable = sign_choices.exportable;
+	ret->tags = sign_choices.tags.item;
+	ret->tag_count = sign_choices.tags.count;
 	return 0;
 }
 
@@ -141,17 +144,69 @@ static int say_made(const struct key_work *work, const char *what, struct sr_err
 	return r;
 }
 
+/* 1 if it is there, whole, and that is all that was asked for. */
+static int is_there(const char *name, struct sr_err *err)
+{
+	_cleanup_key_work_ struct key_work work = { 0 };
+	int r =
+	    sign_choices.if_missing ? key_work_load(&work, name, false, err) : -ENOKEY;
+
+	if (r < 0)
+		return r == -ENOKEY ? 0 : r;
+	tool_say("key %s is there already, in %s", name, sr_store_path(work.store));
+	return 1;
+}
+
 int cmd_keygen(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_key_work_ struct key_work work = { 0 };
 	struct sr_key_options options = { 0 };
-	int r = choose(&work, argv[0], &options, err);
+	struct sr_key_backup backup;
+	int r = is_there(argv[0], err);
 
 	(void)argc;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = choose(&work, argv[0], &options, err);
 	if (r == 0)
+		r = key_backup(&work, &backup, err);
+	if (r == 1)
+		options.backup = &backup;
+	if (r >= 0)
 		r = sr_key_generate(work.store, work.tpm, argv[0], &options, &work.key,
 				    err);
 	return r < 0 ? r : say_made(&work, "made", err);
+}
+
+int cmd_rotate(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_key_work_ struct key_work work = { 0 };
+	_cleanup_key_ struct sr_key *old = NULL;
+	struct sr_key_options options = {
+		.accept_unmeasured = choices.accept_unmeasured,
+		.open_ring = open_ring,
+		.arg = &work,
+	};
+	struct sr_key_backup backup;
+	struct sr_key_info info;
+	int r = key_work_load(&work, argv[0], true, err);
+
+	(void)argc;
+	if (r == 0)
+		r = sr_key_info(work.key, &info, err);
+	if (r == 0)
+		r = key_backup(&work, &backup, err);
+	if (r < 0)
+		return r;
+	options.backup = r == 1 ? &backup : NULL;
+	/* As with keygen, --pin-file has the one PIN that there is; the key's, if both do. */
+	sign_choices.type = info.type;
+	sign_choices.ring = info.ring;
+	work.ring_pin = !info.pin;
+	old = take(work.key);
+	r = sr_key_rotate(work.store, old, work.tpm, choices_ask(), &options, &work.key,
+			  err);
+	return r < 0 ? r : say_made(&work, "made a new", err);
 }
 
 static int give_passphrase(void *arg, const char *name, struct sr_secret *ret,
@@ -176,6 +231,31 @@ static int import_key(struct key_work *work, const char *name,
 				     &options, &work->key, err);
 }
 
+static int refuse_making(struct sr_err *err)
+{
+	return sign_choices.usage || choices.pcrs || sign_choices.ring ||
+		       sign_choices.exportable || sign_choices.tags.count
+		   ? sr_fail(
+			 err, -EINVAL,
+			 "--usage, --pcrs, --ring, --exportable, --tag: that key is made "
+			 "already")
+		   : 0;
+}
+
+static int import_file(struct key_work *work, const char *name,
+		       const struct sr_secret *content, struct sr_err *err)
+{
+	int r = refuse_making(err);
+
+	if (r == 0)
+		r = tool_store(&work->store, err);
+	if (r == 0)
+		r = tool_tpm(work->store, &work->tpm, err);
+	return r < 0 ? r
+		     : sr_key_adopt_file(work->store, work->tpm, name, content,
+					 choices_ask(), &work->key, err);
+}
+
 static int import_pair(struct key_work *work, const char *name,
 		       const struct sr_secret *priv, const char *public,
 		       struct sr_err *err)
@@ -184,11 +264,10 @@ static int import_pair(struct key_work *work, const char *name,
 	struct sr_key_pair pair = { .priv = priv->data,
 				    .priv_size = priv->size,
 				    .pin = choices.pin || choices.pin_file };
-	int r = sign_choices.usage || choices.pcrs || sign_choices.ring
-		    ? sr_fail(err, -EINVAL,
-			      "--usage, --pcrs, --ring: that key is made already")
-		    : choices_read_file(public, PRIVATE_MAX, &pub, err);
+	int r = refuse_making(err);
 
+	if (r == 0)
+		r = choices_read_file(public, PRIVATE_MAX, &pub, err);
 	pair.pub = pub.data;
 	pair.pub_size = pub.size;
 	if (r == 0)
@@ -209,8 +288,20 @@ int cmd_import(int argc, char **argv, struct sr_err *err)
 
 	if (r == 0)
 		r = argc > 2 ? import_pair(&work, argv[0], &content, argv[2], err)
-			     : import_key(&work, argv[0], &content, err);
+		    : sr_key_is_file(&content)
+			? import_file(&work, argv[0], &content, err)
+			: import_key(&work, argv[0], &content, err);
 	return r < 0 ? r : say_made(&work, "imported", err);
+}
+
+static struct json_object *older_to_json(const struct sr_store *store,
+					 const struct sr_key *key, unsigned int version)
+{
+	struct json_object *older = json_object_new_array();
+
+	while ((version = sr_key_older(store, key, version)))
+		json_object_array_add(older, json_object_new_int((int)version));
+	return older;
 }
 
 static struct json_object *to_json(const struct sr_key_info *info)
@@ -226,8 +317,12 @@ static struct json_object *to_json(const struct sr_key_info *info)
 	json_add_text(key, "ring", info->ring && info->ring[0] ? info->ring : NULL);
 	json_object_object_add(key, "imported",
 			       json_object_new_boolean(!info->born_here));
+	json_object_object_add(key, "exportable",
+			       json_object_new_boolean(info->exportable));
 	json_add_text(key, "hash", info->hash);
 	json_add_time(key, "made", info->made);
+	json_object_object_add(key, "version", json_object_new_int((int)info->version));
+	json_object_object_add(key, "tags", key_tags_to_json(info));
 	json_add_text(key, "ssh_fingerprint", info->ssh[0] ? info->ssh : NULL);
 	json_add_text(key, "spki_sha256", info->spki);
 	return key;
@@ -264,12 +359,17 @@ static int list_one(struct sr_store *store, const char *name, struct json_object
 
 	if (r == 0)
 		r = sr_key_info(key, &info, err);
-	if (r < 0)
+	if (r < 0 || !key_has_tags(&info))
 		return r;
-	if (into)
-		json_object_array_add(into, to_json(&info));
-	else
+	if (into) {
+		struct json_object *json = to_json(&info);
+
+		json_object_object_add(json, "older",
+				       older_to_json(store, key, info.version));
+		json_object_array_add(into, json);
+	} else {
 		print_line(&info);
+	}
 	return 0;
 }
 
@@ -315,9 +415,9 @@ static void print_details(const struct sr_key_info *info, bool certificate)
 	bound_to(info, bound);
 	printf("Key:         %s\nType:        %s, in %s%s\n", info->name, info->type,
 	       info->in_tpm ? "the TPM" : "software",
-	       info->born_here ? info->in_tpm ? ", made there" : ""
-	       : !info->in_tpm ? ", imported"
-			       : ", imported or able to move");
+	       info->born_here	  ? info->in_tpm ? ", made there" : ""
+	       : info->exportable ? ", may be moved to another"
+				  : ", imported");
 	printf("Usage:       %s\n", usage_name(info->usage));
 	printf("PIN:         %s\n", !info->pin	    ? "none"
 				    : info->limited ? "yes, guessing is slowed down"
@@ -328,9 +428,23 @@ static void print_details(const struct sr_key_info *info, bool certificate)
 	printf("Hash:        %s%s\nMade:        %s\n", info->hash,
 	       strcmp(info->hash, "none") == 0 ? "" : " unless chosen",
 	       info->made ? made : "unknown");
+	for (size_t i = 0; i < info->tag_count; i++)
+		printf("Tag:         %s\n", info->tags[i]);
 	printf("Certificate: %s\nFingerprint: %s\nSPKI:        %s\n",
 	       certificate ? "yes" : "none", info->ssh[0] ? info->ssh : "none in OpenSSH",
 	       info->spki);
+}
+
+static void print_versions(const struct key_work *work, unsigned int version)
+{
+	const char *between = "; older:";
+
+	printf("Version:     %u", version);
+	while ((version = sr_key_older(work->store, work->key, version))) {
+		printf("%s %u", between, version);
+		between = ",";
+	}
+	putchar('\n');
 }
 
 int cmd_info(int argc, char **argv, struct sr_err *err)
@@ -349,6 +463,8 @@ int cmd_info(int argc, char **argv, struct sr_err *err)
 		return r;
 	print_details(&info,
 		      sr_key_certificate(work.store, work.key, &certificate, NULL) == 0);
+	if (info.version > 1)
+		print_versions(&work, info.version);
 	return 0;
 }
 
@@ -360,9 +476,10 @@ int cmd_pubkey(int argc, char **argv, struct sr_err *err)
 	_cleanup_free_ char *text = NULL;
 	int r;
 
-	(void)argc;
 	if (!ssh && strcmp(format, "pem") != 0)
 		return sr_fail(err, -EINVAL, "no format \"%s\": pem or ssh", format);
+	if (argc == 0)
+		return key_print_storage(ssh, err);
 	r = key_work_load(&work, argv[0], false, err);
 	if (r == 0)
 		r = sr_key_public(work.key, ssh ? SR_FORM_SSH : SR_FORM_PEM, &text, err);

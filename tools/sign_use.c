@@ -169,6 +169,7 @@ int cmd_verify(int argc, char **argv, struct sr_err *err)
 	struct sr_signature signature;
 	_cleanup_digest_ struct sr_digest digest = { 0 };
 	const char *hash = NULL;
+	unsigned int version = 0;
 	int r = key_sign_options(&options, err);
 
 	if (r == 0 && !sign_choices.signature)
@@ -185,10 +186,16 @@ int cmd_verify(int argc, char **argv, struct sr_err *err)
 		r = read_digest(file, hash, &digest, err);
 	signature = (struct sr_signature){ content.data, content.size };
 	if (r == 0)
-		r = sr_key_verify(work.key, &options, &digest, &signature, err);
-	if (r == 0)
+		r = sr_key_verify_any(work.store, work.key, &options, &digest, &signature,
+				      &version, err);
+	if (r < 0)
+		return r;
+	if (version == 0)
 		tool_say("good signature of key %s", argv[0]);
-	return r;
+	else
+		tool_say("good signature of key %s@%u, which has been replaced", argv[0],
+			 version);
+	return 0;
 }
 
 int cmd_decrypt(int argc, char **argv, struct sr_err *err)

@@ -5,7 +5,7 @@ function __tpm_sign_keys
     tpm-sign list 2>/dev/null | string replace -r -f '^([^ ]+)  .*' '$1'
 end
 
-set -l commands keygen import list info pubkey sign verify decrypt csr cert passwd delete algs openssl-conf serve
+set -l commands keygen import list info pubkey sign verify decrypt csr cert rotate tag export passwd delete algs openssl-conf serve
 complete -c tpm-sign -f
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a keygen -d 'make a key in the TPM'
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a import -d 'bring a private key into the TPM'
@@ -17,6 +17,9 @@ complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a verify -d
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a decrypt -d 'decrypt with an RSA key'
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a csr -d 'a certificate request'
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a cert -d 'certificates of a key'
+complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a rotate -d 'a new key in its place'
+complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a tag -d 'say something about a key'
+complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a export -d 'encrypt a key for another TPM'
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a passwd -d 'change its PIN'
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a delete -d 'remove a key'
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a algs -d 'what kinds of keys this TPM has'
@@ -31,8 +34,12 @@ complete -c tpm-sign -n '__fish_seen_subcommand_from sign verify decrypt import 
 complete -c tpm-sign -s j -l json -d 'list, info and algs as JSON'
 complete -c tpm-sign -s t -l type -x -a 'p256 p384 p521 rsa2048 rsa3072 rsa4096 ed25519 ed448 secp256k1' -d 'kind of key: p256, rsa2048 ... (p256)'
 complete -c tpm-sign -l usage -x -a 'sign decrypt both' -d 'sign, decrypt or both'
-complete -c tpm-sign -s r -l ring -x -a '(tpm-ring list 2>/dev/null | string replace -r -f "^([^ ]+)  .*" \'$1\')' -d 'software keys: under this ring (system)'
+complete -c tpm-sign -s r -l ring -x -a '(tpm-ring list 2>/dev/null | string replace -r -f "^([^ ]+)  .*" \'$1\')' -d 'follow this ring; software: be its secret'
 complete -c tpm-sign -l pcrs -x -a '0+7 0+4+7 0+7+9 0+7+11' -d 'bind the key to these PCRs'
+complete -c tpm-sign -l exportable -d 'it may be moved to another TPM'
+complete -c tpm-sign -l tag -x -d 'say that of it; list: only keys with it'
+complete -c tpm-sign -l backup -r -F -d 'a copy for its owner goes to --output'
+complete -c tpm-sign -l to -r -F -d 'export: storage key of the other TPM'
 complete -c tpm-sign -l pin -d 'ask for a new PIN'
 complete -c tpm-sign -l pin-file -r -F -d 'read the PIN from FILE'
 complete -c tpm-sign -l new-pin-file -r -F -d 'passwd: read the new PIN from FILE'
@@ -49,6 +56,8 @@ complete -c tpm-sign -l namespace -x -a 'file git' -d 'what an ssh signature is 
 complete -c tpm-sign -s s -l signature -r -F -d 'verify: the signature'
 complete -c tpm-sign -s o -l output -r -F -d 'write to FILE, not standard output'
 complete -c tpm-sign -l encrypt-session -d 'encrypt also where nothing is secret'
+complete -c tpm-sign -l if-missing -d 'keygen, csr: do nothing where there is one'
+complete -c tpm-sign -l keep -d 'csr: keep the request beside the key'
 complete -c tpm-sign -l subject -x -d 'csr, cert: as in /CN=example.org'
 complete -c tpm-sign -l alt-name -x -d 'csr, cert: as in DNS:example.org'
 complete -c tpm-sign -l days -x -d 'cert: how long it is valid'

@@ -16,6 +16,7 @@
 
 SR_DEFINE_CLEANUP(bio_freep, BIO *, BIO_free_all)
 SR_DEFINE_CLEANUP(bn_clear_freep, BIGNUM *, BN_clear_free)
+SR_DEFINE_CLEANUP(pkcs8_freep, PKCS8_PRIV_KEY_INFO *, PKCS8_PRIV_KEY_INFO_free)
 SR_DEFINE_CLEANUP(pkcs12_freep, PKCS12 *, PKCS12_free)
 SR_DEFINE_CLEANUP(x509_freep, X509 *, X509_free)
 
@@ -210,4 +211,30 @@ int sr_private_read(const struct sr_secret *content, const struct sr_ask *passph
 		return sr_sshprivate_read(content, ret, err);
 	r = decode(content, passphrase, &key, &ret->certificates, err);
 	return r < 0 ? r : sr_private_take(key, ret, err);
+}
+
+int sr_private_generate(const struct sr_key_type *type, struct sr_secret *ret,
+			struct sr_err *err)
+{
+	_cleanup_(pkcs8_freep) PKCS8_PRIV_KEY_INFO *info = NULL;
+	_cleanup_secret_ struct sr_secret content = { 0 };
+	_cleanup_evp_ EVP_PKEY *key = NULL;
+	uint8_t *at;
+	int size, r;
+
+	key = type->alg == TPM2_ALG_ECC
+		  ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", type->group)
+		  : EVP_PKEY_Q_keygen(NULL, NULL, "RSA", 8 * (size_t)type->field);
+	info = key ? EVP_PKEY2PKCS8(key) : NULL;
+	size = info ? i2d_PKCS8_PRIV_KEY_INFO(info, NULL) : 0;
+	if (size <= 0)
+		return sr_fail_libcrypto(err, "making a private key");
+	r = sr_secret_alloc((size_t)size, &content, err);
+	if (r < 0)
+		return r;
+	at = content.data;
+	if (i2d_PKCS8_PRIV_KEY_INFO(info, &at) != size)
+		return sr_fail_libcrypto(err, "making a private key");
+	sr_secret_take(&content, ret);
+	return 0;
 }

@@ -36,6 +36,17 @@ int sr_private_read(const struct sr_secret *content, const struct sr_ask *passph
 /** sr_private_take() - the same of a key that libcrypto has */
 int sr_private_take(const EVP_PKEY *key, struct sr_private *ret, struct sr_err *err);
 
+/**
+ * sr_private_generate() - make a private key in software
+ * @type:	its kind
+ * @ret:	PKCS#8 (DER), as sr_private_read() takes it; release with sr_secret_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOMEM or -EIO.
+ */
+int sr_private_generate(const struct sr_key_type *type, struct sr_secret *ret,
+			struct sr_err *err);
+
 /** sr_private_done() - wipe and release */
 static inline void sr_private_done(struct sr_private *key)
 {

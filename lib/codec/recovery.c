@@ -186,15 +186,16 @@ static int add_recipients(CMS_ContentInfo *cms, const struct sr_secret *recovery
 	return 0;
 }
 
-/* CMS_final() would do, and leave the ring key in buffers that nobody wipes. */
-static int encrypt(CMS_ContentInfo *cms, const struct sr_secret *ring_key,
+/* CMS_final() would do, and leave the secret in buffers that nobody wipes. */
+static int encrypt(CMS_ContentInfo *cms, const struct sr_secret *plain,
 		   struct sr_err *err)
 {
 	_cleanup_(bio_freep) BIO *chain = CMS_dataInit(cms, NULL);
+	int size = (int)plain->size;
 
-	if (!chain || BIO_write(chain, ring_key->data, SR_RING_KEY) != SR_RING_KEY ||
+	if (!chain || BIO_write(chain, plain->data, size) != size ||
 	    BIO_flush(chain) != 1 || CMS_dataFinal(cms, chain) != 1)
-		return sr_fail_libcrypto(err, "encrypting the ring key");
+		return sr_fail_libcrypto(err, "encrypting to the recipients");
 	return 0;
 }
 
@@ -215,25 +216,38 @@ static int encode(CMS_ContentInfo *cms, struct sr_buf *ret, struct sr_err *err)
 	return 0;
 }
 
+static int seal(const struct sr_secret *plain, const struct sr_secret *recovery_key,
+		const struct sr_escrow *escrow, struct sr_buf *ret, struct sr_err *err)
+{
+	_cleanup_(cms_freep) CMS_ContentInfo *cms = NULL;
+	int r;
+
+	cms = CMS_AuthEnvelopedData_create(EVP_aes_256_gcm());
+	if (!cms || CMS_set_detached(cms, 0) != 1)
+		return sr_fail_libcrypto(err, "making the recovery file");
+	r = add_recipients(cms, recovery_key, escrow, err);
+	if (r == 0)
+		r = encrypt(cms, plain, err);
+	return r < 0 ? r : encode(cms, ret, err);
+}
+
+int sr_escrow_seal(const struct sr_secret *content, const struct sr_escrow *escrow,
+		   struct sr_buf *ret, struct sr_err *err)
+{
+	return seal(content, NULL, escrow, ret, err);
+}
+
 int sr_recovery_seal(const struct sr_secret *ring_key,
 		     const struct sr_secret *recovery_key, const struct sr_escrow *escrow,
 		     struct sr_buf *ret, struct sr_err *err)
 {
-	_cleanup_(cms_freep) CMS_ContentInfo *cms = NULL;
 	_cleanup_buf_ struct sr_buf file = { 0 };
 	int r;
 
 	if (ring_key->size != SR_RING_KEY)
 		return sr_fail(err, -EINVAL, "the ring key has %zu bytes, not %d",
 			       ring_key->size, SR_RING_KEY);
-	cms = CMS_AuthEnvelopedData_create(EVP_aes_256_gcm());
-	if (!cms || CMS_set_detached(cms, 0) != 1)
-		return sr_fail_libcrypto(err, "making the recovery file");
-	r = add_recipients(cms, recovery_key, escrow, err);
-	if (r == 0)
-		r = encrypt(cms, ring_key, err);
-	if (r == 0)
-		r = encode(cms, &file, err);
+	r = seal(ring_key, recovery_key, escrow, &file, err);
 	if (r < 0)
 		return r;
 	if (file.size > SR_RECOVERY_MAX)

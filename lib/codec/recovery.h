@@ -38,6 +38,18 @@ int sr_recovery_seal(const struct sr_secret *ring_key,
 		     struct sr_buf *ret, struct sr_err *err);
 
 /**
+ * sr_escrow_seal() - encrypt anything to certificates, in the same way
+ * @content:	what to encrypt
+ * @escrow:	one certificate at least
+ * @ret:	CMS (DER); release with sr_buf_done()
+ * @err:	says why, on failure
+ *
+ * Returns as sr_recovery_seal().
+ */
+int sr_escrow_seal(const struct sr_secret *content, const struct sr_escrow *escrow,
+		   struct sr_buf *ret, struct sr_err *err);
+
+/**
  * sr_recovery_check() - check the outer shape, before libcrypto sees it
  * @content:	the file
  * @has_key:	whether a recovery key opens it; may be NULL

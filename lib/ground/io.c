@@ -421,6 +421,11 @@ int sr_list_dir(int dir, const char *suffix, struct sr_names *ret, struct sr_err
 	return list_all(dir, suffix, false, ret, err);
 }
 
+int sr_list_hidden(int dir, const char *suffix, struct sr_names *ret, struct sr_err *err)
+{
+	return list_all(dir, suffix, true, ret, err);
+}
+
 static int remove_deep(int dir, const char *name, int depth, struct sr_err *err);
 
 static int remove_content(int dir, const char *name, int depth, struct sr_err *err)

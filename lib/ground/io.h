@@ -122,6 +122,9 @@ void sr_names_done(struct sr_names *names);
  */
 int sr_list_dir(int dir, const char *suffix, struct sr_names *ret, struct sr_err *err);
 
+/** sr_list_hidden() - the same, with those that have a leading dot */
+int sr_list_hidden(int dir, const char *suffix, struct sr_names *ret, struct sr_err *err);
+
 /**
  * sr_remove_tree() - remove a directory and what is in it; nothing there is not an error
  * @dir:	directory that @name starts from

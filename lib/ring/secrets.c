@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The secrets of a ring. */
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 #include "codec/envelope.h"
@@ -152,6 +153,23 @@ static int check_written(const struct sr_buf *content, void *arg, struct sr_err 
 	return r;
 }
 
+/* What killed writers left: the names of keys come once, so no later one replaces it. */
+static int remove_half(int dir, struct sr_err *err)
+{
+	static const char suffix[] = SR_SOFTKEY_SUFFIX ".cms.new";
+	_cleanup_names_ struct sr_names names = { 0 };
+	int r = sr_list_hidden(dir, suffix, &names, err);
+
+	for (size_t i = 0; r == 0 && i < names.count; i++) {
+		char file[NAME_MAX + 1];
+
+		(void)snprintf(file, sizeof(file), "%s%s", names.name[i], suffix);
+		if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)
+			r = sr_fail_sys(err, errno, "cannot remove %s", file);
+	}
+	return r;
+}
+
 int sr_secret_store(struct sr_ring *ring, int dir, const char *name,
 		    const struct sr_secret *secret, struct sr_err *err)
 {
@@ -159,8 +177,10 @@ int sr_secret_store(struct sr_ring *ring, int dir, const char *name,
 	struct sr_check check = { check_written, &written };
 	_cleanup_buf_ struct sr_buf content = { 0 };
 	char file[FILE_NAME];
-	int r = sr_envelope_seal(&ring->key, ring->name, name, secret, &content, err);
+	int r = is_softkey(name) ? remove_half(dir, err) : 0;
 
+	if (r == 0)
+		r = sr_envelope_seal(&ring->key, ring->name, name, secret, &content, err);
 	if (r < 0)
 		return fail_secret(name, r, err);
 	file_name(name, file);

@@ -17,6 +17,19 @@ extern "C" {
 struct sr_key;
 
 /**
+ * struct sr_key_backup - who gets a copy of a new key
+ * @owners:	certificates; any of their private keys decrypts it
+ * @save:	gets @arg and the copy: PKCS#8 in CMS (DER), and puts it where it is safe;
+ *		called before the key appears in the store. 0 or a negative errno
+ * @arg:	the caller's
+ */
+struct sr_key_backup {
+	const struct sr_escrow *owners;
+	int (*save)(void *arg, const uint8_t *data, size_t size, struct sr_err *err);
+	void *arg;
+};
+
+/**
  * struct sr_key_options - how a key is made
  * @type:	"p256" and others, see sr_key_type_name(); not for sr_key_import()
  * @usage:	SR_KEY_SIGN, SR_KEY_DECRYPT (RSA only) or both; 0 for SR_KEY_SIGN
@@ -26,11 +39,17 @@ struct sr_key;
  *		is sealed anew; not with @pcrs
  * @pin:	its PIN, 1 to SR_PIN_MAX bytes; NULL for none
  * @accept_unmeasured:	take a bank that firmware did not measure into
+ * @exportable:	it may be moved to other TPMs, with sr_key_export(); not with @pcrs or @bind
+ * @tags:	"KEY=VALUE" each: what its owner says about it
+ * @tag_count:	how many
+ * @backup:	sr_key_generate(): made outside of the TPM, and a copy of it given away;
+ *		NULL for none
  * @open_ring:	called with @arg once it is known that it takes a ring: gives an open one,
  *		which stays the caller's; 0 or a negative errno; may be NULL
  * @arg:	the caller's
  *
- * A software key takes neither @pcrs nor @pin: both are its ring's.
+ * A software key takes neither @pcrs nor @pin, which are its ring's, and no @exportable and
+ * @backup.
  */
 struct sr_key_options {
 	const char *type;
@@ -40,6 +59,10 @@ struct sr_key_options {
 	bool bind;
 	const struct sr_secret *pin;
 	bool accept_unmeasured;
+	bool exportable;
+	const char *const *tags;
+	size_t tag_count;
+	const struct sr_key_backup *backup;
 	int (*open_ring)(void *arg, struct sr_ring **ret, struct sr_err *err);
 	void *arg;
 };
@@ -57,8 +80,12 @@ struct sr_key_options {
  *		not say which
  * @born_here:	made in the TPM and never outside, or in software here; false when it was
  *		imported
+ * @exportable:	it may be moved to other TPMs
  * @hash:	the hash that is used where none is chosen; "none" for what signs messages
  * @made:	when; 0 when the file does not tell
+ * @version:	how many keys of that name there were, with this one: see sr_key_rotate()
+ * @tags:	"KEY=VALUE" each
+ * @tag_count:	how many
  * @ssh:	fingerprint as ssh-keygen -l shows it: "SHA256:..."; "" for what it lacks
  * @spki:	SHA-256 of the SubjectPublicKeyInfo, in hexadecimal
  */
@@ -72,8 +99,12 @@ struct sr_key_info {
 	bool in_tpm;
 	const char *ring;
 	bool born_here;
+	bool exportable;
 	const char *hash;
 	time_t made;
+	unsigned int version;
+	const char *const *tags;
+	size_t tag_count;
 	char ssh[SR_FINGERPRINT_TEXT];
 	char spki[SR_FINGERPRINT_TEXT];
 };
@@ -238,7 +269,69 @@ int sr_key_follow(void *arg, struct sr_ring *ring, struct sr_ring *old, bool set
  */
 bool sr_key_behind(const struct sr_ring *ring, char ret[SR_NAME_MAX + 1]);
 
-/** sr_key_remove() - remove a key of the store, its public key and its certificate */
+/** sr_key_is_file() - whether this is a TSS2 PRIVATE KEY file, as PEM */
+bool sr_key_is_file(const struct sr_secret *content);
+
+/**
+ * sr_key_adopt_file() - take over a key file: importable into this TPM, or of it
+ * @store:	where
+ * @tpm:	the TPM
+ * @name:	a new name
+ * @content:	the file
+ * @ask:	where its PIN comes from; may be NULL
+ * @ret:	the key; release with sr_key_free()
+ * @err:	says why, on failure
+ *
+ * Returns -EREMOTE if it was made for another TPM; else as sr_key_generate().
+ */
+int sr_key_adopt_file(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		      const struct sr_secret *content, const struct sr_ask *ask,
+		      struct sr_key **ret, struct sr_err *err);
+
+/** sr_storage_key() - public key (PEM) of the TPM's storage key, which is made if missing */
+int sr_storage_key(struct sr_tpm *tpm, char **ret, struct sr_err *err);
+
+/**
+ * sr_key_export() - encrypt a key for another TPM
+ * @key:	a loaded key
+ * @tpm:	its TPM
+ * @ask:	where its PIN comes from; may be NULL
+ * @parent:	storage key of the other TPM: PEM of its public key, or TPM2B_PUBLIC
+ * @ret:	an importable TSS2 PRIVATE KEY file; release with free()
+ * @err:	says why, on failure
+ *
+ * Six TPM commands, seven with a PIN. The private key is in the clear nowhere.
+ *
+ * Returns 0, -EINVAL (it may not be moved, or @parent is no storage key) and what
+ * sr_key_sign() returns.
+ */
+int sr_key_export(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
+		  const struct sr_secret *parent, char **ret, struct sr_err *err);
+
+/**
+ * sr_key_rotate() - put a new key in the place of one
+ * @store:	where
+ * @old:	a loaded key of it; of no use afterwards
+ * @tpm:	the TPM
+ * @ask:	where its PIN comes from, which the new one gets; may be NULL
+ * @options:	@accept_unmeasured and @backup count; all else is as it is
+ * @ret:	the new key; release with sr_key_free()
+ * @err:	says why, on failure
+ *
+ * The PCRs that it is bound to are taken as they are now. The old one is "NAME@VERSION"
+ * from then on, and so are its certificates: the new one has none.
+ *
+ * Returns as sr_key_generate() and sr_key_change_pin().
+ */
+int sr_key_rotate(struct sr_store *store, struct sr_key *old, struct sr_tpm *tpm,
+		  const struct sr_ask *ask, const struct sr_key_options *options,
+		  struct sr_key **ret, struct sr_err *err);
+
+/** sr_key_older() - the newest version of a key, below @version, that is there; 0 if none */
+unsigned int sr_key_older(const struct sr_store *store, const struct sr_key *key,
+			  unsigned int version);
+
+/** sr_key_remove() - remove a key of the store, its older versions and its certificates */
 int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err);
 
 /**
@@ -262,6 +355,19 @@ enum sr_key_form {
 	SR_FORM_PEM, /* SubjectPublicKeyInfo */
 	SR_FORM_SSH, /* a line of authorized_keys */
 };
+
+/**
+ * sr_key_tag() - change the tags of a key
+ * @store:	where
+ * @name:	a key of the store
+ * @tags:	"KEY=VALUE" each; without VALUE that tag goes
+ * @count:	how many
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOKEY, -EINVAL or -EIO.
+ */
+int sr_key_tag(struct sr_store *store, const char *name, const char *const *tags,
+	       size_t count, struct sr_err *err);
 
 /** sr_key_public() - its public key as text; release with free() */
 int sr_key_public(const struct sr_key *key, enum sr_key_form form, char **ret,
@@ -382,6 +488,19 @@ int sr_key_verify(const struct sr_key *key, const struct sr_sign_options *option
 		  struct sr_err *err);
 
 /**
+ * sr_key_verify_any() - the same with a key, and then with its older versions
+ * @store:	where they are
+ * @ret:	whose it is; 0 for @key itself
+ *
+ * The rest is as for sr_key_verify().
+ */
+int sr_key_verify_any(struct sr_store *store, const struct sr_key *key,
+		      const struct sr_sign_options *options,
+		      const struct sr_digest *digest,
+		      const struct sr_signature *signature, unsigned int *ret,
+		      struct sr_err *err);
+
+/**
  * sr_key_decrypt() - decrypt with an RSA key
  * @key:	a loaded key
  * @tpm:	the TPM
@@ -446,7 +565,22 @@ int sr_key_self_sign(const struct sr_key *key, struct sr_tpm *tpm,
 int sr_key_install(struct sr_store *store, const struct sr_key *key, const char *pem,
 		   size_t size, struct sr_err *err);
 
-/** sr_key_certificate() - what was installed; release with free(); -ENOKEY if none */
+/**
+ * sr_key_keep_request() - keep a certificate request (PEM) beside its key
+ *
+ * Returns 0, -EBADMSG (it is not for this key) or -EIO.
+ */
+int sr_key_keep_request(struct sr_store *store, const struct sr_key *key, const char *pem,
+			struct sr_err *err);
+
+/** sr_key_has_request() - whether one is kept that is for this key */
+bool sr_key_has_request(const struct sr_store *store, const struct sr_key *key);
+
+/**
+ * sr_key_certificate() - what was installed; release with free()
+ *
+ * Returns 0, -ENOKEY if there is none, or -EBADMSG if it is for another key.
+ */
 int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **ret,
 		       struct sr_err *err);
 

@@ -92,7 +92,7 @@ int sr_key_load(struct sr_store *store, const char *name, struct sr_key **ret,
 		return dir;
 	if (is_fingerprint(name))
 		return find(store, dir, name, ret, err);
-	r = sr_name_check(name, "key", err);
+	r = sr_keystore_check(name, err);
 	if (r == 0)
 		r = dir < 0 ? dir : load_named(store, dir, name, ret, err);
 	if (r == -ENOENT)

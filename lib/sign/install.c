@@ -10,6 +10,7 @@
 #include "key.h"
 
 SR_DEFINE_CLEANUP(x509_freep, X509 *, X509_free)
+SR_DEFINE_CLEANUP(request_freep, X509_REQ *, X509_REQ_free)
 SR_DEFINE_CLEANUP(bio_freep, BIO *, BIO_free_all)
 
 static int check_certificate(const struct sr_key *key, const char *pem, size_t size,
@@ -72,6 +73,54 @@ int sr_key_install(struct sr_store *store, const struct sr_key *key, const char 
 	return r < 0 ? sr_fail_key(key, r, err) : 0;
 }
 
+static int check_request(const struct sr_key *key, const char *pem, size_t size,
+			 struct sr_err *err)
+{
+	_cleanup_(bio_freep) BIO *bio = BIO_new_mem_buf(pem, (int)size);
+	_cleanup_(request_freep) X509_REQ *request = NULL;
+	_cleanup_evp_ EVP_PKEY *pub = NULL;
+	int r = sr_pubkey_evp(&key->file->pub, &pub, err);
+
+	if (r < 0)
+		return r;
+	if (bio)
+		request = PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL);
+	ERR_clear_error();
+	if (!request || EVP_PKEY_eq(pub, X509_REQ_get0_pubkey(request)) != 1)
+		return sr_fail(err, -EBADMSG, "no certificate request for this key");
+	return 0;
+}
+
+int sr_key_keep_request(struct sr_store *store, const struct sr_key *key, const char *pem,
+			struct sr_err *err)
+{
+	struct sr_buf content = { (uint8_t *)pem, strlen(pem) };
+	_cleanup_close_ int dir = -1;
+	char file[SR_KEY_FILE];
+	int r = sr_key_in_store(key, err);
+
+	if (r == 0)
+		r = check_request(key, pem, content.size, err);
+	if (r == 0)
+		r = sr_keystore_lock(store, &dir, err);
+	sr_keystore_file(key->name, ".csr", file);
+	if (r == 0)
+		r = sr_replace_file(dir, file, &content, 0644, NULL, err);
+	return r < 0 ? sr_fail_key(key, r, err) : 0;
+}
+
+bool sr_key_has_request(const struct sr_store *store, const struct sr_key *key)
+{
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	_cleanup_close_ int dir = sr_keystore_dir(store, NULL);
+	char file[SR_KEY_FILE];
+
+	sr_keystore_file(key->name, ".csr", file);
+	return dir >= 0 && sr_key_in_store(key, NULL) == 0 &&
+	       sr_read_file(dir, file, SR_CERTIFICATES_MAX, &content, NULL) == 0 &&
+	       check_request(key, (const char *)content.data, content.size, NULL) == 0;
+}
+
 int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **ret,
 		       struct sr_err *err)
 {
@@ -87,6 +136,8 @@ int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **
 	r = dir < 0 ? dir : sr_read_file(dir, file, SR_CERTIFICATES_MAX, &content, err);
 	if (r == -ENOENT)
 		return sr_fail(err, -ENOKEY, "key %s has no certificate", key->name);
+	if (r == 0)
+		r = check_certificate(key, (const char *)content.data, content.size, err);
 	if (r < 0)
 		return sr_fail_key(key, r, err);
 	*ret = (char *)take(content.data);

@@ -11,7 +11,9 @@
 #include "codec/name.h"
 #include "ground/base64.h"
 #include "ground/parse.h"
+#include "ground/strv.h"
 #include "software.h"
+#include "tpm/move.h"
 #include "tpm/srk.h"
 
 #define PEM_LINE 64 /* letters in a line of a PEM block (RFC 7468) */
@@ -31,6 +33,8 @@ struct sr_key *sr_key_new(const char *name)
 		key->name = strdup(name);
 	if (key && !key->name)
 		free(take(key));
+	if (key)
+		key->version = 1;
 	return key;
 }
 
@@ -39,6 +43,7 @@ void sr_key_free(struct sr_key *key)
 	if (!key)
 		return;
 	sr_tpmkey_free(key->file);
+	sr_strv_free(key->tags);
 	free(key->text);
 	free(key->name);
 	free(key);
@@ -46,7 +51,7 @@ void sr_key_free(struct sr_key *key)
 
 int sr_fail_key(const struct sr_key *key, int r, struct sr_err *err)
 {
-	char prefix[SR_NAME_MAX + 8];
+	char prefix[SR_KEY_NAME + 8];
 
 	if (strchr(key->name, '/'))
 		return sr_prefix(err, r, key->name);
@@ -114,6 +119,14 @@ static void read_parent(const char *line, struct sr_key *key)
 	key->pinned = true;
 }
 
+static void read_version(const char *text, struct sr_key *key)
+{
+	uint64_t version;
+
+	if (sr_number_parse(text, SR_KEY_VERSIONS, &version, NULL) == 0 && version > 0)
+		key->version = (unsigned int)version;
+}
+
 /* What stands behind a label; NULL if the line has another. */
 static const char *after(const char *line, const char *label)
 {
@@ -140,6 +153,10 @@ static void read_line(const char *line, struct sr_key *key)
 		(void)snprintf(key->id, sizeof(key->id), "%s", value);
 	} else if (strcmp(line, text_imported) == 0) {
 		key->imported = true;
+	} else if ((value = after(line, SR_TEXT_VERSION))) {
+		read_version(value, key);
+	} else if ((value = after(line, SR_TEXT_TAG))) {
+		sr_key_read_tag(key, value);
 	}
 }
 
@@ -210,18 +227,14 @@ static int describe_software(struct sr_key *key, struct sr_err *err)
 	return sr_fail_memory(err);
 }
 
-int sr_key_describe(struct sr_key *key, struct sr_err *err)
+static int describe_tpm(struct sr_key *key, struct sr_err *err)
 {
 	char fingerprint[SR_SSH_FINGERPRINT], when[SR_TIME_TEXT];
 	uint8_t area[sizeof(TPM2B_PUBLIC)];
 	_cleanup_free_ char *parent = NULL;
 	size_t size = 0;
 	FILE *out;
-	int r;
-
-	if (key->type->software)
-		return describe_software(key, err);
-	r = sr_ssh_fingerprint(&key->file->pub, fingerprint, err);
+	int r = sr_ssh_fingerprint(&key->file->pub, fingerprint, err);
 
 	if (r < 0)
 		return r;
@@ -242,6 +255,14 @@ int sr_key_describe(struct sr_key *key, struct sr_err *err)
 		return sr_fail_memory(err);
 	key->pinned = true;
 	return 0;
+}
+
+int sr_key_describe(struct sr_key *key, struct sr_err *err)
+{
+	int r =
+	    key->type->software ? describe_software(key, err) : describe_tpm(key, err);
+
+	return r < 0 ? r : sr_key_retext(key, err);
 }
 
 /* -- the file ----------------------------------------------------------------------- */
@@ -321,13 +342,13 @@ static int check_written(const struct sr_buf *content, void *arg, struct sr_err 
 	return again ? sr_key_read(again, content, err) : sr_fail_memory(err);
 }
 
-static int public_pem(const struct sr_key *key, char **ret, struct sr_err *err)
+int sr_public_pem(const TPM2B_PUBLIC *pub, char **ret, struct sr_err *err)
 {
 	_cleanup_buf_ struct sr_buf spki = { 0 };
 	_cleanup_free_ char *text = NULL;
 	size_t size;
 	FILE *out;
-	int r = sr_pubkey_spki(&key->file->pub, &spki, err);
+	int r = sr_pubkey_spki(pub, &spki, err);
 
 	if (r < 0)
 		return r;
@@ -350,7 +371,7 @@ static int software_content(const struct sr_key *key, struct sr_buf *ret,
 {
 	_cleanup_free_ char *pem = NULL;
 	char *content = NULL;
-	int r = public_pem(key, &pem, err);
+	int r = sr_public_pem(&key->file->pub, &pem, err);
 
 	if (r < 0)
 		return r;
@@ -385,7 +406,7 @@ int sr_key_public(const struct sr_key *key, enum sr_key_form form, char **ret,
 	int r;
 
 	if (form == SR_FORM_PEM)
-		return public_pem(key, ret, err);
+		return sr_public_pem(&key->file->pub, ret, err);
 	r = sr_ssh_line(&key->file->pub, slash ? slash + 1 : key->name, &line, err);
 	if (r < 0)
 		return r;
@@ -396,7 +417,7 @@ int sr_key_write_public(const struct sr_key *key, int dir, struct sr_err *err)
 {
 	_cleanup_free_ char *text = NULL;
 	char file[SR_KEY_FILE];
-	int r = public_pem(key, &text, err);
+	int r = sr_public_pem(&key->file->pub, &text, err);
 
 	if (r < 0)
 		return r;
@@ -441,19 +462,32 @@ int sr_key_info(const struct sr_key *key, struct sr_key_info *ret, struct sr_err
 				       attributes & TPMA_OBJECT_FIXEDTPM,
 		.hash = key->type->hash,
 		.made = key->made,
+		.version = key->version,
+		.tags = (const char *const *)key->tags,
+		.tag_count = key->tag_count,
 	};
 	struct sr_pcrs pcrs;
 	int r = key->type->ssh ? sr_ssh_fingerprint(&key->file->pub, info.ssh, err) : 0;
 
 	if (r == 0)
 		r = sr_key_spki(key, info.spki, err);
+	if (r == 0)
+		r = sr_move_allowed(&key->file->pub, err);
 	if (r < 0)
 		return sr_fail_key(key, r, err);
+	info.exportable = r;
 	sr_key_pcrs(key, &pcrs);
 	if (pcrs.mask)
 		sr_pcrs_format(&pcrs, info.pcrs);
 	*ret = info;
 	return 0;
+}
+
+bool sr_key_type_in_software(const char *name)
+{
+	const struct sr_key_type *type = sr_key_type_find(name);
+
+	return type && type->software;
 }
 
 bool sr_key_is_of(const struct sr_key *key, const struct sr_tpm_facts *facts)
@@ -465,13 +499,6 @@ bool sr_key_is_of(const struct sr_key *key, const struct sr_tpm_facts *facts)
 		return true;
 	return name.size == facts->srk_name_size &&
 	       memcmp(name.name, facts->srk_name, name.size) == 0;
-}
-
-bool sr_key_type_in_software(const char *name)
-{
-	const struct sr_key_type *type = sr_key_type_find(name);
-
-	return type && type->software;
 }
 
 const char *sr_key_type_name(size_t at)

@@ -19,6 +19,9 @@
  * @pinned:	@parent is known from that text
  * @parent:	the storage key
  * @made:	when, from that text; 0 when it does not tell
+ * @version:	from that text: how many keys of that name there were, with this one
+ * @tags:	"KEY=VALUE" each, from that text; NULL at the end, or for none
+ * @tag_count:	how many
  * @ring:	whose boot states it is bound to, or software: whose secret it is; from that
  *		text, "" when it does not tell
  * @id:		what tells it from others that are bound to that ring: 32 hex digits
@@ -33,6 +36,9 @@ struct sr_key {
 	bool pinned;
 	TPM2B_PUBLIC parent;
 	time_t made;
+	unsigned int version;
+	char **tags;
+	size_t tag_count;
 	char ring[SR_NAME_MAX + 1];
 	char id[SR_KEY_ID];
 	bool imported;
@@ -61,11 +67,35 @@ int sr_key_read(struct sr_key *key, const struct sr_buf *content, struct sr_err 
 /** sr_key_describe() - make the text of a new key from the rest, @parent being known */
 int sr_key_describe(struct sr_key *key, struct sr_err *err);
 
+/**
+ * sr_key_set_tags() - change its tags
+ * @key:	the key; its text is as before
+ * @tags:	"KEY=VALUE" each; without VALUE that tag goes
+ * @count:	how many
+ * @err:	says which is wrong, on failure
+ *
+ * Returns 0, -EINVAL or -ENOMEM.
+ */
+int sr_key_set_tags(struct sr_key *key, const char *const *tags, size_t count,
+		    struct sr_err *err);
+
+#define SR_TEXT_VERSION "Version: "
+#define SR_TEXT_TAG "Tag: "
+
+/** sr_key_read_tag() - take in a tag from its text; a wrong one is left out */
+void sr_key_read_tag(struct sr_key *key, const char *tag);
+
+/** sr_key_retext() - bring version and tags in its text up to date; 0 or -ENOMEM */
+int sr_key_retext(struct sr_key *key, struct sr_err *err);
+
 /** sr_key_write() - write the key's file, which is read back and taken in again */
 int sr_key_write(const struct sr_key *key, int dir, struct sr_err *err);
 
 /** sr_key_write_public() - write NAME.pub */
 int sr_key_write_public(const struct sr_key *key, int dir, struct sr_err *err);
+
+/** sr_public_pem() - a public area as PEM; release with free() */
+int sr_public_pem(const TPM2B_PUBLIC *pub, char **ret, struct sr_err *err);
 
 /** sr_key_in_store() - whether it is one by name; -EINVAL if it is a file */
 int sr_key_in_store(const struct sr_key *key, struct sr_err *err);

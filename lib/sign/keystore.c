@@ -14,7 +14,10 @@
  * A key is there when NAME.pem is: it says all. It comes first and goes last, so that a
  * killed program leaves a whole key, which at worst lacks what can be made from it.
  */
-static const char *const beside[] = { ".crt", SR_SSHCERT_SUFFIX, ".pub" };
+static const char *const beside[] = { ".crt", SR_SSHCERT_SUFFIX, ".csr", ".pub" };
+
+/* Not in names: "web@2.pem" is the second key that had the name "web". */
+#define VERSION_MARK '@'
 
 static char *path_of(const struct sr_store *store)
 {
@@ -65,7 +68,29 @@ mode_t sr_keystore_mode(int dir)
 
 void sr_keystore_file(const char *name, const char *suffix, char ret[SR_KEY_FILE])
 {
-	(void)snprintf(ret, SR_KEY_FILE, "%.*s%s", SR_NAME_MAX, name, suffix);
+	(void)snprintf(ret, SR_KEY_FILE, "%.*s%s", SR_KEY_NAME, name, suffix);
+}
+
+void sr_keystore_older(const char *name, unsigned int version, char ret[SR_KEY_NAME + 1])
+{
+	(void)snprintf(ret, SR_KEY_NAME + 1, "%.*s%c%u", SR_NAME_MAX, name, VERSION_MARK,
+		       version);
+}
+
+int sr_keystore_check(const char *name, struct sr_err *err)
+{
+	const char *mark = strchr(name, VERSION_MARK);
+	char plain[SR_NAME_MAX + 1];
+	uint64_t version;
+
+	if (!mark || mark - name > SR_NAME_MAX)
+		return sr_name_check(name, "key", err);
+	(void)snprintf(plain, sizeof(plain), "%.*s", (int)(mark - name), name);
+	if (mark[1] == '0' ||
+	    sr_number_parse(mark + 1, SR_KEY_VERSIONS, &version, NULL) < 0)
+		return sr_fail(err, -EINVAL, "\"%s\": an older version is NAME%cNUMBER",
+			       name, VERSION_MARK);
+	return sr_name_check(plain, "key", err);
 }
 
 static int remove_file(int dir, const char *name, const char *suffix, struct sr_err *err)
@@ -82,11 +107,12 @@ static int remove_file(int dir, const char *name, const char *suffix, struct sr_
 static int remove_beside(int dir, const char *name, struct sr_err *err)
 {
 	static const char *const half[] = { ".pem.new", ".crt.new",
-					    SR_SSHCERT_SUFFIX ".new", ".pub.new" };
-	char hidden[SR_NAME_MAX + 2];
+					    SR_SSHCERT_SUFFIX ".new", ".csr.new",
+					    ".pub.new" };
+	char hidden[SR_KEY_NAME + 2];
 	int r = 0;
 
-	(void)snprintf(hidden, sizeof(hidden), ".%.*s", SR_NAME_MAX, name);
+	(void)snprintf(hidden, sizeof(hidden), ".%.*s", SR_KEY_NAME, name);
 	for (size_t i = 0; r == 0 && i < SR_COUNT(half); i++)
 		r = remove_file(dir, hidden, half[i], err);
 	for (size_t i = 0; r == 0 && i < SR_COUNT(beside); i++)
@@ -106,12 +132,98 @@ int sr_keystore_begin(int dir, const char *name, struct sr_err *err)
 	return remove_beside(dir, name, err);
 }
 
-int sr_keystore_remove(int dir, const char *name, struct sr_err *err)
+static int remove_one(int dir, const char *name, struct sr_err *err)
 {
 	int r = remove_beside(dir, name, err);
 
+	return r < 0 ? r : remove_file(dir, name, ".pem", err);
+}
+
+static int remove_older(int dir, const char *name, struct sr_err *err)
+{
+	_cleanup_names_ struct sr_names names = { 0 };
+	size_t length = strlen(name);
+	int r = sr_list_dir(dir, ".pem", &names, err);
+
+	for (size_t i = 0; r == 0 && i < names.count; i++)
+		if (strncmp(names.name[i], name, length) == 0 &&
+		    names.name[i][length] == VERSION_MARK)
+			r = remove_one(dir, names.name[i], err);
+	return r;
+}
+
+int sr_keystore_remove(int dir, const char *name, struct sr_err *err)
+{
+	int r = remove_older(dir, name, err);
+
 	if (r == 0)
-		r = remove_file(dir, name, ".pem", err);
+		r = remove_one(dir, name, err);
+	return r < 0 ? r : sr_sync_dir(dir, name, err);
+}
+
+static int link_file(int dir, const char *name, const char *to, const char *suffix,
+		     struct sr_err *err)
+{
+	char from[SR_KEY_FILE], file[SR_KEY_FILE];
+
+	sr_keystore_file(name, suffix, from);
+	sr_keystore_file(to, suffix, file);
+	if (linkat(dir, from, dir, file, 0) < 0 && errno != ENOENT)
+		return sr_fail_sys(err, errno, "cannot keep %s as %s", from, file);
+	return 0;
+}
+
+/* 1 if both names are there, and of the same file. */
+static int same_file(int dir, const char *a, const char *b, struct sr_err *err)
+{
+	struct stat one, other;
+
+	if (fstatat(dir, a, &one, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(dir, b, &other, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT
+			   ? 0
+			   : sr_fail_sys(err, errno, "cannot examine %s and %s", a, b);
+	return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+/* What a killed writer did not come to remove is the version's before this one. */
+static int forget_other(int dir, const char *name, unsigned int version,
+			struct sr_err *err)
+{
+	char file[SR_KEY_FILE], before[SR_KEY_NAME + 1], other[SR_KEY_FILE];
+	int r = 0;
+
+	sr_keystore_older(name, version - 1, before);
+	for (size_t i = 0; r == 0 && i < SR_COUNT(beside); i++) {
+		sr_keystore_file(name, beside[i], file);
+		sr_keystore_file(before, beside[i], other);
+		r = same_file(dir, file, other, err);
+		if (r == 1)
+			r = remove_file(dir, name, beside[i], err);
+	}
+	return r;
+}
+
+int sr_keystore_keep(int dir, const char *name, unsigned int version, struct sr_err *err)
+{
+	char older[SR_KEY_NAME + 1];
+	int r;
+
+	r = forget_other(dir, name, version, err);
+	sr_keystore_older(name, version, older);
+	if (r == 0)
+		r = remove_one(dir, older, err);
+	for (size_t i = 0; r == 0 && i < SR_COUNT(beside); i++)
+		r = link_file(dir, name, older, beside[i], err);
+	if (r == 0)
+		r = link_file(dir, name, older, ".pem", err);
+	return r < 0 ? r : sr_sync_dir(dir, name, err);
+}
+
+int sr_keystore_renewed(int dir, const char *name, struct sr_err *err)
+{
+	int r = remove_beside(dir, name, err);
+
 	return r < 0 ? r : sr_sync_dir(dir, name, err);
 }
 

@@ -8,7 +8,9 @@
 #include "sealring.h"
 
 #define SR_SSHCERT_SUFFIX "-cert.pub" /* where OpenSSH looks for a certificate */
-#define SR_KEY_FILE (SR_NAME_MAX + sizeof(SR_SSHCERT_SUFFIX)) /* the longest name */
+#define SR_KEY_VERSIONS 9999	      /* of one name, at most */
+#define SR_KEY_NAME (SR_NAME_MAX + 5) /* "NAME@9999": an older version */
+#define SR_KEY_FILE (SR_KEY_NAME + sizeof(SR_SSHCERT_SUFFIX)) /* the longest name */
 #define SR_CERTIFICATES_MAX 65536 /* bytes in a file of certificates, at most */
 
 /** sr_keystore_dir() - open keys/, or -ENOENT */
@@ -43,7 +45,31 @@ mode_t sr_keystore_mode(int dir);
  */
 int sr_keystore_begin(int dir, const char *name, struct sr_err *err);
 
-/** sr_keystore_remove() - remove a key: its private part last, so that it stays whole */
+/** sr_keystore_check() - 0 if @name may be one of a key or of an older version, or -EINVAL */
+int sr_keystore_check(const char *name, struct sr_err *err);
+
+/** sr_keystore_older() - "NAME@VERSION" */
+void sr_keystore_older(const char *name, unsigned int version, char ret[SR_KEY_NAME + 1]);
+
+/**
+ * sr_keystore_keep() - give a key a second name, as an older version
+ * @dir:	keys/, locked
+ * @name:	its name
+ * @version:	the number that tells it from those after it
+ * @err:	says why, on failure
+ *
+ * What had that name before goes.
+ */
+int sr_keystore_keep(int dir, const char *name, unsigned int version, struct sr_err *err);
+
+/** sr_keystore_renewed() - remove what is for the key that had this name before */
+int sr_keystore_renewed(int dir, const char *name, struct sr_err *err);
+
+/**
+ * sr_keystore_remove() - remove a key, and all older versions of it
+ *
+ * Its private part goes last, so that it stays whole.
+ */
 int sr_keystore_remove(int dir, const char *name, struct sr_err *err);
 
 #endif

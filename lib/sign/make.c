@@ -5,9 +5,11 @@
 #include <tss2/tss2_mu.h>
 
 #include "bind.h"
+#include "codec/recovery.h"
 #include "ground/parse.h"
 #include "prove.h"
 #include "ring/ring.h"
+#include "rotate.h"
 #include "signer.h"
 #include "software.h"
 #include "tpm/pcr.h"
@@ -15,16 +17,18 @@
 #include "tpm/srk.h"
 
 /*
- * What is being made: in the TPM, or @from a private key, or it is in @pair already; @later
- * when it is bound to PCR values to come. In software, the private part of @from becomes a
- * secret of @ring.
+ * What is being made: in the TPM, or @from a private key, or it is in @pair already; with a
+ * @backup to be given away; in place of the @old one; @later when it is bound to PCR values
+ * to come. In software, the private part of @from becomes a secret of @ring.
  */
 struct making {
 	struct sr_tpm *tpm;
 	const struct sr_key_options *options;
 	const struct sr_private *from;
-	const struct sr_tpmkey *pair;
+	struct sr_tpmkey *pair;
 	const struct sr_ask *ask;
+	const struct sr_buf *backup;
+	const struct sr_key *old;
 	struct sr_key *key;
 	struct sr_policy policy;
 	struct sr_approvers approvers;
@@ -101,6 +105,7 @@ static int make_object(struct making *making, const struct sr_handle *parent,
 		.usage = making->options->usage ?: SR_KEY_SIGN,
 		.policy = &making->policy,
 		.pin = making->options->pin,
+		.moves = making->options->exportable,
 	};
 	int r = sr_session_start(making->tpm, TPM2_SE_HMAC, parent, &session, err);
 
@@ -121,6 +126,25 @@ static int approve(const struct making *making, struct sr_err *err)
 				      &making->approvers, false, err);
 }
 
+/* What it has becomes the key's; @pair is released empty. */
+static int take_pair(struct making *making, const struct sr_handle *parent,
+		     struct sr_err *err)
+{
+	struct sr_tpmkey *pair = making->pair, was = *making->key->file;
+	int r =
+	    pair->type == SR_TPMKEY_IMPORTABLE ? sr_object_import(parent, pair, err) : 0;
+
+	if (r < 0)
+		return r == -EREMOTE || r == -EBADMSG || r == -EIO
+			   ? sr_fail(err, -EREMOTE,
+				     "exported for another TPM than this one, or damaged")
+			   : r;
+	pair->type = SR_TPMKEY_LOADABLE;
+	*making->key->file = *pair;
+	*pair = was;
+	return 0;
+}
+
 static int make(struct making *making, struct sr_err *err)
 {
 	_cleanup_handle_ struct sr_handle parent = SR_HANDLE(making->tpm);
@@ -130,11 +154,10 @@ static int make(struct making *making, struct sr_err *err)
 	if (r == 0)
 		r = sr_srk_get(making->tpm, &key->parent, &parent, err);
 	if (r == 0)
-		r = making->pair ? 0 : make_object(making, &parent, err);
+		r = making->pair ? take_pair(making, &parent, err)
+				 : make_object(making, &parent, err);
 	if (r < 0)
 		return r;
-	if (making->pair)
-		*key->file = *making->pair;
 	key->file->parent = SR_SRK_HANDLE;
 	if (making->options->bind)
 		r = approve(making, err);
@@ -185,6 +208,10 @@ static int make_software(struct making *making, struct sr_err *err)
 
 static int check_software(const struct sr_key_options *options, struct sr_err *err)
 {
+	if (options->exportable)
+		return sr_fail(err, -EINVAL,
+			       "a key in software goes elsewhere with its ring: tpm-ring "
+			       "export");
 	if (options->pcrs || options->pin)
 		return sr_fail(
 		    err, -EINVAL,
@@ -225,6 +252,10 @@ static int check_options(const char *name, const struct sr_key_type *type,
 	if (options->usage & SR_KEY_DECRYPT && type->alg != TPM2_ALG_RSA)
 		return sr_fail(err, -EINVAL,
 			       "only RSA keys decrypt: choose rsa2048 or another");
+	if (options->exportable && (options->pcrs || options->bind))
+		return sr_fail(err, -EINVAL,
+			       "a key that may move to another TPM can't be bound to the "
+			       "boot state of this one: leave out one of both");
 	if (options->bind && options->pcrs)
 		return sr_fail(err, -EINVAL,
 			       "a key is bound to PCRs for good, or to a ring as it is "
@@ -232,6 +263,29 @@ static int check_options(const char *name, const struct sr_key_type *type,
 	if (options->pin && (options->pin->size == 0 || options->pin->size > SR_PIN_MAX))
 		return sr_fail(err, -EINVAL, "a PIN has 1 to %d bytes", SR_PIN_MAX);
 	return 0;
+}
+
+/* From when the key works, and until it is there: nobody is without what they count on. */
+static int give_backup(const struct making *making, struct sr_err *err)
+{
+	const struct sr_key_backup *to = making->options->backup;
+
+	return making->backup
+		   ? to->save(to->arg, making->backup->data, making->backup->size, err)
+		   : 0;
+}
+
+/* NAME.pem decides: what the old key has is kept before, and leaves the name after. */
+static int write_key(const struct making *making, int dir, struct sr_err *err)
+{
+	const struct sr_key *key = making->key, *old = making->old;
+	int r = old ? sr_keystore_keep(dir, key->name, old->version, err) : 0;
+
+	if (r == 0)
+		r = sr_key_write(key, dir, err);
+	if (r == 0 && old)
+		r = sr_keystore_renewed(dir, key->name, err);
+	return r < 0 ? r : sr_key_write_public(key, dir, err);
 }
 
 /* Nobody else can make a key of that name meanwhile. The lock of the rings goes first. */
@@ -247,12 +301,13 @@ static int make_and_write(struct sr_store *store, struct making *making,
 	if (r == 0)
 		r = sr_keystore_lock(store, &dir, err);
 	if (r == 0)
-		r = sr_keystore_begin(dir, making->key->name, err);
+		r = making->old ? sr_rotate_check(store, making->old, err)
+				: sr_keystore_begin(dir, making->key->name, err);
 	if (r == 0)
 		r = software ? make_software(making, err) : make(making, err);
 	if (r == 0)
-		r = sr_key_write(making->key, dir, err);
-	return r < 0 ? r : sr_key_write_public(making->key, dir, err);
+		r = give_backup(making, err);
+	return r < 0 ? r : write_key(making, dir, err);
 }
 
 static int make_key(struct sr_store *store, struct making *making, const char *name,
@@ -275,9 +330,12 @@ static int make_key(struct sr_store *store, struct making *making, const char *n
 		return sr_fail_memory(err);
 	key->store = store;
 	key->type = type;
+	key->version = making->old ? making->old->version + 1 : 1;
 	key->imported = making->imported;
 	making->key = key;
-	r = make_and_write(store, making, err);
+	r = sr_key_set_tags(key, making->options->tags, making->options->tag_count, err);
+	if (r == 0)
+		r = make_and_write(store, making, err);
 	sr_approvers_done(&making->approvers);
 	if (r < 0)
 		return r == -EEXIST ? r : sr_fail_key(key, r, err);
@@ -285,14 +343,29 @@ static int make_key(struct sr_store *store, struct making *making, const char *n
 	return 0;
 }
 
-int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name,
-		    const struct sr_key_options *options, struct sr_key **ret,
-		    struct sr_err *err)
+static int generate_outside(const struct sr_key_type *type,
+			    const struct sr_key_backup *to, struct sr_private *ret,
+			    struct sr_buf *backup, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret pkcs8 = { 0 };
+	int r = sr_private_generate(type, &pkcs8, err);
+
+	if (r == 0)
+		r = sr_escrow_seal(&pkcs8, to->owners, backup, err);
+	return r < 0 ? r : sr_private_read(&pkcs8, NULL, ret, err);
+}
+
+static int generate(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		    const struct sr_key_options *options, const struct sr_key *old,
+		    struct sr_key **ret, struct sr_err *err)
 {
 	const struct sr_key_type *type = sr_key_type_find(options->type ?: "p256");
 	_cleanup_(sr_private_done) struct sr_private from = { 0 };
 	struct sr_ask ask = ask_new_pin(options->pin);
-	struct making making = { .tpm = tpm, .options = options, .ask = &ask };
+	struct making making = {
+		.tpm = tpm, .options = options, .ask = &ask, .old = old
+	};
+	_cleanup_buf_ struct sr_buf backup = { 0 };
 	int r = 0;
 
 	if (!type)
@@ -301,11 +374,24 @@ int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name
 			       "are",
 			       options->type);
 	if (type->software) {
-		sr_softkey_protect();
 		making.from = &from;
-		r = sr_softkey_generate(type, &from, err);
+		r = options->backup ? sr_fail(err, -EINVAL,
+					      "a key in software is recovered with its "
+					      "ring: it takes no --backup")
+				    : sr_softkey_generate(type, &from, err);
+	} else if (options->backup) {
+		making.from = &from;
+		making.backup = &backup;
+		r = generate_outside(type, options->backup, &from, &backup, err);
 	}
 	return r < 0 ? r : make_key(store, &making, name, type, ret, err);
+}
+
+int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		    const struct sr_key_options *options, struct sr_key **ret,
+		    struct sr_err *err)
+{
+	return generate(store, tpm, name, options, NULL, ret, err);
 }
 
 int sr_key_import(struct sr_store *store, struct sr_tpm *tpm, const char *name,
@@ -324,7 +410,6 @@ int sr_key_import(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 	};
 	int r;
 
-	sr_softkey_protect();
 	r = sr_private_read(private_key, passphrase, &from, err);
 	if (r == 0)
 		r = make_key(store, &making, name, sr_key_type_of(&from.pub), ret, err);
@@ -377,6 +462,36 @@ int sr_key_adopt(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 		   : make_key(store, &making, name, sr_key_type_of(&file->pub), ret, err);
 }
 
+bool sr_key_is_file(const struct sr_secret *content)
+{
+	static const char head[] = "-----BEGIN TSS2 PRIVATE KEY-----";
+
+	return memmem(content->data, content->size, head, strlen(head));
+}
+
+int sr_key_adopt_file(struct sr_store *store, struct sr_tpm *tpm, const char *name,
+		      const struct sr_secret *content, const struct sr_ask *ask,
+		      struct sr_key **ret, struct sr_err *err)
+{
+	static const struct sr_key_options none = { 0 };
+	_cleanup_(sr_tpmkey_freep) struct sr_tpmkey *file = NULL;
+	struct making making = { .tpm = tpm, .options = &none, .ask = ask };
+	int r =
+	    sr_tpmkey_read(&(struct sr_buf){ content->data, content->size }, &file, err);
+
+	if (r == 0 && (file->type == SR_TPMKEY_SEALED || !sr_key_type_of(&file->pub) ||
+		       sr_key_type_of(&file->pub)->software))
+		r = sr_fail(err, -EBADMSG, "not a kind of key that is used here");
+	if (r == 0 && file->signed_count > 0)
+		r = sr_fail(
+		    err, -EBADMSG,
+		    "it follows a ring, whose name is in its text: copy the file");
+	if (r < 0)
+		return r;
+	making.pair = file;
+	return make_key(store, &making, name, sr_key_type_of(&file->pub), ret, err);
+}
+
 int sr_tpm_has_type(struct sr_tpm *tpm, const char *name, struct sr_err *err)
 {
 	const struct sr_key_type *type = sr_key_type_find(name);
@@ -408,11 +523,12 @@ static int lock_key(struct sr_store *store, const struct sr_key *key, int *ret,
 static int lock_ring(struct sr_store *store, const char *name, struct sr_key **key,
 		     struct sr_ring **ring, int *lock, struct sr_err *err)
 {
-	struct sr_err why = { 0 };
-	int r = sr_key_load(store, name, key, &why);
+	int r = sr_key_load(store, name, key, err);
 
 	/* A key whose file is damaged can be removed all the same. */
-	if (r < 0 || !(*key)->type->software || !(*key)->ring[0])
+	if (r < 0)
+		return r == -EBADMSG || r == -ENOKEY ? 0 : r;
+	if (!(*key)->type->software || !(*key)->ring[0])
 		return 0;
 	r = sr_ring_load(store, (*key)->ring, ring, err);
 	if (r == 0)
@@ -442,13 +558,30 @@ static int remove_private(struct sr_store *store, const struct sr_key *key,
 	return r < 0 ? r : sr_software_remove(key, ring, err);
 }
 
+static int remove_privates(struct sr_store *store, const struct sr_key *key,
+			   struct sr_ring *ring, struct sr_err *err)
+{
+	unsigned int version = key->version;
+	char name[SR_KEY_NAME + 1];
+	int r = 0;
+
+	while (r >= 0 && (version = sr_key_older(store, key, version))) {
+		_cleanup_key_ struct sr_key *older = NULL;
+
+		sr_keystore_older(key->name, version, name);
+		if (sr_key_load(store, name, &older, NULL) == 0 && older->type->software)
+			r = remove_private(store, older, ring, err);
+	}
+	return r < 0 ? r : remove_private(store, key, ring, err);
+}
+
 /* The private part first: it must not outlive what a killed program removed. */
 int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err)
 {
 	_cleanup_key_ struct sr_key *key = sr_key_new(name), *loaded = NULL;
 	_cleanup_(sr_ring_freep) struct sr_ring *ring = NULL;
 	_cleanup_close_ int rings = -1, dir = -1;
-	int r = sr_name_check(name, "key", err);
+	int r = sr_keystore_check(name, err);
 
 	if (r < 0)
 		return r;
@@ -461,7 +594,7 @@ int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err)
 		return sr_fail(err, r, "no key \"%s\" in %s: tpm-sign list shows all",
 			       name, sr_store_path(store));
 	if (r == 0 && ring)
-		r = remove_private(store, loaded, ring, err);
+		r = remove_privates(store, loaded, ring, err);
 	return r < 0 ? r : sr_keystore_remove(dir, name, err);
 }
 
@@ -519,6 +652,8 @@ static int read_again(struct sr_key *key, int dir, struct sr_err *err)
 		return r;
 	key->file = again->file;
 	again->file = old;
+	free(key->text);
+	key->text = take(again->text);
 	return 0;
 }
 
@@ -538,4 +673,38 @@ int sr_key_change_pin(struct sr_store *store, struct sr_key *key, struct sr_tpm 
 	if (r == 0)
 		r = sr_key_write(key, dir, err);
 	return r < 0 ? sr_fail_key(key, r, err) : 0;
+}
+
+/* A wrong PIN would become that of the new key. The PCRs may have moved meanwhile. */
+static int check_pin(struct sr_key *old, struct sr_tpm *tpm, const struct sr_ask *ask,
+		     struct sr_secret *ret, struct sr_err *err)
+{
+	struct sr_ask again = ask_new_pin(ret);
+	int r;
+
+	if (old->type->software || !sr_key_needs_pin(old))
+		return 0;
+	if (!ask || !ask->pin)
+		return sr_fail(err, -EACCES,
+			       "it takes a PIN: give it on a terminal or with "
+			       "--pin-file");
+	r = ask->pin(ask->arg, old->name, ret, err);
+	return r < 0 ? r : change_pin(old, tpm, &again, ret, err);
+}
+
+int sr_key_rotate(struct sr_store *store, struct sr_key *old, struct sr_tpm *tpm,
+		  const struct sr_ask *ask, const struct sr_key_options *options,
+		  struct sr_key **ret, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret pin = { 0 };
+	struct sr_key_options same = *options;
+	char pcrs[SR_PCRS_TEXT];
+	int r = sr_rotate_options(old, &same, pcrs, err);
+
+	if (r == 0)
+		r = check_pin(old, tpm, ask, &pin, err);
+	if (r < 0)
+		return sr_fail_key(old, r, err);
+	same.pin = pin.size > 0 ? &pin : NULL;
+	return generate(store, tpm, old->name, &same, old, ret, err);
 }

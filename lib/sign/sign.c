@@ -210,7 +210,6 @@ static int sign_in_software(const struct sr_key *key, struct sr_tpm *tpm,
 	int r = sr_pubkey_evp(&key->file->pub, &pub, err);
 	struct hand hand = { .key = key, .value = &value, .pub = pub };
 
-	sr_softkey_protect();
 	if (r == 0)
 		r = sr_software_open(key, key->store, tpm, ask, &value, err);
 	for (size_t i = 0; r == 0 && i < count; i++)
@@ -391,14 +390,8 @@ static int read_message(int fd, const char *name, struct sr_digest *ret,
 	return 0;
 }
 
-void sr_digest_done(struct sr_digest *digest)
-{
-	free(digest->message);
-	*digest = (struct sr_digest){ 0 };
-}
-
-int sr_digest_read(int fd, const char *name, const char *hash, struct sr_digest *ret,
-		   struct sr_err *err)
+static int hash_message(int fd, const char *name, const char *hash, struct sr_digest *ret,
+			struct sr_err *err)
 {
 	_cleanup_(md_ctx_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	struct sr_scheme scheme = { .hash = sr_bank_parse(hash) };
@@ -407,8 +400,6 @@ int sr_digest_read(int fd, const char *name, const char *hash, struct sr_digest 
 	unsigned int size = 0;
 	ssize_t n;
 
-	if (strcmp(hash, "none") == 0)
-		return read_message(fd, name, ret, err);
 	if (!chunk)
 		return sr_fail_memory(err);
 	*ret = (struct sr_digest){ 0 };
@@ -423,4 +414,17 @@ int sr_digest_read(int fd, const char *name, const char *hash, struct sr_digest 
 		return sr_fail_libcrypto(err, "hashing");
 	ret->size = size;
 	return 0;
+}
+
+int sr_digest_read(int fd, const char *name, const char *hash, struct sr_digest *ret,
+		   struct sr_err *err)
+{
+	return strcmp(hash, "none") == 0 ? read_message(fd, name, ret, err)
+					 : hash_message(fd, name, hash, ret, err);
+}
+
+void sr_digest_done(struct sr_digest *digest)
+{
+	free(digest->message);
+	*digest = (struct sr_digest){ 0 };
 }

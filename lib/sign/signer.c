@@ -8,6 +8,7 @@
 #include "approver.h"
 #include "codec/authorize.h"
 #include "ground/parse.h"
+#include "tpm/move.h"
 #include "tpm/pcr.h"
 #include "tpm/session.h"
 #include "tpm/srk.h"
@@ -30,11 +31,22 @@ struct opening {
 	struct sr_tpm *tpm;
 	const struct sr_ask *ask;
 	enum sr_signer_way way;
+	struct sr_policy policy;
 };
+
+static int choose_policy(struct opening *opening, struct sr_err *err)
+{
+	if (opening->way == SR_SIGNER_MOVE)
+		return sr_move_policy(sr_key_needs_pin(opening->key), &opening->policy,
+				      err);
+	if (opening->way != SR_SIGNER_ADMIN)
+		opening->policy = opening->key->file->policy;
+	return 0;
+}
 
 static bool has_policy(const struct opening *opening)
 {
-	return opening->way != SR_SIGNER_ADMIN && opening->key->file->policy.count > 0;
+	return opening->policy.count > 0;
 }
 
 static bool needs_session(const struct opening *opening)
@@ -105,7 +117,9 @@ static int converse(const struct opening *opening, struct sr_handle *parent,
 				     has_policy(opening) ? TPM2_SE_POLICY : TPM2_SE_HMAC,
 				     &signer.parent, &signer.session, err);
 	if (r == 0 && has_policy(opening))
-		r = sr_key_satisfy(opening->key, &signer.session, err);
+		r = opening->way == SR_SIGNER_MOVE
+			? sr_session_satisfy(&signer.session, &opening->policy, NULL, err)
+			: sr_key_satisfy(opening->key, &signer.session, err);
 	if (r == 0 && sr_key_needs_pin(opening->key))
 		r = ask_pin(opening, &signer.pin, err);
 	if (r == 0)
@@ -221,9 +235,11 @@ int sr_signer_open(const struct sr_key *key, struct sr_tpm *tpm, const struct sr
 		   enum sr_signer_way way, struct sr_signer *ret, struct sr_err *err)
 {
 	_cleanup_handle_ struct sr_handle parent = SR_HANDLE(tpm);
-	struct opening opening = { key, tpm, ask, way };
-	int r = sr_key_parent(key, tpm, &parent, err);
+	struct opening opening = { .key = key, .tpm = tpm, .ask = ask, .way = way };
+	int r = choose_policy(&opening, err);
 
+	if (r == 0)
+		r = sr_key_parent(key, tpm, &parent, err);
 	if (r == 0)
 		r = converse(&opening, &parent, ret, err);
 	return is_final(r) ? r : question(&opening, r, ret, err);

@@ -37,6 +37,7 @@ enum sr_signer_way {
 	SR_SIGNER_PLAIN,     /* a session only for a PIN or a policy */
 	SR_SIGNER_ENCRYPTED, /* a session in any case */
 	SR_SIGNER_ADMIN, /* to change the PIN: by the PIN alone, whatever the policy */
+	SR_SIGNER_MOVE,	 /* to move the key to another TPM: by the policy for that */
 };
 
 /**

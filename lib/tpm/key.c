@@ -7,6 +7,7 @@
 #include <tss2/tss2_mu.h>
 
 #include "codec/name.h"
+#include "move.h"
 #include "session.h"
 
 #define WRAP_KEY 16 /* bytes: AES-128 */
@@ -38,15 +39,18 @@ static bool has_pin(const struct sr_key_shape *shape)
 static int describe(const struct sr_key_shape *shape, TPMA_OBJECT attributes,
 		    TPMT_PUBLIC *ret, struct sr_err *err)
 {
+	struct sr_policy policy = *shape->policy;
+	int r = shape->moves ? sr_move_policy(has_pin(shape), &policy, err) : 0;
+
+	if (r < 0)
+		return r;
 	ret->nameAlg = TPM2_ALG_SHA256;
 	ret->objectAttributes =
 	    attributes | (shape->usage & SR_KEY_SIGN ? TPMA_OBJECT_SIGN_ENCRYPT : 0) |
 	    (shape->usage & SR_KEY_DECRYPT ? TPMA_OBJECT_DECRYPT : 0) |
 	    (shape->policy->count ? 0 : TPMA_OBJECT_USERWITHAUTH) |
 	    (has_pin(shape) ? 0 : TPMA_OBJECT_NODA);
-	return shape->policy->count
-		   ? sr_policy_digest(shape->policy, &ret->authPolicy, err)
-		   : 0;
+	return policy.count ? sr_policy_digest(&policy, &ret->authPolicy, err) : 0;
 }
 
 static void note(const struct sr_key_shape *shape, const TPM2B_PUBLIC *pub,
@@ -99,10 +103,11 @@ int sr_key_create(const struct sr_handle *session, const struct sr_handle *paren
 	int r;
 
 	sr_key_type_params(shape->type, &template.publicArea.parameters);
-	r = describe(shape,
-		     TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
-			 TPMA_OBJECT_SENSITIVEDATAORIGIN,
-		     &template.publicArea, err);
+	r = describe(
+	    shape,
+	    TPMA_OBJECT_SENSITIVEDATAORIGIN |
+		(shape->moves ? 0 : TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT),
+	    &template.publicArea, err);
 	if (r == 0)
 		r = sr_auth_of(shape->pin, &sensitive.sensitive.userAuth, err);
 	if (r == 0)

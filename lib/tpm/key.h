@@ -14,12 +14,14 @@
  * @usage:	SR_KEY_SIGN, SR_KEY_DECRYPT or both
  * @policy:	without statements for none
  * @pin:	NULL or empty for none
+ * @moves:	it may be moved to another TPM; not with a policy
  */
 struct sr_key_shape {
 	const struct sr_key_type *type;
 	unsigned int usage;
 	const struct sr_policy *policy;
 	const struct sr_secret *pin;
+	bool moves;
 };
 
 /**
@@ -30,8 +32,8 @@ struct sr_key_shape {
  * @ret:	gets all but the parent
  * @err:	says why, on failure
  *
- * Attributes: fixedTPM, fixedParent, sensitiveDataOrigin; userWithAuth unless there is a
- * policy; noDA unless there is a PIN. The scheme is chosen at use.
+ * Attributes: fixedTPM and fixedParent unless it moves; sensitiveDataOrigin; userWithAuth
+ * unless there is a policy; noDA unless there is a PIN. The scheme is chosen at use.
  *
  * Returns 0, -EINVAL (the TPM has no such keys) or as sr_fail_tss().
  */

@@ -49,6 +49,11 @@ static const TPM2B_PUBLIC template_rsa = {
 	},
 };
 
+void sr_srk_template(bool rsa, TPM2B_PUBLIC *ret)
+{
+	*ret = rsa ? template_rsa : template_ecc;
+}
+
 /* An empty handle is answered with TPM_RC_HANDLE. */
 static TSS2_RC find(struct sr_tpm *tpm, TPM2_HANDLE handle, struct sr_handle *ret)
 {

@@ -38,6 +38,9 @@ int sr_srk_get(struct sr_tpm *tpm, TPM2B_PUBLIC *pub, struct sr_handle *ret,
 /** sr_srk_is_storage_key() - whether a public area is a restricted decryption key's */
 bool sr_srk_is_storage_key(const TPM2B_PUBLIC *pub);
 
+/** sr_srk_template() - a storage key's public area without its key: H-2, or H-1 (RSA) */
+void sr_srk_template(bool rsa, TPM2B_PUBLIC *ret);
+
 /** sr_persistent() - a handle for a foreign file's persistent parent; asks the TPM */
 int sr_persistent(struct sr_tpm *tpm, TPM2_HANDLE handle, struct sr_handle *ret,
 		  struct sr_err *err);

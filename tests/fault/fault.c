@@ -235,6 +235,9 @@ WRAP_TPM(Esys_PolicyAuthValue, (ESYS_CONTEXT * esys, ESYS_TR session, SESSIONS),
 WRAP_TPM(Esys_PolicyLocality,
 	 (ESYS_CONTEXT * esys, ESYS_TR session, SESSIONS, TPMA_LOCALITY locality),
 	 (esys, session, S, locality), NOTHING)
+WRAP_TPM(Esys_PolicyCommandCode,
+	 (ESYS_CONTEXT * esys, ESYS_TR session, SESSIONS, TPM2_CC command),
+	 (esys, session, S, command), NOTHING)
 WRAP_TPM(Esys_VerifySignature,
 	 (ESYS_CONTEXT * esys, ESYS_TR key, SESSIONS, const TPM2B_DIGEST *digest,
 	  const TPMT_SIGNATURE *signature, TPMT_TK_VERIFIED **ticket),
@@ -253,6 +256,12 @@ WRAP_TPM(Esys_Import,
 	  const TPM2B_ENCRYPTED_SECRET *seed, const TPMT_SYM_DEF_OBJECT *symmetric,
 	  TPM2B_PRIVATE **priv),
 	 (esys, parent, S, key, pub, duplicate, seed, symmetric, priv), drop(priv))
+WRAP_TPM(Esys_Duplicate,
+	 (ESYS_CONTEXT * esys, ESYS_TR object, ESYS_TR parent, SESSIONS,
+	  const TPM2B_DATA *key, const TPMT_SYM_DEF_OBJECT *symmetric,
+	  TPM2B_DATA **key_out, TPM2B_PRIVATE **priv, TPM2B_ENCRYPTED_SECRET **seed),
+	 (esys, object, parent, S, key, symmetric, key_out, priv, seed),
+	 (drop(key_out), drop(priv), drop(seed)))
 WRAP_TPM(Esys_Sign,
 	 (ESYS_CONTEXT * esys, ESYS_TR object, SESSIONS, const TPM2B_DIGEST *digest,
 	  const TPMT_SIG_SCHEME *scheme, const TPMT_TK_HASHCHECK *ticket,
@@ -617,6 +626,8 @@ WRAP(FILES, int, renameat2,
      (int old, const char *from, int new, const char *to, unsigned int flags),
      (old, from, new, to, flags), DISK_FULL)
 WRAP(FILES, int, unlink, (const char *path), (path), DISK_BROKEN)
+WRAP(FILES, int, linkat, (int from, const char *old, int to, const char *new, int flags),
+     (from, old, to, new, flags), (errno = EMLINK, -1))
 WRAP(FILES, int, unlinkat, (int dir, const char *path, int flags), (dir, path, flags),
      DISK_BROKEN)
 WRAP(FILES, int, flock, (int fd, int operation), (fd, operation), DISK_BROKEN)

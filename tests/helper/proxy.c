@@ -13,6 +13,7 @@
 
 #define HEADER 10U
 #define MESSAGE_MAX 8192U
+#define SLOTS 3 /* for objects */
 
 /*
  *   proxy SOCKET extend CODE TIMES	another program extends PCR 10 after each command
@@ -23,6 +24,8 @@
  *   proxy SOCKET break CODE TIMES	the proxy ends in the middle of the answer to such a one
  *   proxy SOCKET hang CODE TIMES	the TPM waits for three seconds before it answers them
  *   proxy SOCKET share		several programs, each with a proxy, use one TPM in turns
+ *   proxy SOCKET manage		what the program has left in the TPM is flushed at its end,
+ *				as a resource manager does
  *
  * A program that opens the TCTI twice begins anew; unless TIMES is a file: it loses a byte each
  * time, until it is empty.
@@ -118,6 +121,32 @@ static void share(const char *path)
 	}
 }
 
+static void flush(int tpm)
+{
+	uint8_t command[14] = { 0x80, 0x01, [5] = 14, [8] = 1, [9] = 0x65, [10] = 0x80 };
+	uint8_t message[MESSAGE_MAX];
+	size_t size;
+
+	for (uint8_t slot = 0; slot < SLOTS; slot++) {
+		command[13] = slot;
+		write_all(tpm, command, sizeof(command));
+		assert(read_message(tpm, message, &size));
+	}
+}
+
+static void manage(int tpm)
+{
+	uint8_t message[MESSAGE_MAX];
+	size_t size;
+
+	while (read_message(STDIN_FILENO, message, &size)) {
+		write_all(tpm, message, size);
+		assert(read_message(tpm, message, &size));
+		write_all(STDOUT_FILENO, message, size);
+	}
+	flush(tpm);
+}
+
 static bool take_time(const char *times)
 {
 	static unsigned long taken;
@@ -149,6 +178,10 @@ int main(int argc, char **argv)
 
 	if (strcmp(trouble, "share") == 0) {
 		share(argv[1]);
+		return 0;
+	}
+	if (strcmp(trouble, "manage") == 0) {
+		manage(connect_to(argv[1]));
 		return 0;
 	}
 	assert(argc == (answers ? 6 : 5));
