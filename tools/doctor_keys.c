@@ -109,8 +109,7 @@ static bool has_accounts(struct doctor *doctor, const char *subject)
 		if (getgrnam(groups[i]))
 			continue;
 		doctor_find(doctor, DOCTOR_FAIL, subject,
-			    strcmp(groups[i], "tss") == 0 ? "install tpm-udev or "
-							    "tpm2-tss, which make it"
+			    strcmp(groups[i], "tss") == 0 ? "groupadd --system tss"
 							  : "systemd-sysusers",
 			    "there is no group %s, which it runs with", groups[i]);
 		all = false;

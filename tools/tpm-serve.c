@@ -265,11 +265,10 @@ static int start_loop(struct sr_err *err)
 	return r < 0 ? sr_fail_sys(err, -r, "cannot wait for requests") : 0;
 }
 
-/* Where the unit has a directory of its own it is that; it may be that there is none. */
+/* NULL if there is no place for it. */
 static char *diary_path(void)
 {
-	const char *own = getenv("RUNTIME_DIRECTORY");
-	_cleanup_free_ char *dir = own ? strdup(own) : tool_runtime_dir();
+	_cleanup_free_ char *dir = tool_runtime_dir();
 	char *path = NULL;
 
 	return dir && asprintf(&path, "%s/tpm-serve.diary", dir) >= 0 ? path : NULL;
