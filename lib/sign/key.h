@@ -69,6 +69,15 @@ int sr_key_spki(const struct sr_key *key, char ret[SR_FINGERPRINT_TEXT],
 /** sr_key_needs_pin() - whether using it takes a PIN */
 bool sr_key_needs_pin(const struct sr_key *key);
 
+/** sr_key_is_fingerprint() - whether that is one, of either kind, and not a name */
+bool sr_key_is_fingerprint(const char *name);
+
+/** sr_key_has_fingerprint() - whether it is this key's */
+bool sr_key_has_fingerprint(const struct sr_key *key, const char *wanted);
+
+/** sr_fail_no_key() - say that there is none of that name in the store; -ENOKEY */
+int sr_fail_no_key(const struct sr_store *store, const char *name, struct sr_err *err);
+
 /** sr_fail_key() - put "key NAME: " before a failure; returns @r */
 int sr_fail_key(const struct sr_key *key, int r, struct sr_err *err);
 

@@ -38,8 +38,8 @@ const char *sr_key_hash(const struct sr_key *key, const struct sr_sign_options *
 	return hash;
 }
 
-static int check(const struct sr_key *key, const struct sr_sign_options *options,
-		 struct sr_err *err)
+int sr_sign_check(const struct sr_key *key, const struct sr_sign_options *options,
+		  struct sr_err *err)
 {
 	const char *space = options->name_space;
 
@@ -54,9 +54,8 @@ static int check(const struct sr_key *key, const struct sr_sign_options *options
 	return sr_key_hash(key, options, err) ? 0 : -EINVAL;
 }
 
-/* How the TPM signs, which for OpenSSH's form is not how the message is hashed. */
-static struct sr_scheme scheme_of(const struct sr_key *key,
-				  const struct sr_sign_options *options)
+struct sr_scheme sr_sign_scheme(const struct sr_key *key,
+				const struct sr_sign_options *options)
 {
 	if (is_ssh(options))
 		return sr_ssh_scheme(key->type);
@@ -78,14 +77,13 @@ static struct sr_sshsig sshsig_of(const struct sr_key *key,
 	};
 }
 
-/* What the TPM signs. */
-static int to_sign(const struct sr_key *key, const struct sr_sign_options *options,
-		   const struct sr_digest *digest, struct sr_digest *ret,
-		   struct sr_err *err)
+int sr_sign_what(const struct sr_key *key, const struct sr_sign_options *options,
+		 const struct sr_digest *digest, struct sr_digest *ret,
+		 struct sr_err *err)
 {
 	const char *hash = sr_key_hash(key, options, NULL);
 	struct sr_sshsig sig = sshsig_of(key, options, digest);
-	struct sr_scheme scheme = scheme_of(key, options);
+	struct sr_scheme scheme = sr_sign_scheme(key, options);
 	_cleanup_buf_ struct sr_buf signed_bytes = { 0 };
 	unsigned int size = 0;
 	int r;
@@ -107,12 +105,12 @@ static int to_sign(const struct sr_key *key, const struct sr_sign_options *optio
 	return 0;
 }
 
-static int write_form(const struct sr_key *key, const struct sr_sign_options *options,
-		      const struct sr_digest *digest, struct sr_buf *der,
-		      struct sr_signature *ret, struct sr_err *err)
+int sr_sign_form(const struct sr_key *key, const struct sr_sign_options *options,
+		 const struct sr_digest *digest, struct sr_buf *der,
+		 struct sr_signature *ret, struct sr_err *err)
 {
 	struct sr_sshsig sig = sshsig_of(key, options, digest);
-	struct sr_scheme scheme = scheme_of(key, options);
+	struct sr_scheme scheme = sr_sign_scheme(key, options);
 	struct sr_buf form = { 0 };
 	int r = 0;
 
@@ -139,14 +137,14 @@ static int sign_one(struct sr_signer *signer, const struct sr_sign_options *opti
 		    const struct sr_digest *digest, bool last, struct sr_signature *ret,
 		    struct sr_err *err)
 {
-	struct sr_scheme scheme = scheme_of(signer->key, options);
+	struct sr_scheme scheme = sr_sign_scheme(signer->key, options);
 	_cleanup_buf_ struct sr_buf der = { 0 };
 	struct sr_digest what;
-	int r = to_sign(signer->key, options, digest, &what, err);
+	int r = sr_sign_what(signer->key, options, digest, &what, err);
 
 	if (r == 0)
 		r = sr_signer_sign(signer, &scheme, &what, last, &der, err);
-	return r < 0 ? r : write_form(signer->key, options, digest, &der, ret, err);
+	return r < 0 ? r : sr_sign_form(signer->key, options, digest, &der, ret, err);
 }
 
 static int sign_all(const struct sr_key *key, struct sr_tpm *tpm,
@@ -156,10 +154,10 @@ static int sign_all(const struct sr_key *key, struct sr_tpm *tpm,
 {
 	_cleanup_signer_ struct sr_signer signer = SR_SIGNER(tpm);
 	struct sr_digest unused;
-	int r = check(key, options, err);
+	int r = sr_sign_check(key, options, err);
 
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = to_sign(key, options, &digests[i], &unused, err);
+		r = sr_sign_what(key, options, &digests[i], &unused, err);
 	if (r == 0)
 		r = sr_signer_open(key, tpm, ask,
 				   options->encrypt ? SR_SIGNER_ENCRYPTED
@@ -189,7 +187,7 @@ static int read_form(const struct sr_key *key, const struct sr_sign_options *opt
 		     struct sr_err *err)
 {
 	struct sr_buf form = { signature->data, signature->size };
-	struct sr_scheme scheme = scheme_of(key, options);
+	struct sr_scheme scheme = sr_sign_scheme(key, options);
 	TPMI_ALG_HASH hash;
 	int r;
 
@@ -223,11 +221,11 @@ static int verify(const struct sr_key *key, const struct sr_sign_options *option
 		  const struct sr_digest *digest, const struct sr_signature *signature,
 		  struct sr_err *err)
 {
-	struct sr_scheme scheme = scheme_of(key, options);
+	struct sr_scheme scheme = sr_sign_scheme(key, options);
 	_cleanup_evp_ EVP_PKEY *pub = NULL;
 	_cleanup_buf_ struct sr_buf der = { 0 };
 	struct sr_digest what;
-	int r = to_sign(key, options, digest, &what, err);
+	int r = sr_sign_what(key, options, digest, &what, err);
 
 	if (r == 0)
 		r = read_form(key, options, signature, &der, err);
@@ -247,20 +245,17 @@ int sr_key_verify(const struct sr_key *key, const struct sr_sign_options *option
 		  const struct sr_digest *digest, const struct sr_signature *signature,
 		  struct sr_err *err)
 {
-	int r = check(key, options, err);
+	int r = sr_sign_check(key, options, err);
 
 	if (r == 0)
 		r = verify(key, options, digest, signature, err);
 	return r < 0 ? sr_fail_key(key, r, err) : 0;
 }
 
-static int decrypt(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
-		   const char *oaep, const struct sr_secret *cipher,
-		   struct sr_secret *ret, struct sr_err *err)
+int sr_decrypt_check(const struct sr_key *key, const char *oaep, TPMI_ALG_HASH *ret,
+		     struct sr_err *err)
 {
-	_cleanup_signer_ struct sr_signer signer = SR_SIGNER(tpm);
 	TPMI_ALG_HASH hash = oaep ? sr_bank_parse(oaep) : 0;
-	int r;
 
 	if (oaep && !sr_scheme_md(&(struct sr_scheme){ .hash = hash }) &&
 	    hash != TPM2_ALG_SHA1)
@@ -272,8 +267,21 @@ static int decrypt(const struct sr_key *key, struct sr_tpm *tpm, const struct sr
 		return sr_fail(err, -EINVAL,
 			       "it is not for decryption: that takes an RSA key made "
 			       "with --usage decrypt");
-	r = sr_signer_open(key, tpm, ask, SR_SIGNER_ENCRYPTED, &signer, err);
-	return r < 0 ? r : sr_signer_decrypt(&signer, hash, cipher, ret, err);
+	*ret = hash;
+	return 0;
+}
+
+static int decrypt(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
+		   const char *oaep, const struct sr_secret *cipher,
+		   struct sr_secret *ret, struct sr_err *err)
+{
+	_cleanup_signer_ struct sr_signer signer = SR_SIGNER(tpm);
+	TPMI_ALG_HASH hash = 0;
+	int r = sr_decrypt_check(key, oaep, &hash, err);
+
+	if (r == 0)
+		r = sr_signer_open(key, tpm, ask, SR_SIGNER_ENCRYPTED, &signer, err);
+	return r < 0 ? r : sr_signer_decrypt(&signer, hash, cipher, true, ret, err);
 }
 
 int sr_key_decrypt(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,

@@ -275,8 +275,16 @@ static bool is_padding(TSS2_RC rc)
 	return code == TPM2_RC_VALUE || code == TPM2_RC_SIZE || code == TPM2_RC_FAILURE;
 }
 
+int sr_fail_cipher(const struct sr_key *key, const struct sr_secret *cipher,
+		   struct sr_err *err)
+{
+	return sr_fail(err, -EBADMSG,
+		       "%zu bytes were not encrypted to this key: that would be %u",
+		       cipher->size, key->type->field);
+}
+
 int sr_signer_decrypt(struct sr_signer *signer, TPMI_ALG_HASH oaep,
-		      const struct sr_secret *cipher, struct sr_secret *ret,
+		      const struct sr_secret *cipher, bool last, struct sr_secret *ret,
 		      struct sr_err *err)
 {
 	time_t end = time(NULL) + PCR_CHANGED_SECONDS;
@@ -285,11 +293,8 @@ int sr_signer_decrypt(struct sr_signer *signer, TPMI_ALG_HASH oaep,
 	int r;
 
 	if (cipher->size != signer->key->type->field)
-		return sr_fail(err, -EBADMSG,
-			       "%zu bytes were not encrypted to this key: that would be "
-			       "%u",
-			       cipher->size, signer->key->type->field);
-	r = prepare(signer, true, err);
+		return sr_fail_cipher(signer->key, cipher, err);
+	r = prepare(signer, last, err);
 	if (r < 0)
 		return r;
 	do
@@ -301,6 +306,6 @@ int sr_signer_decrypt(struct sr_signer *signer, TPMI_ALG_HASH oaep,
 			       "not encrypted to this key, or with another padding");
 	if (rc != TSS2_RC_SUCCESS)
 		return fail_use(signer, rc, "TPM2_RSA_Decrypt", err);
-	used(signer, true);
+	used(signer, last);
 	return r < 0 ? sr_fail_memory(err) : 0;
 }
