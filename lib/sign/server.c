@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "tpm/meter.h"
+
 #define OURSELVES UINT64_MAX /* owner of jobs that no user asked for */
 
 static void report(struct sr_server *server, int r, const struct sr_err *why)
@@ -123,8 +125,12 @@ static void run(struct sr_job *job, void *slots)
 
 	if (call->doubted)
 		sr_slots_doubt(slots);
-	call->r = sr_slots_sign(slots, call->served, &call->pin, &call->scheme,
-				&call->digest, &call->der, &call->err);
+	if (call->decrypts)
+		call->r = sr_slots_decrypt(slots, call->served, &call->pin, call->oaep,
+					   &call->cipher, &call->plain, &call->err);
+	else
+		call->r = sr_slots_sign(slots, call->served, &call->pin, &call->scheme,
+					&call->digest, &call->der, &call->err);
 }
 
 struct sr_call *sr_call_new(struct sr_server *server, const struct sr_peer *peer,
@@ -146,6 +152,11 @@ static void release(struct sr_call *call)
 {
 	sr_served_drop(call->served);
 	sr_secret_done(&call->pin);
+	sr_secret_done(&call->cipher);
+	sr_secret_done(&call->plain);
+	for (size_t i = 0; i < call->made; i++)
+		free(call->signatures[i].data);
+	free(call->signatures);
 	sr_buf_done(&call->der);
 	sr_buf_done(&call->reply);
 	free(call);
@@ -168,9 +179,20 @@ static void finish(struct sr_call *call)
 	call->answer(call);
 }
 
+static void count(struct sr_call *call)
+{
+	struct sr_server_counts *counts = &call->server->counts;
+
+	if (call->decrypts)
+		(*(call->r == 0 ? &counts->decryptions : &counts->failed_decryptions))++;
+	else
+		(*(call->r == 0 ? &counts->signatures : &counts->failed_signatures))++;
+}
+
 void sr_call_fail(struct sr_call *call, int r)
 {
 	call->r = r;
+	count(call);
 	finish(call);
 }
 
@@ -201,10 +223,12 @@ static void go_on(struct sr_call *call)
 	const struct sr_secret *pin;
 
 	if (sr_locks_has(&call->server->locks, call->uid)) {
+		(void)sr_fail(&call->err, -EPERM,
+			      "the agent is locked: unlock it with ssh-add -X");
 		sr_call_fail(call, -EPERM);
 		return;
 	}
-	if (!sr_key_needs_pin(call->served->key)) {
+	if (call->own_pin || !sr_key_needs_pin(call->served->key)) {
 		submit(call);
 		return;
 	}
@@ -214,7 +238,7 @@ static void go_on(struct sr_call *call)
 		take_pin(call, pin);
 }
 
-void sr_call_sign(struct sr_call *call, bool confirm)
+void sr_call_start(struct sr_call *call, bool confirm)
 {
 	call->state = SR_CALL_CONFIRM;
 	if (!confirm)
@@ -246,7 +270,9 @@ void sr_call_confirm(struct sr_call *call, bool yes)
 	if (yes)
 		go_on(call);
 	else
-		sr_call_fail(call, -EPERM);
+		sr_call_fail(call, sr_fail(&call->err, -EPERM,
+					   "key %s: nobody confirmed that it be used",
+					   sr_call_key(call)));
 }
 
 void sr_call_pin(struct sr_call *call, const struct sr_secret *pin)
@@ -283,7 +309,7 @@ static void learn(struct sr_call *call)
 {
 	struct sr_pins *pins = &call->server->pins;
 
-	if (call->pin.size == 0)
+	if (call->pin.size == 0 || call->own_pin)
 		return;
 	if (call->r == -EACCES)
 		sr_pins_forget(pins, call->served, call->uid);
@@ -294,14 +320,19 @@ static void learn(struct sr_call *call)
 /* False if it is not done after all. */
 static bool conclude(struct sr_call *call)
 {
-	if (call->r == 0)
+	if (call->r == 0 && !call->decrypts)
 		call->r = sr_signature_check(call->served->pub, &call->scheme,
 					     &call->digest, &call->der, &call->err);
 	if (call->r == -EIO && call->der.size > 0 && begin_again(call))
 		return false;
 	learn(call);
+	count(call);
 	if (call->r < 0)
 		report(call->server, call->r, &call->err);
+	if (call->r == 0 && call->again && call->again(call)) {
+		submit(call);
+		return call->state != SR_CALL_WORK;
+	}
 	finish(call);
 	return true;
 }
@@ -332,4 +363,18 @@ struct sr_call *sr_server_next(struct sr_server *server)
 			return call;
 	}
 	return NULL;
+}
+
+/* ---- what it did ---- */
+
+void sr_server_counts(const struct sr_server *server, struct sr_server_counts *ret)
+{
+	*ret = server->counts;
+	sr_slots_counts(server->slots, &ret->hits, &ret->loads);
+	ret->queue = sr_queue_length(server->queue);
+}
+
+bool sr_server_latency(const struct sr_server *server, size_t at, struct sr_latency *ret)
+{
+	return sr_meter_read(sr_slots_meter(server->slots), at, ret);
 }
