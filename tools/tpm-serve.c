@@ -127,14 +127,14 @@ static int take_sockets(struct sr_err *err)
 			       "tpm-sign-agent.socket, or use --listen");
 	if (count < 1) {
 		r = make_socket(&fd, err);
-		return r < 0 ? r : serve_agent(event, server, fd, err);
+		return r < 0 ? r : agent_serve(event, server, fd, err);
 	}
 	for (int i = 0; i < count; i++) {
 		fd = SD_LISTEN_FDS_START + i;
 		if (r == 0)
 			r = check_socket(fd, names[i], err);
 		if (r == 0)
-			r = serve_agent(event, server, fd, err);
+			r = agent_serve(event, server, fd, err);
 		free(names[i]);
 	}
 	free(names);
@@ -257,6 +257,8 @@ static int serve(struct sr_err *err)
 
 	if (r == 0)
 		r = start_loop(err);
+	if (r == 0)
+		r = serve_start(event, server, err);
 	if (r < 0)
 		return r;
 	(void)watch_dir(tool_state_dir(), "keys");
