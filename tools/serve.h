@@ -8,7 +8,7 @@
 #include "sealring.h"
 #include "tool.h"
 
-/* ---- clients of a socket ---- */
+/* ---- clients of either socket ---- */
 
 /**
  * struct client - who is at the other end, as the kernel knows it
@@ -77,7 +77,7 @@ void serve_check_stop(void);
 /** serve_end() - hang up on all */
 void serve_end(void);
 
-/* ---- the agent's socket ---- */
+/* ---- the two sockets ---- */
 
 /** agent_serve() - serve all who connect to a socket of the ssh-agent */
 int agent_serve(sd_event *event, struct sr_server *server, int fd, struct sr_err *err);
@@ -90,6 +90,12 @@ bool agent_busy(void);
 
 /** agent_end() - hang up on all */
 void agent_end(void);
+
+/* The same for REST. */
+int rest_serve(sd_event *event, struct sr_server *server, int fd, struct sr_err *err);
+void rest_stop(void);
+bool rest_busy(void);
+void rest_end(void);
 
 /* ---- asking a person ---- */
 

@@ -136,7 +136,7 @@ bool serve_stopping(void)
 
 void serve_check_stop(void)
 {
-	if (stopping && !agent_busy())
+	if (stopping && !agent_busy() && !rest_busy())
 		(void)sd_event_exit(loop, 0);
 }
 
@@ -144,6 +144,7 @@ void serve_stop(void)
 {
 	stopping = true;
 	agent_stop();
+	rest_stop();
 	serve_check_stop();
 }
 
@@ -151,5 +152,6 @@ void serve_end(void)
 {
 	stopping = false;
 	agent_end();
+	rest_end();
 	finished = sd_event_source_disable_unref(finished);
 }

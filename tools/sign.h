@@ -21,6 +21,7 @@ struct sign_choices {
 	const char *signature;
 	const char *output;
 	bool encrypt_session;
+	bool direct;
 	const char *subject;
 	struct option_list alt_names;
 	const char *days;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "key_text.h"
 #include "prompt.h"
 #include "sign.h"
 
@@ -28,13 +29,6 @@ static int parse_usage(unsigned int *ret, struct sr_err *err)
 			return 0;
 		}
 	return sr_fail(err, -EINVAL, "no usage \"%s\": sign, decrypt or both", name);
-}
-
-static const char *usage_name(unsigned int usage)
-{
-	return usage == SR_KEY_SIGN	 ? "sign"
-	       : usage == SR_KEY_DECRYPT ? "decrypt"
-					 : "both";
 }
 
 /* All is chosen and asked for before anything is made. */
@@ -144,29 +138,10 @@ int cmd_import(int argc, char **argv, struct sr_err *err)
 	return r < 0 ? r : say_made(&work, "imported", err);
 }
 
-static struct json_object *to_json(const struct sr_key_info *info)
-{
-	struct json_object *key = json_object_new_object();
-
-	json_add_text(key, "name", info->name);
-	json_add_text(key, "type", info->type);
-	json_add_text(key, "usage", usage_name(info->usage));
-	json_object_object_add(key, "pin", json_object_new_boolean(info->pin));
-	json_add_text(key, "pcrs", info->pcrs[0] ? info->pcrs : NULL);
-	json_object_object_add(key, "in_tpm", json_object_new_boolean(true));
-	json_object_object_add(key, "imported",
-			       json_object_new_boolean(!info->born_here));
-	json_add_text(key, "hash", info->hash);
-	json_add_time(key, "made", info->made);
-	json_add_text(key, "ssh_fingerprint", info->ssh);
-	json_add_text(key, "spki_sha256", info->spki);
-	return key;
-}
-
 static void print_line(const struct sr_key_info *info)
 {
 	printf("%s%s%s  %s  %s%s%s%s  %s\n", tool_bold(true, STDOUT_FILENO), info->name,
-	       tool_bold(false, STDOUT_FILENO), info->type, usage_name(info->usage),
+	       tool_bold(false, STDOUT_FILENO), info->type, key_usage_name(info->usage),
 	       info->pin ? " PIN" : "", info->pcrs[0] ? " " : "", info->pcrs, info->ssh);
 }
 
@@ -182,7 +157,7 @@ static int list_one(struct sr_store *store, const char *name, struct json_object
 	if (r < 0)
 		return r;
 	if (into)
-		json_object_array_add(into, to_json(&info));
+		json_object_array_add(into, key_to_json(&info));
 	else
 		print_line(&info);
 	return 0;
@@ -230,7 +205,7 @@ static void print_details(const struct sr_key_info *info, bool certificate)
 	printf("Key:         %s\nType:        %s, in the TPM%s\nUsage:       %s\n",
 	       info->name, info->type,
 	       info->born_here ? ", made there" : ", imported or able to move",
-	       usage_name(info->usage));
+	       key_usage_name(info->usage));
 	printf("PIN:         %s\n", !info->pin	    ? "none"
 				    : info->limited ? "yes, guessing is slowed down"
 						    : "yes, guessing is not slowed down");

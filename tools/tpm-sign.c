@@ -38,6 +38,8 @@ static const struct option_row options[] = {
 	  "write to FILE, not standard output" },
 	{ 0, "encrypt-session", OPTION_FLAG, &sign_choices.encrypt_session, NULL,
 	  "encrypt also where nothing is secret" },
+	{ 0, "direct", OPTION_FLAG, &sign_choices.direct, NULL,
+	  "sign, decrypt: not by way of the daemon" },
 	{ 0, "subject", OPTION_TEXT, &sign_choices.subject, "DN",
 	  "csr, cert: as in /CN=example.org" },
 	{ 0, "alt-name", OPTION_LIST, &sign_choices.alt_names, "NAME",
