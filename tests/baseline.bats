@@ -82,6 +82,25 @@ words() {
     tpm-reseal explain --json system | jq -e '.[0] | .changed == [] and .baseline.authentic'
 }
 
+@test "what else changed is shown where it is asked for; the ring is not closed by it" {
+    boot_with before
+    seal key sesame
+    extend 4 'another boot loader'
+    run tpm-reseal explain system
+    says 'ring system: PCR 0 and 7: nothing changed since 20'
+    says 'PCR 4 changed as well; --pcrs 4 says how.'
+    run tpm-reseal explain system --pcrs 4
+    [ "$status" -eq 0 ]
+    says 'ring system: PCR 4 changed since 20'
+    says 'The log is the same, the PCR is not'
+    [[ $output != *recover* ]]
+    # Where its own PCRs changed as well, the way out is said.
+    extend 7 'another certificate'
+    run tpm-reseal explain system --pcrs 4
+    says 'PCR 7 changed as well'
+    says 'tpm-reseal recover system'
+}
+
 @test "a PCR that no log explains is no update" {
     boot_with before
     seal key sesame
@@ -281,6 +300,33 @@ not_opened() {
     says 'There is no log to say why.'
 }
 
+@test "this boot's log can't be read: said, and values are compared" {
+    boot_with before
+    seal key sesame
+    for log in "$BATS_TEST_TMPDIR/missing" "$BATS_TEST_TMPDIR/large"; do
+        truncate -s 9000000 "$BATS_TEST_TMPDIR/large"
+        logs_configure "$log"
+        run tpm-reseal explain system
+        [ "$status" -eq 0 ]
+        says "this boot's event log does not count: "
+        says "$log"
+        says 'PCR 0 and 7: nothing changed since 20'
+    done
+}
+
+@test "another boot's log, and every PCR is what it was: that has no cause" {
+    boot_with before
+    seal key sesame
+    logs_configure "$own/after.bin"
+    run tpm-reseal explain system
+    says 'PCR 0 and 7: nothing changed since 20'
+    [[ $output != *cause* && $output != *WARNING* ]]
+    # It would be told.
+    boot_with after
+    run tpm-reseal explain system
+    says 'Likely cause: '
+}
+
 @test "a bank that the event log has nothing of is refused where it is chosen" {
     boot_with before
     # A log of SHA-1 that leads to what the TPM holds says nothing about the other banks.
@@ -323,7 +369,9 @@ not_opened() {
     seal key sesame
     fails 9 tpm-reseal explain nothing
     one_line
-    fails 2 tpm-reseal explain system --pcrs 0+4
+    fails 2 tpm-reseal explain system --pcrs 0+24
+    one_line
+    fails 2 tpm-reseal explain system --pcrs "0=$(printf 'a%.0s' {1..64})"
     one_line
     fails 2 tpm-reseal explain system --baseline "$own/before.bin"
     one_line

@@ -130,6 +130,22 @@ processor() {
     processor 100 tpm-reseal explain --json --baseline "${files[0]}" --log "${files[1]}"
 }
 
+@test "a log that calls something else an update of dbx is not believed" {
+    tpm-reseal explain --baseline "$own/before.bin" --log "$own/after.bin" >text
+    grep -q 'dbx update' text
+    behind=$(tpm-reseal events --json "$own/after.bin" | jq '[.events[] | .subject, .offset] |
+        .[index("dbx") + 3]')
+    # The last byte of its list: still a list, of as many entries
+    cp "$own/after.bin" claim
+    printf '\252' | dd of=claim bs=1 seek=$((behind - 1)) conv=notrunc status=none
+    tpm-reseal explain --baseline "$own/before.bin" --log claim >text
+    grep -q 'WARNING: of dbx the log shows something else than was measured' text
+    grep -q '~ dbx *not what the log shows: that was not measured' text
+    run grep 'dbx update' text
+    [ "$status" -eq 1 ]
+    grep -q 'PCR 0 and 7 changed' text
+}
+
 @test "what else changed is said, and shown when asked for" {
     LC_ALL=C sed 's/set timeout=0/set timeout=9/' "$own/before.bin" >claim
     # What a log says is not what was measured: no PCR differs.

@@ -76,6 +76,27 @@ approvals() {
     fails 3 tpm-unseal key
 }
 
+@test "the boot that was foreseen has come: nothing takes away what opens it before it is confirmed" {
+    boot_with before
+    seal key sesame
+    tpm-reseal -q prepare --dbx "$own/dbx.esl"
+    boot_with dbx
+    run tpm-reseal status
+    says "system: pending: what an update was prepared with opens this boot: tpm-reseal confirm system"
+    fails 3 tpm-reseal prepare --undo
+    says "nothing else opens this boot: tpm-reseal confirm system comes first"
+    fails 3 tpm-reseal prepare --pcrs "0=$(measured 0 after)"
+    says "tpm-reseal confirm system comes first"
+    fails 3 tpm-reseal prepare --pcrs "7=$(measured 7 before)" -- touch ran
+    [ ! -e ran ]
+    [ "$(approvals)" = "current.pem planned.pem" ]
+    [ "$(tpm-unseal key)" = sesame ]
+    tpm-reseal -q confirm
+    tpm-reseal -q prepare --pcrs "0=$(measured 0 after)"
+    tpm-reseal -q prepare --undo
+    [ "$(tpm-unseal key)" = sesame ]
+}
+
 @test "not yet made: what is foreseen stays, and confirm leaves it" {
     boot_with before
     seal key sesame
@@ -106,6 +127,35 @@ approvals() {
         boot_with "$name"
         fails 3 tpm-unseal key
     done
+}
+
+@test "a boot between two updates is confirmed: what is prepared for the next one stays" {
+    boot_with before
+    seal key sesame
+    tpm-reseal -q prepare --log "$own/after.bin" --dbx "$own/dbx.esl"
+    [ "$(approvals)" = "current.pem planned-2.pem planned-3.pem planned.pem" ]
+    boot_with firmware
+    tpm-reseal -q confirm
+    run tpm-reseal status
+    says "system: pending: an update is prepared for"
+    boot_with before
+    fails 3 tpm-unseal key
+    boot_with after
+    [ "$(tpm-unseal key)" = sesame ]
+    tpm-reseal -q confirm
+    [ "$(approvals)" = current.pem ]
+    boot_with firmware
+    fails 3 tpm-unseal key
+    # In the other order, and the second one never comes.
+    boot_with before
+    tpm-reseal -q recover system --recovery-key-file "$RK"
+    tpm-reseal -q prepare --log "$own/after.bin" --dbx "$own/dbx.esl"
+    boot_with dbx
+    tpm-reseal -q confirm
+    [ "$(approvals)" = "current.pem planned-3.pem" ]
+    tpm-reseal -q prepare --undo
+    [ "$(approvals)" = current.pem ]
+    [ "$(tpm-unseal key)" = sesame ]
 }
 
 @test "a value that somebody knows, also for one ring of several" {
@@ -210,6 +260,13 @@ archive() {
     says "silent.cab: its vendor does not say what PCR 0 will be: --next-boot needs no value"
     gcab -c -z bare.cab firmware.bin
     fails 2 tpm-reseal prepare --cab bare.cab
+    # Each would be unpacked by itself.
+    for n in {1..17}; do echo "<component/>" >"$n.metainfo.xml"; done
+    gcab -c -z many.cab {1..16}.metainfo.xml
+    fails 2 tpm-reseal prepare --cab many.cab
+    gcab -c -z many.cab {1..17}.metainfo.xml
+    fails 8 tpm-reseal prepare --cab many.cab
+    says "many.cab: more than 16 components"
     tpm-reseal -q now system --pcrs sha384:0+7
     fails 2 tpm-reseal prepare --cab firmware.cab
     says "in the sha384 bank"

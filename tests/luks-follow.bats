@@ -94,6 +94,29 @@ boot() {
     [[ $(tpm-luks list) != *outdated* ]]
 }
 
+@test "a volume that is away from what is prepared: now would take that back, and is not the remedy" {
+    uuid=$(cryptsetup luksUUID disk)
+    mv disk away
+    run tpm-reseal prepare --next-boot boot
+    [ "$status" -eq 0 ]
+    says "volume $uuid is not here, so its header stays as it is: prepare again, once it is"
+    run tpm-reseal status boot
+    [ "$output" = "boot: bridged: volume $uuid has older approvals in its header: repeat tpm-reseal prepare boot, once it is here" ]
+    mv away disk
+    tpm-reseal -q prepare --next-boot boot
+    run tpm-reseal status boot
+    says "boot: bridged: the next 3 boots open it"
+    boot "firmware 2.0"
+    plugged unlock disk
+    # Taken back, the header still has it, and now is what to do.
+    boot "firmware 1.0"
+    mv disk away
+    run tpm-reseal prepare --undo boot
+    says "stays as it is: tpm-reseal now, once it is"
+    run tpm-reseal status boot
+    says "boot: pending: volume $uuid has older approvals in its header: tpm-reseal now boot"
+}
+
 @test "a header that was put back from a backup is found to be behind" {
     cp disk backup
     tpm-reseal -q now boot
@@ -103,6 +126,32 @@ boot() {
     tpm-reseal -q now boot
     run tpm-reseal status boot
     says "boot: ready"
+}
+
+@test "confirm was cut off before it wrote the header: the next one does" {
+    tpm-reseal -q prepare --next-boot
+    boot "firmware 2.0"
+    in_initramfs unlock disk
+    latch
+    cp disk before
+    run tpm-reseal confirm
+    says "ring boot is sealed to just this boot state: the next boot has to prove it"
+    cp before disk
+    run tpm-reseal status boot
+    says "has older approvals in its header: tpm-reseal now boot, once it is here"
+    mv disk away
+    run tpm-reseal confirm boot
+    says "ring boot: nothing to confirm"
+    mv away disk
+    run tpm-reseal confirm
+    [ "$status" -eq 0 ]
+    [ "$output" = "tpm-reseal: ring boot: the headers of its volumes have its approvals again" ]
+    [ "$(tpm-luks list)" = "$PWD/disk: keyslot 1: ring boot: current" ]
+    run tpm-reseal confirm
+    [ "$output" = "" ]
+    # The bridge ends, what confirm sealed does not.
+    for _ in 1 2 3; do boot "firmware 2.0"; done
+    plugged unlock disk
 }
 
 @test "rotate: a new ring key in the store and in the header, one keyslot" {

@@ -47,8 +47,16 @@ section() {
 
 # -- long options, as --name ------------------------------------------------------------
 
+# helps PROGRAM: its help, and that of each of its commands
+helps() {
+    "$1" --help
+    commands_of "$1" | while read -ra command; do
+        [ "${command[0]}" = serve ] || "$1" "${command[@]}" --help
+    done
+}
+
 help_options() {
-    "$1" --help | grep -oE '^  (-[a-z], |    )--[a-z-]+' | grep -oE -- '--[a-z-]+' | sort
+    helps "$1" | grep -oE '^  (-[a-z], |    )--[a-z-]+' | grep -oE -- '--[a-z-]+' | sort -u
 }
 
 page_of() {
@@ -101,7 +109,7 @@ fish_options() {
 
 @test "short options are the same in --help, page and completions" {
     for program in $programs; do
-        "$program" --help | grep -oE '^  -[a-z], --[a-z-]+' | sed 's/^  -//; s/, / /' | sort >in-help
+        helps "$program" | grep -oE '^  -[a-z], --[a-z-]+' | sed 's/^  -//; s/, / /' | sort -u >in-help
         section "$program.1" OPTIONS | sed -nE 's/^\*-([a-z])\*, \*(--[a-z-]+)\*.*/\1 \2/p' |
             sort >in-page
         sed -nE "s/^    '\(-([a-z]) (--[a-z-]+)\)'.*/\1 \2/p" "$root/completions/zsh/_$program" |
@@ -116,7 +124,7 @@ fish_options() {
 
 @test "an option takes an argument in --help, page, zsh and fish, or in none" {
     for program in $programs; do
-        "$program" --help | sed -nE 's/^  (-[a-z], |    )(--[a-z-]+) [A-Z].*/\2/p' | sort >in-help
+        helps "$program" | sed -nE 's/^  (-[a-z], |    )(--[a-z-]+) [A-Z].*/\2/p' | sort -u >in-help
         section "$program.1" OPTIONS | sed -nE 's/^\*.*(--[a-z-]+)\* _.*/\1/p' | sort >in-page
         grep -oE -- '--[a-z-]+=[^-]' "$root/completions/zsh/_$program" | sed 's/=.*//' | sort >in-zsh
         sed -nE "s/^complete -c $program .*-l ([a-z-]+) (-r|-x) .*/--\1/p" \
@@ -237,6 +245,35 @@ is_command() {
     done
 }
 
+@test "COMMAND --help fits a screen; an option that is not in it is refused" {
+    commands_of tpm-sign | grep -vx serve >known
+    while read -ra command; do
+        tpm-sign "${command[@]}" --help >out
+        [ "$(wc -l <out)" -le 50 ]
+        [ "$(wc -L <out)" -le 80 ]
+        grep -q "^Usage: tpm-sign ${command[*]} \[OPTIONS\]" out
+    done <known
+    # What the help of one command has and that of another has not, the other refuses.
+    help_options tpm-sign >all
+    count=0
+    for command in keygen verify delete 'cert install'; do
+        # shellcheck disable=SC2086 # two words
+        tpm-sign $command --help | grep -oE -- '^ .* --[a-z-]+' | grep -oE -- '--[a-z-]+' | sort >taken
+        for option in $(comm -23 all taken); do
+            # shellcheck disable=SC2086 # two words
+            fails 2 tpm-sign $command web "$option" x
+            one_line
+            says "$option is no option of $command"
+            count=$((count + 1))
+        done
+        [ -s taken ]
+    done
+    echo "# $count options refused" >&3
+    [ "$count" -ge 40 ]
+    [ "$(tpm-sign cert --help | grep -c '\[OPTIONS\]')" -eq "$(grep -c '^cert ' known)" ]
+    fails 2 tpm-sign nonsense --help
+}
+
 @test "a mistake gets one line on standard error, and exit status 2" {
     seal here secret
     mistakes=(
@@ -259,7 +296,7 @@ is_command() {
         'tpm-ring create .x --no-recovery' 'tpm-ring show a/b'
         'tpm-sign' 'tpm-sign nonsense' 'tpm-sign keygen' 'tpm-sign keygen a b' 'tpm-sign keygen a/b'
         'tpm-sign keygen k --type none' 'tpm-sign keygen k --usage none' 'tpm-sign keygen k --pcrs x'
-        'tpm-sign import k --type p256' 'tpm-sign info' 'tpm-sign verify k' 'tpm-sign sign k --format x'
+        'tpm-sign import k --type p256' 'tpm-sign keygen k --pss' 'tpm-sign info' 'tpm-sign verify k' 'tpm-sign sign k --format x'
         'tpm-sign verify k --signature s --format pem' 'tpm-sign sign k --output o a b' 'tpm-sign cert'
         'tpm-sign cert self-sign' 'tpm-sign csr k' 'tpm-sign csr k --subject /CN=x --format der'
         'tpm-sign cert self-sign k --subject /CN=x --days x' 'tpm-sign pubkey k --format der'

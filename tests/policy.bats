@@ -20,9 +20,9 @@ teardown_file() {
 @test "random policies: the digest is the TPM's after every statement" {
     fails 0 "$helper/trial" "$SEALRING_TCTI" 1500 "${SEED:=$RANDOM}"
     echo "# seed $SEED: $output" >&3
-    [[ $output =~ ^1500\ policies,\ ([0-9]+)\ digests:\ ([0-9]+)\ PolicyPCR,\ ([0-9]+)\ PolicyCounterTimer,\ ([0-9]+)\ PolicyAuthValue,\ ([0-9]+)\ PolicyAuthorize,\ ([0-9]+)\ PolicyLocality$ ]]
+    [[ $output =~ ^1500\ policies,\ ([0-9]+)\ digests:\ ([0-9]+)\ PolicyPCR,\ ([0-9]+)\ PolicyCounterTimer,\ ([0-9]+)\ PolicyAuthValue,\ ([0-9]+)\ PolicyAuthorize,\ ([0-9]+)\ PolicyCommandCode,\ ([0-9]+)\ PolicyLocality$ ]]
     [ "${BASH_REMATCH[1]}" -ge 1500 ]
-    for kind in 2 3 4 5 6; do [ "${BASH_REMATCH[kind]}" -gt 100 ]; done
+    for kind in 2 3 4 5 6 7; do [ "${BASH_REMATCH[kind]}" -gt 100 ]; done
 }
 
 @test "no policies are no proof" {

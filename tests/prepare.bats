@@ -155,6 +155,56 @@ bridge_opens() {
     fails 3 tpm-unseal key
 }
 
+# damage FILE: one bit of what the TPM made; PCRs and everything else are as they were
+damage() {
+    local last
+    sed -n '/^-----BEGIN/,/^-----END/{//!p}' "$1" | base64 -d >der
+    last=$(tail -c 1 der | xxd -p)
+    truncate -s -1 der
+    printf '%02x' $((0x$last ^ 1)) | xxd -r -p >>der
+    { sed '/^-----BEGIN/q' "$1" && base64 -w 64 der && sed -n '/^-----END/p' "$1"; } >damaged
+    mv damaged "$1"
+}
+
+@test "confirm: what only looks as if it opened this boot takes nothing away" {
+    seal key sesame
+    tpm-reseal -q prepare --next-boot
+    tpm_boot
+    damage "$RINGS/system/approvals/current.pem"
+    [ "$(tpm-unseal key)" = sesame ]
+    run tpm-reseal confirm
+    says "ring system is sealed to just this boot state"
+    [ "$(approvals)" = current.pem ]
+    [ "$(tpm-unseal key)" = sesame ]
+    # Nor where a PIN would have to be typed to find out.
+    echo "correct horse battery" >pin
+    seal other text --ring second --pin --pin-file pin
+    tpm-reseal -q prepare second --next-boot --pin-file pin
+    tpm_boot
+    damage "$RINGS/second/approvals/current.pem"
+    fails 8 tpm-reseal confirm
+    says "ring second: its approval is damaged: tpm-reseal now second seals it anew"
+    [ "$(approvals second)" = "bridge.pem current.pem" ]
+    tpm-reseal -q now second --pin-file pin
+    [ "$(approvals second)" = current.pem ]
+    [ "$(tpm-unseal --pin-file pin other)" = text ]
+}
+
+@test "an approval that can't be read: nothing is decided beside it, and what to do is said" {
+    seal key sesame
+    tpm-reseal -q prepare --next-boot
+    truncate -s 300 "$RINGS/system/approvals/bridge.pem"
+    for command in confirm "prepare --next-boot" "prepare --undo"; do
+        # shellcheck disable=SC2086 # two words
+        fails 8 tpm-reseal $command system
+        says "ring system: approvals/bridge.pem: "
+        says ": tpm-reseal now system leaves only what opens this boot"
+    done
+    tpm-reseal -q now system
+    tpm-reseal confirm system
+    [ "$(approvals)" = current.pem ]
+}
+
 @test "with a PIN: asked for as ever; no confirm at boot asks for it" {
     echo "correct horse battery" >pin
     echo "wrong horse battery" >wrong
@@ -301,6 +351,17 @@ opens() {
     fails 2 tpm-reseal confirm --pin
 }
 
+@test "without recovery: the bridge is shown all the same, and nobody is asked for a key there is not" {
+    echo text | tpm-seal -q --no-recovery key
+    tpm-reseal -q prepare --next-boot
+    state_is exposed "has no recovery: tpm-ring recovery renew system; the next 3 boots open it whatever PCR 0 is"
+    tpm-reseal -q prepare --undo
+    boot "firmware 2.0"
+    state_is drifted "PCR 0 changed: it has no recovery: only the boot state it is sealed to opens it"
+    fails 4 tpm-reseal recover system
+    says "ring system was made without recovery: only its TPM opens it"
+}
+
 @test "a ring that depends on nothing of it stays as it is" {
     seal key sesame
     seal other text --ring second --pcrs 0+4+7
@@ -360,6 +421,14 @@ opens() {
     # It may prepare, too.
     tpm-reseal -q prepare --next-boot -- tpm-reseal -q prepare --next-boot=7
     state_is bridged "the next 7 boots"
+}
+
+@test "-- COMMAND: what could not be taken back is not said to be" {
+    seal key sesame
+    fails 3 tpm-reseal prepare --next-boot system -- sh -c "mv $RINGS/system $RINGS/moved; exit 3"
+    says "was rotated or removed by another program meanwhile"
+    [[ $output != *"taken back"$'\n'* && $output != *"taken back" ]]
+    [ "$(approvals moved)" = "bridge.pem current.pem" ]
 }
 
 @test "-- COMMAND is not run where not all rings could be prepared" {

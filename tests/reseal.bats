@@ -366,6 +366,34 @@ recover() {
     tpm2_dictionarylockout -c
 }
 
+@test "a bank that is not active any more: said by name, and recovery seals to another" {
+    tpm2_pcrallocate -Q sha1:all+sha256:all
+    tpm_boot
+    seal key sesame --pcrs sha1:0+7
+    seal other text --ring second
+    tpm-reseal -q prepare system --next-boot
+    tpm2_pcrallocate -Q sha1:none+sha256:all
+    tpm_boot
+    fails 3 tpm-reseal status
+    says "system: drifted: the TPM's active banks (no sha1 now) changed"
+    says "second: ready"
+    fails 3 tpm-unseal key
+    says "the TPM's active banks (no sha1 now) changed"
+    fails 3 tpm-reseal explain
+    says "ring system: the TPM's sha1 bank is not active any more"
+    says "tpm-reseal recover system --pcrs"
+    says "ring second: PCR 0 and 7: nothing changed"
+    fails 3 tpm-reseal confirm
+    says "ring system: policy does not hold: the TPM's active banks (no sha1 now) changed"
+    fails 2 tpm-reseal recover system --recovery-key-file "$RK"
+    says "its sha1 bank is not active: choose another bank: --pcrs BANK:LIST"
+    tpm-reseal -q recover system --recovery-key-file "$RK" --pcrs sha256:0+7
+    [ "$(tpm-unseal key)" = sesame ]
+    run tpm-reseal status
+    says "system: ready"
+    tpm2_pcrallocate -Q sha1:all+sha256:all+sha384:all+sha512:all
+}
+
 @test "what cannot be measured is not sealed to" {
     seal key sesame
     tpm_reboot

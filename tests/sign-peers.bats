@@ -301,12 +301,12 @@ refused() {
     [ ! -e "$KEYS/x.pem" ]
 }
 
-@test "what no TPM holds, or is no private key, is refused with a reason" {
-    openssl genpkey -algorithm ED25519 -out ed25519
-    fails 2 tpm-sign import x ed25519
-    says "none of the keys that a TPM holds"
-    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp256k1 -out secp256k1
-    fails 2 tpm-sign import x secp256k1
+@test "what neither a TPM nor a ring holds, or is no private key, is refused with a reason" {
+    openssl genpkey -algorithm X25519 -out x25519
+    fails 2 tpm-sign import x x25519
+    says "none of the keys that are used here"
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:brainpoolP256r1 -out brainpool
+    fails 2 tpm-sign import x brainpool
     fails 8 tpm-sign import x message
     fails 8 tpm-sign import x "$KEYS/p256.pub"
     : >empty

@@ -447,7 +447,7 @@ alone() {
         says "this TPM has no $type keys"
         fails 1 tpm-sign algs "$type"
     done
-    [ "$(tpm-sign algs p256)" = "p256     yes" ]
+    [ "$(tpm-sign algs p256)" = "p256      yes" ]
     fails 2 tpm-sign keygen x -t p192
     fails 2 tpm-sign keygen x --usage decrypt
     says "only RSA keys decrypt"

@@ -15,20 +15,21 @@
 struct choices choices;
 
 const struct option_row ring_options[] = {
-	{ 0, "pcrs", OPTION_TEXT, &choices.pcrs, "LIST", "seal to these PCRs (0+7)" },
-	{ 0, "pin", OPTION_FLAG, &choices.pin, NULL, "ask for a new PIN" },
-	{ 0, "pin-file", OPTION_TEXT, &choices.pin_file, "FILE",
-	  "read the PIN from FILE" },
+	{ 0, "pcrs", OPTION_TEXT, &choices.pcrs, "LIST", "seal to these PCRs (0+7)",
+	  NULL },
+	{ 0, "pin", OPTION_FLAG, &choices.pin, NULL, "ask for a new PIN", NULL },
+	{ 0, "pin-file", OPTION_TEXT, &choices.pin_file, "FILE", "read the PIN from FILE",
+	  NULL },
 	{ 0, "accept-unmeasured", OPTION_FLAG, &choices.accept_unmeasured, NULL,
-	  "take PCRs that firmware left alone" },
+	  "take PCRs that firmware left alone", NULL },
 	{ 0, "recovery-key-file", OPTION_TEXT, &choices.recovery_key_file, "FILE",
-	  "recovery key: use FILE's, or write it" },
+	  "recovery key: use FILE's, or write it", NULL },
 	{ 0, "escrow", OPTION_LIST, &choices.escrow, "CERT",
-	  "let this certificate's owner recover" },
+	  "let this certificate's owner recover", NULL },
 	{ 0, "no-recovery", OPTION_FLAG, &choices.no_recovery, NULL,
-	  "nobody can recover: TPM or nothing" },
+	  "nobody can recover: TPM or nothing", NULL },
 	{ 0, "manage", OPTION_TEXT, &choices.manage, "YES|NO",
-	  "keep ring boot's key in ring system" },
+	  "keep ring boot's key in ring system", NULL },
 	{ 0 },
 };
 
@@ -165,6 +166,12 @@ static int check_way(struct sr_ring *ring, const char *escrow_key, struct sr_err
 	struct sr_ring_info info;
 	int r = sr_ring_info(ring, &info, err);
 
+	if (r == 0 && !info.recovery)
+		return sr_fail(
+		    err, -EACCES,
+		    "ring %s was made without recovery: only its TPM opens it, "
+		    "in the boot state that it is sealed to",
+		    info.name);
 	if (r < 0 || escrow_key || info.recovery_key || !info.recovery_intact)
 		return r;
 	return sr_fail(

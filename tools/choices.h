@@ -86,6 +86,19 @@ int choices_manager(struct sr_store *store, struct sr_tpm *tpm, const char *name
 int choices_new_ring(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 		     struct sr_ring **ret, struct sr_err *err);
 
+/**
+ * choices_use_ring() - open a ring to put something under; make it if there is none
+ * @store:	the store
+ * @tpm:	opened if it is NULL; release with sr_tpm_close()
+ * @name:	the ring
+ * @ret:	the ring, open; release with sr_ring_free()
+ * @err:	says why, on failure
+ *
+ * Options that promise of a ring what it is not are refused.
+ */
+int choices_use_ring(struct sr_store *store, struct sr_tpm **tpm, const char *name,
+		     struct sr_ring **ret, struct sr_err *err);
+
 /** choices_done() - wipe and release */
 void choices_done(struct chosen *chosen);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-doctor: rings, their recovery and volumes, and what their PCRs leave out. */
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "doctor.h"
@@ -64,19 +63,9 @@ static void check_state(struct doctor *doctor, const char *name)
 		    sr_state_name(status.state), status.text);
 }
 
-/* One that cannot be read at all looks like none. */
-static bool has_copy(const struct doctor *doctor, const struct sr_ring_info *info)
-{
-	char path[PATH_MAX];
-
-	(void)snprintf(path, sizeof(path), "%s/rings/%s/recovery.cms",
-		       sr_store_path(doctor->store), info->name);
-	return access(path, F_OK) == 0;
-}
-
 static void check_recovery(struct doctor *doctor, const struct sr_ring_info *info)
 {
-	bool any = has_copy(doctor, info) || info->recovery_key || info->escrow;
+	bool any = info->recovery;
 	char subject[SR_NAME_MAX + 32], remedy[DOCTOR_REMEDY], when[SR_TIME_TEXT];
 
 	ring_subject(info->name, "recovery", subject);

@@ -52,12 +52,13 @@ struct json_object *key_to_json(const struct sr_key_info *info)
 	json_add_text(key, "usage", key_usage_name(info->usage));
 	json_object_object_add(key, "pin", json_object_new_boolean(info->pin));
 	json_add_text(key, "pcrs", info->pcrs[0] ? info->pcrs : NULL);
-	json_object_object_add(key, "in_tpm", json_object_new_boolean(true));
+	json_object_object_add(key, "in_tpm", json_object_new_boolean(info->in_tpm));
+	json_add_text(key, "ring", info->ring && info->ring[0] ? info->ring : NULL);
 	json_object_object_add(key, "imported",
 			       json_object_new_boolean(!info->born_here));
 	json_add_text(key, "hash", info->hash);
 	json_add_time(key, "made", info->made);
-	json_add_text(key, "ssh_fingerprint", info->ssh);
+	json_add_text(key, "ssh_fingerprint", info->ssh[0] ? info->ssh : NULL);
 	json_add_text(key, "spki_sha256", info->spki);
 	return key;
 }

@@ -9,9 +9,10 @@
 
 #include "ground/attr.h"
 
-#define OPTIONS_MAX 48
+#define OPTIONS_MAX 64	/* bits in options_found.given */
 #define FIRST_VALUE 256 /* above all letters */
 #define HELP_COLUMN 32
+#define MANY 5 /* commands: an option of so many is in the help of all */
 
 static const struct option_row *row_at(const struct option_row *const tables[], size_t at)
 {
@@ -84,6 +85,16 @@ static const struct option_row *find_row(const struct option_row *const tables[]
 	return NULL;
 }
 
+static size_t position(const struct option_row *const tables[],
+		       const struct option_row *row)
+{
+	size_t at = 0;
+
+	while (row_at(tables, at) != row)
+		at++;
+	return at;
+}
+
 /* An option that could hold a secret is named without its value. */
 static int complain(int value, char **argv, struct sr_err *err)
 {
@@ -108,7 +119,7 @@ static int find_end(int argc, char **argv)
 }
 
 static int parse(const struct option_row *const tables[], int argc, char **argv,
-		 struct sr_err *err)
+		 uint64_t *given, struct sr_err *err)
 {
 	struct option longs[OPTIONS_MAX + 1];
 	char letters[3 * OPTIONS_MAX + 2];
@@ -125,24 +136,67 @@ static int parse(const struct option_row *const tables[], int argc, char **argv,
 		r = take_option(row, optarg, err);
 		if (r < 0)
 			return r;
+		*given |= UINT64_C(1) << position(tables, row);
 	}
 	return 0;
 }
 
 int options_parse(const struct option_row *const tables[], int *argc, char **argv,
-		  int *first, int *behind, struct sr_err *err)
+		  struct options_found *ret, struct sr_err *err)
 {
-	int end = find_end(*argc, argv), r = parse(tables, end, argv, err);
+	struct options_found found = { 0 };
+	int end = find_end(*argc, argv), r = parse(tables, end, argv, &found.given, err);
 
 	if (r < 0)
 		return r;
-	*behind = 0;
 	if (end < *argc) {
-		*behind = --*argc - end;
+		found.behind = --*argc - end;
 		for (int i = end; i <= *argc; i++)
 			argv[i] = argv[i + 1];
 	}
-	*first = optind;
+	found.first = optind;
+	*ret = found;
+	return 0;
+}
+
+/* -- which command takes what ------------------------------------------------------- */
+
+bool options_begin(const char *words, const char *with)
+{
+	size_t length = strlen(with);
+
+	return strncmp(words, with, length) == 0 &&
+	       (words[length] == '\0' || words[length] == ' ');
+}
+
+/* Those that are @command or begin so; all for NULL. */
+static size_t count_takers(const struct option_row *row, const char *command)
+{
+	size_t count = 0;
+	char taker[32];
+	int length;
+
+	for (const char *at = row->commands; *at; at += strspn(at, ", ")) {
+		length = (int)strcspn(at, ",");
+		(void)snprintf(taker, sizeof(taker), "%.*s", length, at);
+		count += !command || options_begin(taker, command) ||
+			 options_begin(command, taker);
+		at += length;
+	}
+	return count;
+}
+
+int options_check(const struct option_row *const tables[], uint64_t given,
+		  const char *command, struct sr_err *err)
+{
+	const struct option_row *row;
+
+	for (size_t at = 0; (row = row_at(tables, at)); at++)
+		if (given & UINT64_C(1) << at && row->commands &&
+		    count_takers(row, command) == 0)
+			return sr_fail(err, -EINVAL,
+				       "--%s is no option of %s: see %s --help",
+				       row->name, command, command);
 	return 0;
 }
 
@@ -165,10 +219,12 @@ static void print_row(const struct option_row *row)
 		printf("%-*s%s\n", HELP_COLUMN, left, row->help);
 }
 
-void options_print(const struct option_row *const tables[])
+void options_print(const struct option_row *const tables[], const char *command)
 {
 	const struct option_row *row;
 
 	for (size_t at = 0; (row = row_at(tables, at)); at++)
-		print_row(row);
+		if (!row->commands ||
+		    count_takers(row, command) >= (size_t)(command ? 1 : MANY))
+			print_row(row);
 }

@@ -3,7 +3,9 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "sealring.h"
 
@@ -28,6 +30,8 @@ struct option_list {
  * @value:	gets what was given
  * @arg:	name of the argument in --help; NULL for flags
  * @help:	what it does, in a few words
+ * @commands:	which take it, with commas between: "csr, cert self-sign", or "cert" for
+ *		all that begin so; NULL for all that there are
  */
 struct option_row {
 	char letter;
@@ -36,6 +40,7 @@ struct option_row {
 	void *value;
 	const char *arg;
 	const char *help;
+	const char *commands;
 };
 
 /**
@@ -57,12 +62,23 @@ struct command_row {
 };
 
 /**
+ * struct options_found - what a command line consists of
+ * @first:	index of the first operand
+ * @behind:	how many words stood behind "--": the last of the operands
+ * @given:	bit N is set if the N-th option of the tables was given
+ */
+struct options_found {
+	int first;
+	int behind;
+	uint64_t given;
+};
+
+/**
  * options_parse() - read the command line
  * @tables:	option tables, ended by NULL
  * @argc:	of main; one less where a word "--" was taken out of @argv
  * @argv:	of main; operands end up behind the options
- * @first:	index of the first operand
- * @behind:	how many words stood behind "--": the last of the operands
+ * @ret:	what was found
  * @err:	says what is wrong, on failure
  *
  * The first word "--" is no argument of an option.
@@ -70,9 +86,20 @@ struct command_row {
  * Returns 0 or -EINVAL.
  */
 int options_parse(const struct option_row *const tables[], int *argc, char **argv,
-		  int *first, int *behind, struct sr_err *err);
+		  struct options_found *ret, struct sr_err *err);
 
-/** options_print() - the tables as --help shows them */
-void options_print(const struct option_row *const tables[]);
+/** options_check() - refuse what was given and @command does not take */
+int options_check(const struct option_row *const tables[], uint64_t given,
+		  const char *command, struct sr_err *err);
+
+/**
+ * options_print() - the tables as --help shows them
+ * @tables:	option tables, ended by NULL
+ * @command:	only what it takes, or those that begin so; NULL for what many take
+ */
+void options_print(const struct option_row *const tables[], const char *command);
+
+/** options_begin() - whether words are, or begin with, others: "cert install", "cert" */
+bool options_begin(const char *words, const char *with);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "choices.h"
 #include "follow.h"
+#include "luks/follow.h"
 #include "reseal.h"
 
 static bool is_named;
@@ -41,6 +42,24 @@ static const struct sr_ask *ask(void)
 	return is_named || choices.pin_file ? choices_ask() : NULL;
 }
 
+/* A header that was not written, as the machine lost its power or the volume was away. */
+static int catch_up(struct reseal_work *work, struct sr_ring *ring, const char *name,
+		    struct sr_err *err)
+{
+	const struct sr_follow *hook = follow_hook();
+	int r;
+
+	if (!sr_follow_older(work->store, ring))
+		return 0;
+	r = sr_ring_open_for_admin(ring, work->tpm, ask(), err);
+	if (r == 0)
+		r = hook->follow(hook->arg, ring, NULL, false, err);
+	if (r == 0)
+		tool_say("ring %s: the headers of its volumes have its approvals again",
+			 name);
+	return r;
+}
+
 static int confirm(struct reseal_work *work, const char *name, struct sr_err *err)
 {
 	_cleanup_chosen_ struct chosen chosen = { 0 };
@@ -58,7 +77,11 @@ static int confirm(struct reseal_work *work, const char *name, struct sr_err *er
 		r = sr_ring_confirm_boot(ring, work->tpm, ask(), &chosen.options,
 					 &confirmed, err);
 	if (r == 0)
+		r = follow_keys(ring, err);
+	if (r == 0)
 		say_confirmed(name, &confirmed);
+	if (r == 0 && confirmed.what == SR_CONFIRMED_NOTHING && !*confirmed.text)
+		r = catch_up(work, ring, name, err);
 	return r;
 }
 

@@ -12,6 +12,7 @@ struct rings {
 	struct sr_store *store;
 	struct sr_tpm *tpm;
 	struct sr_baseline *now; /* NULL: no event log */
+	uint32_t mask;		 /* PCRs that were asked for; 0: the ring's own */
 	struct json_object *array;
 };
 
@@ -119,15 +120,28 @@ static void recall(struct work *work)
 	work->then = true;
 }
 
-static int compare(struct rings *rings, struct work *work, struct sr_err *err)
+/* The closest thing to a PCR that changed. */
+static int fail_inactive(const struct work *work, const char *name, struct sr_err *err)
 {
-	uint32_t mask = work->required.mask;
+	return sr_fail(
+	    err, -EKEYREJECTED,
+	    "ring %s: the TPM's %s bank is not active any more: switch it on in "
+	    "the firmware setup, or: tpm-reseal recover %s --pcrs BANK:LIST",
+	    name, sr_bank_name(work->required.bank), name);
+}
+
+static int compare(struct rings *rings, struct work *work, const char *name,
+		   struct sr_err *err)
+{
+	uint32_t mask = rings->mask ? rings->mask : work->required.mask;
 	int r;
 
 	complete(work);
 	work->present = (struct sr_pcrs){ .bank = work->required.bank,
 					  .mask = mask | work->required.given };
 	r = sr_pcr_read(rings->tpm, &work->present, err);
+	if (r == -EINVAL)
+		return fail_inactive(work, name, err);
 	if (r < 0)
 		return r;
 	recall(work);
@@ -234,7 +248,7 @@ static void print_text(const struct rings *rings, const struct work *work,
 	print_failure(work);
 	print_baseline(rings, work);
 	print_restart(rings->now);
-	if (work->found.asked->changed)
+	if ((work->found.asked->changed | work->found.all->changed) & work->required.mask)
 		print_remedy(name);
 }
 
@@ -309,7 +323,7 @@ static int explain_ring(struct rings *rings, const char *name, struct sr_err *er
 	if (r < 0)
 		return r;
 	take_baseline(&work, name);
-	r = compare(rings, &work, err);
+	r = compare(rings, &work, name, err);
 	if (r < 0)
 		return r;
 	if (rings->array)
@@ -319,22 +333,38 @@ static int explain_ring(struct rings *rings, const char *name, struct sr_err *er
 	return 0;
 }
 
+static int take_pcrs(struct rings *rings, struct sr_err *err)
+{
+	struct sr_pcrs pcrs = { 0 };
+	int r = choices.pcrs ? sr_pcrs_parse(choices.pcrs, &pcrs, err) : 0;
+
+	if (r == 0 && pcrs.given)
+		r = sr_fail(err, -EINVAL, "explain takes no values in --pcrs");
+	rings->mask = pcrs.mask;
+	return r;
+}
+
 static int start(struct rings *rings, struct sr_err *err)
 {
-	int r = choices.pcrs ? sr_fail(err, -EINVAL,
-				       "--pcrs goes with --baseline; a ring has its own")
-			     : tool_store(&rings->store, err);
+	int r = take_pcrs(rings, err);
 
+	if (r == 0)
+		r = tool_store(&rings->store, err);
 	if (r == 0)
 		r = tool_tpm(rings->store, &rings->tpm, err);
 	if (r < 0)
 		return r;
+	/* What there is of it is said; values are compared in any case. */
 	r = sr_baseline_now(rings->store, rings->tpm, &rings->now, err);
+	if (r == -ENOMEM || (r < 0 && err->tss))
+		return r;
+	if (r < 0 && r != -ENODEV)
+		tool_warn("this boot's event log does not count: %s", err->text);
 	if (r == 0 && rings->now->log->damaged[0])
 		tool_warn("this boot's event log is damaged at offset %zu: %s: it does "
 			  "not count",
 			  rings->now->log->damaged_at, rings->now->log->damaged);
-	return r == -ENODEV ? 0 : r;
+	return 0;
 }
 
 int reseal_explain_rings(int argc, char **argv, struct sr_err *err)

@@ -171,10 +171,11 @@ static int choose_seven(const struct reseal_foreseen *foreseen, uint16_t bank,
 	if (index < 0)
 		return index;
 	r = check_replay(&foreseen->boot, (size_t)index, PCR_POLICY, err);
-	for (size_t i = 0; r == 0 && i < seven->count; i++)
-		ret->value[ret->count++] = seven->step[i][index];
+	/* The last is where confirm takes all updates to have come. */
 	if (r == 0 && seven->ambiguous)
 		ret->value[ret->count++] = seven->other[index];
+	for (size_t i = 0; r == 0 && i < seven->count; i++)
+		ret->value[ret->count++] = seven->step[i][index];
 	return r;
 }
 

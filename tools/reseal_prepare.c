@@ -130,10 +130,10 @@ static int run(struct reseal_work *work, char **command, struct sr_err *err)
 	r = follow_start(work->store, status < 0 ? NULL : err);
 	if (r == 0)
 		r = finish(status == 0, err);
-	if (status > 0) {
+	if (status > 0 && r == 0)
 		tool_say("%s failed: what was prepared for it is taken back", command[0]);
+	if (status > 0)
 		tool_end_with(status);
-	}
 	return status < 0 ? status : r;
 }
 
@@ -147,15 +147,18 @@ static void check_image(const struct reseal_work *work)
 static int undo(struct reseal_work *work, const char *name, struct sr_err *err)
 {
 	_cleanup_ring_ struct sr_ring *ring = NULL;
-	int r = sr_ring_load(work->store, name, &ring, err);
+	int r = sr_ring_load(work->store, name, &ring, err), removed;
 
 	if (r == 0)
 		r = sr_ring_unprepare(ring, work->tpm, choices_ask(), follow_hook(), err);
-	if (r > 0)
+	removed = r;
+	if (r >= 0)
+		r = follow_keys(ring, err);
+	if (r == 0 && removed > 0)
 		tool_say("ring %s: what was prepared is taken back", name);
 	else if (r == 0)
 		tool_say("ring %s: nothing was prepared", name);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 static int check_words(int count, int behind, struct sr_err *err)
@@ -184,6 +187,7 @@ static int prepare_all(struct reseal_work *work, int argc, char **argv, char **c
 {
 	int r = reseal_foresee(work, &foreseen, err);
 
+	follow_remedy("prepare again");
 	if (r == 0)
 		r = reseal_each(work, argc, argv, prepare, err);
 	if (r == 0)

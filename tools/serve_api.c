@@ -161,7 +161,8 @@ static int take_options(struct api_work *work, struct sr_err *err)
 	return r < 0 ? r : key_form_parse(format ?: "der", &options->form, err);
 }
 
-static int take_digest(const struct sr_buf *bytes, bool is_digest, const char *hash,
+/* Takes @bytes over where the key signs messages, and not their hash. */
+static int take_digest(struct sr_buf *bytes, bool is_digest, const char *hash,
 		       struct sr_digest *ret, struct sr_err *err)
 {
 	unsigned int size = 0;
@@ -169,6 +170,12 @@ static int take_digest(const struct sr_buf *bytes, bool is_digest, const char *h
 	if (is_digest) {
 		memcpy(ret->data, bytes->data, bytes->size);
 		ret->size = bytes->size;
+		return 0;
+	}
+	if (strcmp(hash, "none") == 0) {
+		ret->message = bytes->data;
+		ret->message_size = bytes->size;
+		*bytes = (struct sr_buf){ 0 };
 		return 0;
 	}
 	if (EVP_Digest(bytes->data, bytes->size, ret->data, &size,
@@ -579,6 +586,8 @@ void api_free(struct api_work *work)
 		return;
 	if (work->fields[0].name)
 		json_done(work->fields);
+	for (size_t i = 0; work->digests && i < work->count; i++)
+		sr_digest_done(&work->digests[i]);
 	free(work->digests);
 	free(work->key);
 	free(work);

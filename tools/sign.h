@@ -12,6 +12,7 @@ struct sign_choices {
 	bool json;
 	const char *type;
 	const char *usage;
+	const char *ring;
 	const char *hash;
 	bool pss;
 	bool rsaes;
@@ -35,6 +36,8 @@ struct key_work {
 	struct sr_store *store;
 	struct sr_tpm *tpm;
 	struct sr_key *key;
+	struct sr_ring *ring;
+	bool ring_pin; /* it has one, which --pin-file is then */
 	struct chosen chosen;
 };
 
@@ -74,6 +77,8 @@ int cmd_serve(int argc, char **argv, struct sr_err *err);
 
 /** sign_serve() - become tpm-serve; returns where that failed, and cmd_serve() says why */
 void sign_serve(int argc, char **argv);
+
+#define _cleanup_digest_ __attribute__((cleanup(sr_digest_done)))
 
 SR_DEFINE_CLEANUP(sr_key_freep, struct sr_key *, sr_key_free)
 #define _cleanup_key_ _cleanup_(sr_key_freep)

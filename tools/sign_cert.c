@@ -53,8 +53,6 @@ static int prepare(struct key_work *work, const char *name, struct sr_subject *s
 	subject->alt_count = sign_choices.alt_names.count;
 	if (r == 0 && !subject->name)
 		r = sr_fail(err, -EINVAL, "for whom? --subject /CN=example.org");
-	if (r == 0 && sign_choices.format)
-		r = sr_fail(err, -EINVAL, "--format: certificates have only one");
 	if (r == 0)
 		r = key_sign_options(options, err);
 	return r < 0 ? r : key_work_load(work, name, true, err);

@@ -166,24 +166,27 @@ static int take_bytes(const struct daemon *daemon, const struct json_text *text,
 
 /* ---- which key ---- */
 
+/* 1, or 0 for a key in software: its ring, and that one's PIN, are its caller's business. */
 static int read_key(struct daemon *daemon, const struct json_text *body,
 		    struct sr_err *err)
 {
 	struct json_tokener *parser = json_tokener_new();
-	struct json_object *key, *pin = NULL, *hash = NULL;
-	int r = 0;
+	struct json_object *key, *pin = NULL, *in_tpm = NULL, *hash = NULL;
+	int r;
 
 	if (!parser)
 		return sr_fail(err, -ENOMEM, "out of memory");
 	key = json_tokener_parse_ex(parser, body->data, (int)body->size);
 	json_tokener_free(parser);
-	if (!json_object_object_get_ex(key, "pin", &pin) ||
-	    !json_object_object_get_ex(key, "hash", &hash) ||
-	    !json_object_is_type(hash, json_type_string))
+	if (json_object_object_get_ex(key, "pin", &pin) &&
+	    json_object_object_get_ex(key, "in_tpm", &in_tpm) &&
+	    json_object_object_get_ex(key, "hash", &hash))
+		r = json_object_get_boolean(in_tpm);
+	else
 		r = fail_answer(daemon, err);
 	daemon->needs_pin = json_object_get_boolean(pin);
 	(void)snprintf(daemon->hash, sizeof(daemon->hash), "%s",
-		       r == 0 ? json_object_get_string(hash) : "");
+		       hash ? json_object_get_string(hash) : "");
 	json_object_put(key);
 	return r;
 }
@@ -218,8 +221,7 @@ int daemon_find(const char *name, struct daemon *ret, struct sr_err *err)
 	status = find_body(&answer, &body);
 	if (status != 200)
 		return status < 0 ? fail_answer(ret, err) : fail_as_said(ret, &body, err);
-	r = read_key(ret, &body, err);
-	return r < 0 ? r : 1;
+	return read_key(ret, &body, err);
 }
 
 /* ---- what is asked ---- */

@@ -8,8 +8,10 @@
 #include "prompt.h"
 #include "sign.h"
 
+#define DEFAULT_RING "system"
 #define PASSPHRASE_MAX 1024 /* bytes */
 #define PRIVATE_MAX 16384   /* bytes in a file with a private key */
+#define BOUND_TEXT 112	    /* the longest text that says what a key is bound to */
 
 static int parse_usage(unsigned int *ret, struct sr_err *err)
 {
@@ -31,6 +33,65 @@ static int parse_usage(unsigned int *ret, struct sr_err *err)
 	return sr_fail(err, -EINVAL, "no usage \"%s\": sign, decrypt or both", name);
 }
 
+static bool in_software(void)
+{
+	return sign_choices.type && sr_key_type_in_software(sign_choices.type);
+}
+
+/* What was chosen is for a key of the TPM; for one in software, it is for its ring. */
+static int open_ring(void *arg, struct sr_ring **ret, struct sr_err *err)
+{
+	struct key_work *work = arg;
+	const struct choices chosen = choices;
+	int r;
+
+	if (!in_software()) {
+		choices.pin = false;
+		choices.pcrs = NULL;
+		choices.pin_file = work->ring_pin ? choices.pin_file : NULL;
+	}
+	r = choices_use_ring(work->store, &work->tpm, sign_choices.ring ?: DEFAULT_RING,
+			     &work->ring, err);
+	choices = chosen;
+	*ret = work->ring;
+	return r;
+}
+
+/* The present PIN of a ring that has one, not the key's new one, is in --pin-file. */
+static int find_ring_pin(struct key_work *work, struct sr_err *err)
+{
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	struct sr_ring_info info;
+	int r = sr_ring_load(work->store, sign_choices.ring, &ring, err);
+
+	if (r == 0)
+		r = sr_ring_info(ring, &info, err);
+	work->ring_pin = r == 0 && info.pin;
+	return r == -ENOKEY ? 0 : r;
+}
+
+/* Of what is in software the ring decides; a PIN that is given opens the ring. */
+static int choose_conditions(struct key_work *work, const char *name, struct sr_err *err)
+{
+	int r = 0;
+
+	if (in_software())
+		return choices.pin ? sr_fail(err, -EINVAL,
+					     "--pin: a key in software has none of its "
+					     "own, but its ring may")
+				   : 0;
+	if (sign_choices.ring && choices.pcrs)
+		return sr_fail(err, -EINVAL,
+			       "--ring and --pcrs: a key is bound to PCRs for good, or "
+			       "follows a ring");
+	if (sign_choices.ring)
+		r = find_ring_pin(work, err);
+	if (choices.pin_file && !work->ring_pin)
+		choices.pin = true;
+	return r < 0 ? r
+		     : choices_ring(work->tpm, name, work->ring_pin, &work->chosen, err);
+}
+
 /* All is chosen and asked for before anything is made. */
 static int choose(struct key_work *work, const char *name, struct sr_key_options *ret,
 		  struct sr_err *err)
@@ -41,17 +102,24 @@ static int choose(struct key_work *work, const char *name, struct sr_key_options
 		r = tool_store(&work->store, err);
 	if (r == 0)
 		r = tool_tpm(work->store, &work->tpm, err);
-	if (choices.pin_file)
-		choices.pin = true;
 	if (r == 0)
-		r = choices_ring(work->tpm, name, false, &work->chosen, err);
+		r = choose_conditions(work, name, err);
 	if (r < 0)
 		return r;
+	ret->open_ring = open_ring;
+	ret->arg = work;
 	ret->type = sign_choices.type;
 	ret->pcrs = choices.pcrs;
+	ret->bind = sign_choices.ring;
 	ret->pin = work->chosen.options.pin;
 	ret->accept_unmeasured = choices.accept_unmeasured;
 	return 0;
+}
+
+/* OpenSSH lacks some kinds. */
+static const char *fingerprint(const struct sr_key_info *info)
+{
+	return info->ssh[0] ? info->ssh : info->spki;
 }
 
 static int say_made(const struct key_work *work, const char *what, struct sr_err *err)
@@ -60,8 +128,10 @@ static int say_made(const struct key_work *work, const char *what, struct sr_err
 	int r = sr_key_info(work->key, &info, err);
 
 	if (r == 0)
-		tool_say("%s key %s (%s) in %s: %s", what, info.name, info.type,
-			 sr_store_path(work->store), info.ssh);
+		tool_say("%s key %s (%s%s%s) in %s: %s", what, info.name, info.type,
+			 info.in_tpm ? "" : ", software key under ring ",
+			 info.in_tpm ? "" : info.ring, sr_store_path(work->store),
+			 fingerprint(&info));
 	return r;
 }
 
@@ -108,8 +178,9 @@ static int import_pair(struct key_work *work, const char *name,
 	struct sr_key_pair pair = { .priv = priv->data,
 				    .priv_size = priv->size,
 				    .pin = choices.pin || choices.pin_file };
-	int r = sign_choices.usage || choices.pcrs
-		    ? sr_fail(err, -EINVAL, "--usage, --pcrs: that key is made already")
+	int r = sign_choices.usage || choices.pcrs || sign_choices.ring
+		    ? sr_fail(err, -EINVAL,
+			      "--usage, --pcrs, --ring: that key is made already")
 		    : choices_read_file(public, PRIVATE_MAX, &pub, err);
 
 	pair.pub = pub.data;
@@ -128,9 +199,7 @@ int cmd_import(int argc, char **argv, struct sr_err *err)
 	_cleanup_key_work_ struct key_work work = { 0 };
 	_cleanup_secret_ struct sr_secret content = { 0 };
 	const char *file = argc > 1 ? argv[1] : "-";
-	int r = sign_choices.type
-		    ? sr_fail(err, -EINVAL, "--type: an imported key has its own")
-		    : choices_read_file(file, PRIVATE_MAX, &content, err);
+	int r = choices_read_file(file, PRIVATE_MAX, &content, err);
 
 	if (r == 0)
 		r = argc > 2 ? import_pair(&work, argv[0], &content, argv[2], err)
@@ -138,11 +207,26 @@ int cmd_import(int argc, char **argv, struct sr_err *err)
 	return r < 0 ? r : say_made(&work, "imported", err);
 }
 
+/* A ring says more than the PCRs that it has at the time. */
+static void bound_to(const struct sr_key_info *info, char ret[BOUND_TEXT])
+{
+	bool named = info->ring && info->ring[0];
+
+	(void)snprintf(ret, BOUND_TEXT, "%s%s%s", info->in_tpm ? "" : "software, ",
+		       named	    ? "ring "
+		       : info->ring ? "approved states of "
+				    : "",
+		       named ? info->ring : info->pcrs);
+}
+
 static void print_line(const struct sr_key_info *info)
 {
+	char bound[BOUND_TEXT];
+
+	bound_to(info, bound);
 	printf("%s%s%s  %s  %s%s%s%s  %s\n", tool_bold(true, STDOUT_FILENO), info->name,
 	       tool_bold(false, STDOUT_FILENO), info->type, key_usage_name(info->usage),
-	       info->pin ? " PIN" : "", info->pcrs[0] ? " " : "", info->pcrs, info->ssh);
+	       info->pin ? " PIN" : "", *bound ? " " : "", bound, fingerprint(info));
 }
 
 static int list_one(struct sr_store *store, const char *name, struct json_object *into,
@@ -199,21 +283,28 @@ int cmd_list(int argc, char **argv, struct sr_err *err)
 
 static void print_details(const struct sr_key_info *info, bool certificate)
 {
-	char made[SR_TIME_TEXT];
+	char made[SR_TIME_TEXT], bound[BOUND_TEXT];
 
 	sr_time_format(info->made, made);
-	printf("Key:         %s\nType:        %s, in the TPM%s\nUsage:       %s\n",
-	       info->name, info->type,
-	       info->born_here ? ", made there" : ", imported or able to move",
-	       key_usage_name(info->usage));
+	bound_to(info, bound);
+	printf("Key:         %s\nType:        %s, in %s%s\n", info->name, info->type,
+	       info->in_tpm ? "the TPM" : "software",
+	       info->born_here ? info->in_tpm ? ", made there" : ""
+	       : !info->in_tpm ? ", imported"
+			       : ", imported or able to move");
+	printf("Usage:       %s\n", key_usage_name(info->usage));
 	printf("PIN:         %s\n", !info->pin	    ? "none"
 				    : info->limited ? "yes, guessing is slowed down"
 						    : "yes, guessing is not slowed down");
-	printf("Bound to:    %s\nHash:        %s unless chosen\nMade:        %s\n",
-	       info->pcrs[0] ? info->pcrs : "nothing", info->hash,
+	printf("Bound to:    %s%s%s\n", *bound ? bound : "nothing",
+	       info->in_tpm && info->ring ? ", sealed to " : "",
+	       info->in_tpm && info->ring ? info->pcrs : "");
+	printf("Hash:        %s%s\nMade:        %s\n", info->hash,
+	       strcmp(info->hash, "none") == 0 ? "" : " unless chosen",
 	       info->made ? made : "unknown");
 	printf("Certificate: %s\nFingerprint: %s\nSPKI:        %s\n",
-	       certificate ? "yes" : "none", info->ssh, info->spki);
+	       certificate ? "yes" : "none", info->ssh[0] ? info->ssh : "none in OpenSSH",
+	       info->spki);
 }
 
 int cmd_info(int argc, char **argv, struct sr_err *err)
@@ -292,14 +383,21 @@ int cmd_delete(int argc, char **argv, struct sr_err *err)
 static int show_type(struct sr_tpm *tpm, const char *type, struct json_object *into,
 		     struct sr_err *err)
 {
-	int r = sr_tpm_has_type(tpm, type, err);
+	int r = sr_key_type_in_software(type) ? 0 : sr_tpm_has_type(tpm, type, err);
 
 	if (r < 0)
 		return r;
+	if (sr_key_type_in_software(type)) {
+		if (into)
+			json_add_text(into, type, "software");
+		else
+			printf("%-9s in software, under a ring\n", type);
+		return 1;
+	}
 	if (into)
 		json_object_object_add(into, type, json_object_new_boolean(r));
 	else
-		printf("%-8s %s\n", type, r ? "yes" : "no");
+		printf("%-9s %s\n", type, r ? "yes" : "no");
 	return r;
 }
 

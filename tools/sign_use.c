@@ -63,6 +63,10 @@ static int read_digest(const char *file, const char *hash, struct sr_digest *ret
 {
 	_cleanup_close_ int fd = -1;
 
+	if (sign_choices.digest && strcmp(hash, "none") == 0)
+		return sr_fail(err, -EINVAL,
+			       "--digest: Ed25519 and Ed448 sign the message itself, "
+			       "never its hash");
 	if (sign_choices.digest)
 		return take_digest(file, hash, ret, err);
 	if (strcmp(file, "-") == 0)
@@ -95,6 +99,8 @@ static void batch_done(struct batch *batch)
 {
 	for (size_t i = 0; batch->signatures && i < batch->count; i++)
 		free(batch->signatures[i].data);
+	for (size_t i = 0; batch->digests && i < batch->count; i++)
+		sr_digest_done(&batch->digests[i]);
 	free(batch->signatures);
 	free(batch->digests);
 }
@@ -185,7 +191,7 @@ int cmd_verify(int argc, char **argv, struct sr_err *err)
 	_cleanup_secret_ struct sr_secret content = { 0 };
 	struct sr_sign_options options;
 	struct sr_signature signature;
-	struct sr_digest digest;
+	_cleanup_digest_ struct sr_digest digest = { 0 };
 	const char *hash = NULL;
 	int r = key_sign_options(&options, err);
 

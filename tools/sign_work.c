@@ -12,6 +12,7 @@ void key_work_done(struct key_work *work)
 {
 	choices_done(&work->chosen);
 	sr_key_free(work->key);
+	sr_ring_free(work->ring);
 	sr_tpm_close(work->tpm);
 	sr_store_close(work->store);
 }

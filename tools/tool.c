@@ -20,15 +20,16 @@
 static const struct tool *current;
 static const char *tcti;
 static bool use_system, use_user, quiet, show_help, show_version;
-static int first_failure, behind, given_status;
+static int first_failure, given_status;
+static struct options_found found;
 
 static const struct option_row common_options[] = {
-	{ 0, "system", OPTION_FLAG, &use_system, NULL, "use the system's store" },
-	{ 0, "user", OPTION_FLAG, &use_user, NULL, "use your own store" },
-	{ 0, "tcti", OPTION_TEXT, &tcti, "TCTI", "the TPM (default: /dev/tpmrm0)" },
-	{ 'q', "quiet", OPTION_FLAG, &quiet, NULL, "say nothing on success" },
-	{ 'h', "help", OPTION_FLAG, &show_help, NULL, "show this help" },
-	{ 0, "version", OPTION_FLAG, &show_version, NULL, "show the version" },
+	{ 0, "system", OPTION_FLAG, &use_system, NULL, "use the system's store", NULL },
+	{ 0, "user", OPTION_FLAG, &use_user, NULL, "use your own store", NULL },
+	{ 0, "tcti", OPTION_TEXT, &tcti, "TCTI", "the TPM (default: /dev/tpmrm0)", NULL },
+	{ 'q', "quiet", OPTION_FLAG, &quiet, NULL, "say nothing on success", NULL },
+	{ 'h', "help", OPTION_FLAG, &show_help, NULL, "show this help", NULL },
+	{ 0, "version", OPTION_FLAG, &show_version, NULL, "show the version", NULL },
 	{ 0 },
 };
 
@@ -290,19 +291,6 @@ static void print_command(const struct command_row *row)
 	printf("%-32s%s\n", left, row->help);
 }
 
-static void print_help(const struct option_row *const tables[])
-{
-	printf("Usage: %s %s\n%s\n\n", current->name, current->usage, current->summary);
-	for (const struct command_row *row = current->commands; row && row->name; row++)
-		print_command(row);
-	if (current->commands)
-		putchar('\n');
-	options_print(tables);
-	printf("\n%s%sSee %s(%d); exit status in sealring(7).\n",
-	       current->epilog ? current->epilog : "", current->epilog ? "\n" : "",
-	       current->name, current->section ? current->section : 1);
-}
-
 /* A command's name may be two words: "recovery test". Returns how many match. */
 static int match(const char *name, int argc, char **argv)
 {
@@ -316,6 +304,68 @@ static int match(const char *name, int argc, char **argv)
 	return strcmp(name, two) == 0 ? 2 : 0;
 }
 
+/* The command that words name, or the first word of some: "recovery". */
+static const char *command_of(int argc, char **argv)
+{
+	const struct command_row *row = current->commands;
+
+	for (; row->name; row++)
+		if (match(row->name, argc, argv))
+			return row->name;
+	for (row = current->commands; row->name; row++)
+		if (argc == 1 && options_begin(row->name, argv[0]))
+			return argv[0];
+	return NULL;
+}
+
+static void print_usage(const char *command)
+{
+	const char *usage = "Usage:";
+
+	for (const struct command_row *row = current->commands; row->name; row++) {
+		if (!options_begin(row->name, command))
+			continue;
+		printf("%s %s %s [OPTIONS] %s\n       %s\n", usage, current->name,
+		       row->name, row->args, row->help);
+		usage = "      ";
+	}
+	putchar('\n');
+}
+
+static void print_summary(void)
+{
+	printf("Usage: %s %s\n%s\n\n", current->name, current->usage, current->summary);
+	for (const struct command_row *row = current->commands; row && row->name; row++)
+		print_command(row);
+	if (current->commands)
+		putchar('\n');
+}
+
+static int fail_command(const char *name, struct sr_err *err)
+{
+	return sr_fail(err, -EINVAL, "no command \"%s\": see --help", name);
+}
+
+static int print_help(const struct option_row *const tables[], int argc, char **argv,
+		      struct sr_err *err)
+{
+	bool all = !current->commands || argc == 0;
+	const char *command = all ? NULL : command_of(argc, argv);
+
+	if (!all && !command)
+		return fail_command(argv[0], err);
+	if (all)
+		print_summary();
+	else
+		print_usage(command);
+	options_print(tables, command);
+	printf("\n%s%sSee %s(%d); exit status in sealring(7).\n",
+	       all && current->epilog ? current->epilog : "",
+	       all && current->epilog ? "\n" : "", current->name,
+	       current->section ? current->section : 1);
+	return 0;
+}
+
 static int check_count(int count, int min, int max, const char *usage, struct sr_err *err)
 {
 	if (count >= min && count <= max)
@@ -323,7 +373,8 @@ static int check_count(int count, int min, int max, const char *usage, struct sr
 	return sr_fail(err, -EINVAL, "usage: %s %s", current->name, usage);
 }
 
-static int run_command(int argc, char **argv, struct sr_err *err)
+static int run_command(const struct option_row *const tables[], int argc, char **argv,
+		       struct sr_err *err)
 {
 	for (const struct command_row *row = current->commands; row->name; row++) {
 		int words = match(row->name, argc, argv), r;
@@ -332,17 +383,19 @@ static int run_command(int argc, char **argv, struct sr_err *err)
 		if (!words)
 			continue;
 		(void)snprintf(usage, sizeof(usage), "%s %s", row->name, row->args);
-		r = check_count(argc - words, row->min, row->max, usage, err);
+		r = options_check(tables, found.given, row->name, err);
+		if (r == 0)
+			r = check_count(argc - words, row->min, row->max, usage, err);
 		return r < 0 ? r : row->run(argc - words, argv + words, err);
 	}
 	if (argc == 0)
 		return sr_fail(err, -EINVAL, "which command? See --help");
-	return sr_fail(err, -EINVAL, "no command \"%s\": see --help", argv[0]);
+	return fail_command(argv[0], err);
 }
 
 int tool_behind(void)
 {
-	return behind;
+	return found.behind;
 }
 
 void tool_end_with(int status)
@@ -357,22 +410,20 @@ static int run(int argc, char **argv, struct sr_err *err)
 	const struct option_row *const without[] = { current->options, common_options,
 						     NULL };
 	const struct option_row *const *tables = current->more ? all : without;
-	int first, r = options_parse(tables, &argc, argv, &first, &behind, err);
+	int r = options_parse(tables, &argc, argv, &found, err);
 
 	if (r < 0)
 		return r;
-	if (show_help) {
-		print_help(tables);
-		return 0;
-	}
+	argc -= found.first;
+	argv += found.first;
+	if (show_help)
+		return print_help(tables, argc, argv, err);
 	if (show_version) {
 		printf("%s (sealring) %s\n", current->name, VERSION);
 		return 0;
 	}
-	argc -= first;
-	argv += first;
 	if (current->commands)
-		return run_command(argc, argv, err);
+		return run_command(tables, argc, argv, err);
 	r = check_count(argc, current->min, current->max, current->usage, err);
 	return r < 0 ? r : current->run(argc, argv, err);
 }

@@ -37,8 +37,8 @@ static bool stopping;
 
 static const struct option_row options[] = {
 	{ 0, "idle", OPTION_TEXT, &idle_text, "SECONDS",
-	  "end when nobody asked for so long (5)" },
-	{ 0, "wait", OPTION_TEXT, &wait_text, "SECONDS", "for a slow reader (30)" },
+	  "end when nobody asked for so long (5)", NULL },
+	{ 0, "wait", OPTION_TEXT, &wait_text, "SECONDS", "for a slow reader (30)", NULL },
 	{ 0 },
 };
 

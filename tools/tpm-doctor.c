@@ -7,7 +7,7 @@
 static bool json;
 
 static const struct option_row options[] = {
-	{ 'j', "json", OPTION_FLAG, &json, NULL, "print JSON" },
+	{ 'j', "json", OPTION_FLAG, &json, NULL, "print JSON", NULL },
 	{ 0 },
 };
 

@@ -19,13 +19,15 @@ static const char *install_root, *check_root, *root;
 
 static const struct option_row options[] = {
 	{ 0, "root", OPTION_TEXT, &root, "DEVICE",
-	  "first close volumes that are not this root's" },
-	{ 0, "shell", OPTION_FLAG, &shell, NULL, "a shell follows: close volumes, too" },
-	{ 0, "wait", OPTION_FLAG, &wait_only, NULL, "only wait for the TPM's device" },
+	  "first close volumes that are not this root's", NULL },
+	{ 0, "shell", OPTION_FLAG, &shell, NULL, "a shell follows: close volumes, too",
+	  NULL },
+	{ 0, "wait", OPTION_FLAG, &wait_only, NULL, "only wait for the TPM's device",
+	  NULL },
 	{ 0, "install", OPTION_TEXT, &install_root, "DIR",
-	  "copy what an initramfs needs into DIR" },
+	  "copy what an initramfs needs into DIR", NULL },
 	{ 0, "check", OPTION_TEXT, &check_root, "DIR",
-	  "prove that FILEs of the image in DIR run" },
+	  "prove that FILEs of the image in DIR run", NULL },
 	{ 0 },
 };
 

@@ -18,16 +18,17 @@ static const char *ring_name, *passphrase_file, *header_backup;
 static bool unlock_with_token, remove_all, as_json;
 
 static const struct option_row options[] = {
-	{ 'r', "ring", OPTION_TEXT, &ring_name, "RING", "this ring unlocks it (boot)" },
+	{ 'r', "ring", OPTION_TEXT, &ring_name, "RING", "this ring unlocks it (boot)",
+	  NULL },
 	{ 0, "passphrase-file", OPTION_TEXT, &passphrase_file, "FILE",
-	  "a passphrase that unlocks it now" },
+	  "a passphrase that unlocks it now", NULL },
 	{ 0, "unlock-with-token", OPTION_FLAG, &unlock_with_token, NULL,
-	  "one of its tokens unlocks it now" },
+	  "one of its tokens unlocks it now", NULL },
 	{ 0, "header-backup", OPTION_TEXT, &header_backup, "FILE",
-	  "first copy its header into a new FILE" },
+	  "first copy its header into a new FILE", NULL },
 	{ 0, "all", OPTION_FLAG, &remove_all, NULL,
-	  "remove: of all rings, recovery keys too" },
-	{ 'j', "json", OPTION_FLAG, &as_json, NULL, "list as JSON" },
+	  "remove: of all rings, recovery keys too", NULL },
+	{ 'j', "json", OPTION_FLAG, &as_json, NULL, "list as JSON", NULL },
 	{ 0 },
 };
 

@@ -15,12 +15,12 @@ static const char *escrow_key;
 static bool as_json, force;
 
 static const struct option_row options[] = {
-	{ 'j', "json", OPTION_FLAG, &as_json, NULL, "list and show as JSON" },
+	{ 'j', "json", OPTION_FLAG, &as_json, NULL, "list and show as JSON", NULL },
 	{ 0, "new-pin-file", OPTION_TEXT, &choices.new_pin_file, "FILE",
-	  "rotate: read the new PIN from FILE" },
+	  "rotate: read the new PIN from FILE", NULL },
 	{ 0, "escrow-key", OPTION_TEXT, &escrow_key, "FILE",
-	  "recover with this private key" },
-	{ 'f', "force", OPTION_FLAG, &force, NULL, "remove without asking" },
+	  "recover with this private key", NULL },
+	{ 'f', "force", OPTION_FLAG, &force, NULL, "remove without asking", NULL },
 	{ 0 },
 };
 
@@ -230,6 +230,35 @@ static int rotate(struct work *work, const char *name, struct sr_err *err)
 				      &progress, err);
 }
 
+/* Names of the keys that are bound to a ring, for a line; NULL if there are none. */
+static char *bound_keys(struct sr_ring *ring)
+{
+	_cleanup_strv_ char **keys = NULL;
+	char *text = NULL;
+	size_t size;
+	FILE *out;
+
+	if (sr_ring_keys(ring, &keys, NULL) <= 0)
+		return NULL;
+	out = open_memstream(&text, &size);
+	for (char **key = keys; out && *key; key++)
+		fprintf(out, "%s%s", key == keys ? "" : ", ", *key);
+	if (out && fclose(out) != 0)
+		free(take(text));
+	return text;
+}
+
+/* The old approver is theirs for good. */
+static void say_keys(struct sr_ring *ring)
+{
+	_cleanup_free_ char *keys = bound_keys(ring);
+
+	if (keys)
+		tool_say("who had the old key can still approve boot states for these "
+			 "keys, until they are made anew: %s",
+			 keys);
+}
+
 static int cmd_rotate(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_work_ struct work work = { 0 };
@@ -245,6 +274,8 @@ static int cmd_rotate(int argc, char **argv, struct sr_err *err)
 	if (r == 0)
 		tool_say("ring %s in %s has a new key", argv[0],
 			 sr_store_path(work.store));
+	if (r == 0)
+		say_keys(work.ring);
 	if (r == 0)
 		reseal_take_baseline(work.ring, work.tpm);
 	return r;
@@ -388,6 +419,20 @@ static void warn_of_volumes(struct sr_store *store, const char *name)
 			  name);
 }
 
+/* They work as long as the boot state is one of those that were approved. */
+static void warn_of_keys(struct sr_store *store, const char *name)
+{
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	_cleanup_free_ char *keys = NULL;
+
+	if (sr_ring_load(store, name, &ring, NULL) == 0)
+		keys = bound_keys(ring);
+	if (keys)
+		tool_warn("keys that are bound to ring %s can't follow another boot "
+			  "state any more: make new ones: %s",
+			  name, keys);
+}
+
 static int cmd_remove(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_store_ struct sr_store *store = NULL;
@@ -399,6 +444,8 @@ static int cmd_remove(int argc, char **argv, struct sr_err *err)
 		       "Remove ring %.*s and all its secrets?", SR_NAME_MAX, argv[0]);
 	if (r == 0)
 		warn_of_volumes(store, argv[0]);
+	if (r == 0)
+		warn_of_keys(store, argv[0]);
 	if (r == 0 && !force && !prompt_yes(question))
 		return sr_fail(err, -EINVAL,
 			       "ring %s stays: --force removes without asking", argv[0]);

@@ -16,77 +16,21 @@ static const char *ring_name, *generate, *unit;
 static bool replace, if_changed, do_remove, do_rename;
 
 static const struct option_row options[] = {
-	{ 'r', "ring", OPTION_TEXT, &ring_name, "RING", "under this ring (system)" },
-	{ 'g', "generate", OPTION_MAY_TEXT, &generate, "N", "seal N random bytes (32)" },
-	{ 0, "replace", OPTION_FLAG, &replace, NULL, "replace the secret if it exists" },
+	{ 'r', "ring", OPTION_TEXT, &ring_name, "RING", "under this ring (system)",
+	  NULL },
+	{ 'g', "generate", OPTION_MAY_TEXT, &generate, "N", "seal N random bytes (32)",
+	  NULL },
+	{ 0, "replace", OPTION_FLAG, &replace, NULL, "replace the secret if it exists",
+	  NULL },
 	{ 0, "if-changed", OPTION_FLAG, &if_changed, NULL,
-	  "write only if the bytes differ" },
-	{ 0, "unit", OPTION_TEXT, &unit, "UNIT", "deliver it to a systemd service" },
-	{ 0, "remove", OPTION_FLAG, &do_remove, NULL, "remove the secret NAME" },
+	  "write only if the bytes differ", NULL },
+	{ 0, "unit", OPTION_TEXT, &unit, "UNIT", "deliver it to a systemd service",
+	  NULL },
+	{ 0, "remove", OPTION_FLAG, &do_remove, NULL, "remove the secret NAME", NULL },
 	{ 0, "rename", OPTION_FLAG, &do_rename, NULL,
-	  "rename it: NAME is old, FILE is new" },
+	  "rename it: NAME is old, FILE is new", NULL },
 	{ 0 },
 };
-
-/* A ring that exists is used as it is; a promise it doesn't keep is refused. */
-static int check_promises(struct sr_ring *ring, struct sr_err *err)
-{
-	struct sr_ring_info info;
-	int r = sr_ring_info(ring, &info, err);
-
-	if (r == 0 && choices.pcrs) {
-		r = sr_ring_sealed_to(ring, choices.pcrs, err);
-		if (r == 0)
-			return sr_fail(
-			    err, -EINVAL,
-			    "ring %s exists and is sealed to %s: another list is "
-			    "another ring (--ring), or: tpm-reseal now %s --pcrs LIST",
-			    info.name, info.pcrs, info.name);
-	}
-	if (r < 0)
-		return r;
-	if (choices.recovery_key_file || choices.escrow.count || choices.no_recovery)
-		tool_say("ring %s exists: who can recover it stays as it is; tpm-ring "
-			 "recovery "
-			 "renew %s changes that",
-			 info.name, info.name);
-	if ((choices.pin || choices.pin_file) && !info.pin)
-		return sr_fail(
-		    err, -EINVAL,
-		    "ring %s exists and has no PIN: tpm-reseal now %s --pin gives "
-		    "it one",
-		    info.name, info.name);
-	return 0;
-}
-
-static int open_ring(struct sr_store *store, const char *name, struct sr_ring **ret,
-		     struct sr_err *err)
-{
-	_cleanup_ring_ struct sr_ring *ring = NULL;
-	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
-	int r = sr_ring_load(store, name, &ring, err);
-
-	if (r < 0 && r != -ENOKEY)
-		return r;
-	r = ring ? check_promises(ring, err) : 0;
-	if (r == 0)
-		r = tool_tpm(store, &tpm, err);
-	if (r < 0)
-		return r;
-	if (!ring) {
-		r = choices_new_ring(store, tpm, name, ret, err);
-		/* Another program may have made it meanwhile: it is used as it is. */
-		if (r != -EEXIST || sr_ring_load(store, name, &ring, NULL) < 0)
-			return r;
-		r = check_promises(ring, err);
-		if (r < 0)
-			return r;
-	}
-	r = sr_ring_open_for_admin(ring, tpm, choices_ask(), err);
-	if (r == 0)
-		*ret = take(ring);
-	return r;
-}
 
 /* Where the secret is already; a ring that was named must not be made in vain. */
 static int choose_ring(struct sr_store *store, const char *name,
@@ -205,6 +149,7 @@ static int seal(struct sr_store *store, const char *name, const char *file,
 					    : SR_SEAL_NEW;
 	_cleanup_secret_ struct sr_secret secret = { 0 };
 	_cleanup_(sr_delivery_done) struct sr_delivery delivery = { 0 };
+	_cleanup_tpm_ struct sr_tpm *tpm = NULL;
 	_cleanup_ring_ struct sr_ring *ring = NULL;
 	char where[SR_NAME_MAX + 1];
 	int r = choose_ring(store, name, where, err);
@@ -219,7 +164,7 @@ static int seal(struct sr_store *store, const char *name, const char *file,
 	if (r == 0)
 		r = check_delivery(store, name, secret.size, err);
 	if (r == 0)
-		r = open_ring(store, where, &ring, err);
+		r = choices_use_ring(store, &tpm, where, &ring, err);
 	if (r == 0)
 		r = sr_ring_seal(ring, name, &secret, mode, err);
 	if (r < 0)

@@ -20,9 +20,10 @@
 	 IN_ATTRIB | IN_ONLYDIR)
 
 static const char *idle_text, *listen_path, *rest_path;
-static bool print_socket;
+static bool print_socket, no_cache;
 static uint64_t idle_seconds = 30;
 static sd_event *event;
+static sd_event_source *forgetting;
 static struct sr_store *store;
 static struct sr_server *server;
 
@@ -42,12 +43,15 @@ static struct door {
 
 static const struct option_row options[] = {
 	{ 0, "listen", OPTION_TEXT, &listen_path, "PATH",
-	  "make the ssh-agent's socket, not getting it from systemd" },
-	{ 0, "listen-rest", OPTION_TEXT, &rest_path, "PATH", "make the socket for REST" },
+	  "make the ssh-agent's socket, not getting it from systemd", NULL },
+	{ 0, "listen-rest", OPTION_TEXT, &rest_path, "PATH", "make the socket for REST",
+	  NULL },
 	{ 0, "idle", OPTION_TEXT, &idle_text, "SECONDS",
-	  "leave the TPM, and end, when nobody asked for so long (30)" },
+	  "leave the TPM, and end, when nobody asked for so long (30)", NULL },
+	{ 0, "no-cache", OPTION_FLAG, &no_cache, NULL,
+	  "get software keys from their ring for each signature", NULL },
 	{ 0, "print-socket", OPTION_FLAG, &print_socket, NULL,
-	  "print where the socket is, for SSH_AUTH_SOCK, and end" },
+	  "print where the socket is, for SSH_AUTH_SOCK, and end", NULL },
 	{ 0 },
 };
 
@@ -235,6 +239,27 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *arg)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+/* What is remembered ends in time, also when nobody asks for anything. */
+static int on_time(sd_event_source *source, uint64_t usec, void *arg)
+{
+	(void)source;
+	(void)usec;
+	(void)arg;
+	return 0;
+}
+
+static int after_each(sd_event_source *source, void *arg)
+{
+	time_t next = sr_server_forget(server);
+
+	(void)source;
+	(void)arg;
+	if (next > 0)
+		(void)sd_event_source_set_time(forgetting, (uint64_t)next * SECOND);
+	return sd_event_source_set_enabled(forgetting,
+					   next > 0 ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info,
 		     void *arg)
 {
@@ -272,12 +297,17 @@ static int start_loop(struct sr_err *err)
 	if (r >= 0)
 		r = sd_event_add_time_relative(event, NULL, CLOCK_BOOTTIME,
 					       idle_seconds * SECOND, 0, on_idle, NULL);
+	if (r >= 0)
+		r = sd_event_add_time(event, &forgetting, CLOCK_BOOTTIME, UINT64_MAX, 1,
+				      on_time, NULL);
+	if (r >= 0)
+		r = sd_event_add_post(event, NULL, after_each, NULL);
 	return r < 0 ? sr_fail_sys(err, -r, "cannot wait for requests") : 0;
 }
 
 static int start_server(struct sr_err *err)
 {
-	struct sr_server_options how = { .report = on_report };
+	struct sr_server_options how = { .no_cache = no_cache, .report = on_report };
 	int r = tool_store(&store, err);
 
 	if (r < 0)
@@ -324,6 +354,7 @@ static int run(int argc, char **argv, struct sr_err *err)
 	serve_end();
 	sr_server_free(server);
 	sr_store_close(store);
+	(void)sd_event_source_disable_unref(forgetting);
 	(void)sd_event_unref(event);
 	for (size_t i = 0; i < SR_COUNT(doors); i++)
 		if (doors[i].made)

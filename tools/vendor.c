@@ -10,6 +10,7 @@
 
 #define METAINFO ".metainfo.xml"
 #define METAINFO_MAX 1048576 /* bytes */
+#define METAINFO_COUNT 16    /* components in an archive; each is unpacked by itself */
 #define PCR_FIRMWARE 0
 
 /* The next tag behind @at, comments left out; *@end is behind its '>'. */
@@ -108,6 +109,9 @@ int vendor_read(const void *data, size_t size, const char *name, struct vendor *
 
 		r = cab_extract(data, size, METAINFO, index, METAINFO_MAX, &xml, &length,
 				&why);
+		if (r == 0 && index == METAINFO_COUNT)
+			r = sr_fail(&why, -EBADMSG, "more than %d components",
+				    METAINFO_COUNT);
 		if (r == 0)
 			r = vendor_parse(xml, &vendor, &why);
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ground/parse.h"
+#include "ssh.h"
 
 #define RSA_SHA2_256 2U
 #define RSA_SHA2_512 4U
@@ -82,11 +83,9 @@ int sr_agent_scheme(const struct sr_key_type *type, uint32_t flags, struct sr_sc
 
 	if (flags & ~(RSA_SHA2_256 | RSA_SHA2_512) || (rsa && flags == 0))
 		return -EINVAL;
-	*ret = (struct sr_scheme){
-		.hash = !rsa		       ? sr_bank_parse(type->hash)
-			: flags & RSA_SHA2_512 ? TPM2_ALG_SHA512
-					       : TPM2_ALG_SHA256,
-	};
+	*ret = sr_ssh_scheme(type);
+	if (rsa && !(flags & RSA_SHA2_512))
+		ret->hash = TPM2_ALG_SHA256;
 	return 0;
 }
 

@@ -83,7 +83,7 @@ static void find_policy(const struct sr_change *change, uint32_t type,
 		found->secure_boot = strcmp(change->text, "on -> off") == 0 ? "off"
 				     : strcmp(change->text, "off -> on") == 0
 					 ? "on"
-					 : "in another state";
+					 : "to another state";
 }
 
 static const uint8_t error_separator[] = { 1, 0, 0, 0 };
@@ -127,7 +127,11 @@ static void look_at(struct sr_explanation *explanation, const struct sr_change *
 
 	if (change->pcr == 0)
 		find_firmware(change, type, found);
-	if (change->pcr == 7)
+	if (change->claim)
+		warn(explanation,
+		     "of %.60s the log shows something else than was measured",
+		     change->subject);
+	else if (change->pcr == 7)
 		find_policy(change, type, found);
 	if (warning)
 		warn(explanation, "%s (PCR %u)", warning, change->pcr);
@@ -138,7 +142,7 @@ static void warn_policy(struct sr_explanation *explanation, const struct finding
 	if (found->secure_boot && strcmp(found->secure_boot, "on") != 0)
 		warn(explanation,
 		     "Secure Boot is %s now: PCR 7 no longer says what was started",
-		     found->secure_boot);
+		     strcmp(found->secure_boot, "off") == 0 ? "off" : "in another state");
 	if (found->dbx_lost)
 		warn(explanation, "dbx lost entries: what was revoked starts again");
 }
@@ -252,8 +256,10 @@ void sr_explanation_conclude(struct sr_explanation *explanation)
 	struct findings found = { 0 };
 	struct causes causes = { 0 };
 
+	/* Where the log of now is another boot's, a PCR may be what it was all the same. */
 	for (size_t i = 0; i < explanation->count; i++)
-		look_at(explanation, &explanation->change[i], &found);
+		if (explanation->changed & 1U << explanation->change[i].pcr)
+			look_at(explanation, &explanation->change[i], &found);
 	warn_policy(explanation, &found);
 	find_causes(explanation, &found, &causes);
 	for (size_t i = 0; i < causes.count; i++)

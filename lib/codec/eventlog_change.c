@@ -114,6 +114,14 @@ static void say_values(const struct sr_change *change, const char *before,
 		sr_text_add(text, "%s%schanged", before, *before ? ": " : "");
 }
 
+/* By the profile the digest is of the data; a log that did not have it so stays believed. */
+static bool is_claim(const struct sr_boots *boots, const struct sr_change *change)
+{
+	return change->after && change->after->type == SR_EV_EFI_VARIABLE_DRIVER_CONFIG &&
+	       !sr_event_hashed(boots->after, change->after) &&
+	       (!change->before || sr_event_hashed(boots->before, change->before));
+}
+
 int sr_change_describe(const struct sr_boots *boots, struct sr_change *change,
 		       struct sr_err *err)
 {
@@ -128,6 +136,11 @@ int sr_change_describe(const struct sr_boots *boots, struct sr_change *change,
 		sr_event_describe(boots->after, change->after, &after);
 	memcpy(change->subject, change->after ? after.subject : before.subject,
 	       SR_EVENT_TEXT);
+	change->claim = is_claim(boots, change);
+	if (change->claim) {
+		sr_text_add(&text, "not what the log shows: that was not measured");
+		return 0;
+	}
 	if (!change->before || !change->after) {
 		sr_text_add(&text, "%s", change->after ? after.value : before.value);
 		return 0;

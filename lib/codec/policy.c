@@ -195,6 +195,18 @@ static bool put_locality(const struct sr_policy_step *step, struct bytes *to)
 	return PUT(UINT8, to, step->locality);
 }
 
+/* PolicyCommandCode */
+
+static const char *read_command(struct input *in, struct sr_policy_step *step)
+{
+	return GET(UINT32, in, &step->command) ? NULL : "is damaged";
+}
+
+static bool put_command(const struct sr_policy_step *step, struct bytes *to)
+{
+	return PUT(UINT32, to, step->command);
+}
+
 /* PolicyCounterTimer */
 
 /* The fields of TPMS_TIME_INFO: safe; resetCount and restartCount; time and clock. */
@@ -310,6 +322,8 @@ static const struct statement statements[] = {
 	{ TPM2_CC_PolicyAuthValue, "PolicyAuthValue", NULL, NULL, NULL, NULL },
 	{ TPM2_CC_PolicyLocality, "PolicyLocality", check_locality, put_locality,
 	  read_locality, put_locality },
+	{ TPM2_CC_PolicyCommandCode, "PolicyCommandCode", NULL, put_command, read_command,
+	  put_command },
 	{ TPM2_CC_PolicyCounterTimer, "PolicyCounterTimer", check_counter_timer,
 	  args_counter_timer, read_counter_timer, write_counter_timer },
 	{ TPM2_CC_PolicyAuthorize, "PolicyAuthorize", check_authorize, args_authorize,
@@ -442,6 +456,16 @@ int sr_policy_add_pcrs(struct sr_policy *policy, const struct sr_pcrs *pcrs,
 int sr_policy_add_auth_value(struct sr_policy *policy, struct sr_err *err)
 {
 	return add_step(policy, TPM2_CC_PolicyAuthValue, err) ? 0 : -EINVAL;
+}
+
+int sr_policy_add_command(struct sr_policy *policy, TPM2_CC command, struct sr_err *err)
+{
+	struct sr_policy_step *step = add_step(policy, TPM2_CC_PolicyCommandCode, err);
+
+	if (!step)
+		return -EINVAL;
+	step->command = command;
+	return 0;
 }
 
 int sr_policy_add_counter(struct sr_policy *policy, uint16_t offset, TPM2_EO operation,

@@ -11,8 +11,8 @@
 
 /**
  * struct sr_policy_step - one statement (TPM 2.0 Part 3, section 23)
- * @code:	TPM2_CC_PolicyPCR, _PolicyAuthValue, _PolicyLocality, _PolicyCounterTimer
- *		or _PolicyAuthorize; says which member holds
+ * @code:	TPM2_CC_PolicyPCR, _PolicyAuthValue, _PolicyLocality, _PolicyCounterTimer,
+ *		_PolicyCommandCode or _PolicyAuthorize; says which member holds
  *
  * pcr.digest is empty when the file leaves it to the TPM's present values. The operand of
  * counter_timer has the 1, 4 or 8 bytes of a field of TPMS_TIME_INFO.
@@ -37,6 +37,7 @@ struct sr_policy_step {
 			TPMT_SIGNATURE signature;
 		} authorize;
 		uint8_t locality;
+		TPM2_CC command;
 	};
 };
 
@@ -70,6 +71,9 @@ int sr_policy_add_pcrs(struct sr_policy *policy, const struct sr_pcrs *pcrs,
 
 /** sr_policy_add_auth_value() - append PolicyAuthValue; 0 or -EINVAL */
 int sr_policy_add_auth_value(struct sr_policy *policy, struct sr_err *err);
+
+/** sr_policy_add_command() - append PolicyCommandCode: for this command only; 0 or -EINVAL */
+int sr_policy_add_command(struct sr_policy *policy, TPM2_CC command, struct sr_err *err);
 
 /** sr_policy_add_counter() - append PolicyCounterTimer about 4 bytes of TPMS_TIME_INFO */
 int sr_policy_add_counter(struct sr_policy *policy, uint16_t offset, TPM2_EO operation,

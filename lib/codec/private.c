@@ -171,7 +171,19 @@ static int take_value(const EVP_PKEY *key, size_t field, bool rsa, struct sr_sec
 	return 0;
 }
 
-static int take_key(const EVP_PKEY *key, struct sr_private *ret, struct sr_err *err)
+static int take_octets(const EVP_PKEY *key, size_t size, struct sr_secret *ret,
+		       struct sr_err *err)
+{
+	int r = sr_secret_alloc(size, ret, err);
+
+	if (r < 0)
+		return r;
+	return EVP_PKEY_get_raw_private_key(key, ret->data, &size) == 1
+		   ? 0
+		   : sr_fail_libcrypto(err, "reading a private key");
+}
+
+int sr_private_take(const EVP_PKEY *key, struct sr_private *ret, struct sr_err *err)
 {
 	const struct sr_key_type *type;
 	int r = sr_pubkey_unique(key, &ret->pub, err);
@@ -179,6 +191,8 @@ static int take_key(const EVP_PKEY *key, struct sr_private *ret, struct sr_err *
 	if (r < 0)
 		return r;
 	type = sr_key_type_of(&ret->pub);
+	if (type->alg == SR_ALG_EDDSA)
+		return take_octets(key, type->field, &ret->value, err);
 	return take_value(key, type->field, type->alg == TPM2_ALG_RSA, &ret->value, err);
 }
 
@@ -197,5 +211,5 @@ int sr_private_read(const struct sr_secret *content, const struct sr_ask *passph
 			       "it with ssh-keygen -p -m PKCS8 -f COPY");
 	*ret = (struct sr_private){ 0 };
 	r = decode(content, passphrase, &key, &ret->certificates, err);
-	return r < 0 ? r : take_key(key, ret, err);
+	return r < 0 ? r : sr_private_take(key, ret, err);
 }

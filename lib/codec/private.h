@@ -11,7 +11,7 @@
 /**
  * struct sr_private - a private key
  * @pub:	type, parameters and unique are set
- * @value:	the private number of an EC key; one of RSA's two primes
+ * @value:	the private number of an EC key; one of RSA's two primes; EdDSA's bytes
  * @certificates:	PKCS#12: the key's and those behind it, PEM; NULL for none
  */
 struct sr_private {
@@ -27,11 +27,14 @@ struct sr_private {
  * @ret:	release with sr_private_done()
  * @err:	says why, on failure
  *
- * Returns 0, -EBADMSG (not such a file), -EINVAL (a key that no TPM holds), -EACCES
+ * Returns 0, -EBADMSG (not such a file), -EINVAL (a key of another kind), -EACCES
  * (wrong or no passphrase), -ENOMEM or -EIO.
  */
 int sr_private_read(const struct sr_secret *content, const struct sr_ask *passphrase,
 		    struct sr_private *ret, struct sr_err *err);
+
+/** sr_private_take() - the same of a key that libcrypto has */
+int sr_private_take(const EVP_PKEY *key, struct sr_private *ret, struct sr_err *err);
 
 /** sr_private_done() - wipe and release */
 static inline void sr_private_done(struct sr_private *key)

@@ -22,17 +22,25 @@ SR_DEFINE_CLEANUP(pkey_ctx_freep, EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
 
 static const struct sr_key_type types[] = {
 	{ "p256", TPM2_ALG_ECC, TPM2_ECC_NIST_P256, 32, "sha256", "ecdsa-sha2-nistp256",
-	  "prime256v1" },
+	  "prime256v1", false },
 	{ "p384", TPM2_ALG_ECC, TPM2_ECC_NIST_P384, 48, "sha384", "ecdsa-sha2-nistp384",
-	  "secp384r1" },
+	  "secp384r1", false },
 	{ "p521", TPM2_ALG_ECC, TPM2_ECC_NIST_P521, 66, "sha512", "ecdsa-sha2-nistp521",
-	  "secp521r1" },
-	{ "rsa2048", TPM2_ALG_RSA, 0, 256, "sha256", "ssh-rsa", NULL },
-	{ "rsa3072", TPM2_ALG_RSA, 0, 384, "sha256", "ssh-rsa", NULL },
-	{ "rsa4096", TPM2_ALG_RSA, 0, 512, "sha256", "ssh-rsa", NULL },
+	  "secp521r1", false },
+	{ "rsa2048", TPM2_ALG_RSA, 0, 256, "sha256", "ssh-rsa", NULL, false },
+	{ "rsa3072", TPM2_ALG_RSA, 0, 384, "sha256", "ssh-rsa", NULL, false },
+	{ "rsa4096", TPM2_ALG_RSA, 0, 512, "sha256", "ssh-rsa", NULL, false },
+	{ "ed25519", SR_ALG_EDDSA, SR_ECC_CURVE_25519, 32, "none", "ssh-ed25519",
+	  "ED25519", true },
+	{ "ed448", SR_ALG_EDDSA, SR_ECC_CURVE_448, 57, "none", NULL, "ED448", true },
+	{ "secp256k1", TPM2_ALG_ECC, SR_ECC_SECP256K1, 32, "sha256", NULL, "secp256k1",
+	  true },
 };
 
-/* AlgorithmIdentifier of each curve, and of RSA (RFC 5480, 2.1.1; RFC 3279, 2.3.1). */
+/*
+ * AlgorithmIdentifier of each curve, and of RSA (RFC 5480, 2.1.1; RFC 3279, 2.3.1; RFC 8410,
+ * 3; SEC 2, A.2.1).
+ */
 static const uint8_t algorithm_p256[] = { 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
 					  0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
 					  0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
@@ -44,6 +52,11 @@ static const uint8_t algorithm_p521[] = { 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86,
 					  0x05, 0x2b, 0x81, 0x04, 0x00, 0x23 };
 static const uint8_t algorithm_rsa[] = { 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
 					 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00 };
+static const uint8_t algorithm_ed25519[] = { 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70 };
+static const uint8_t algorithm_ed448[] = { 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x71 };
+static const uint8_t algorithm_secp256k1[] = { 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86,
+					       0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
+					       0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a };
 
 const struct sr_key_type *sr_key_type_at(size_t at)
 {
@@ -68,6 +81,9 @@ static bool is_of(const TPMT_PUBLIC *pub, const struct sr_key_type *type)
 		return pub->parameters.eccDetail.curveID == type->curve &&
 		       pub->unique.ecc.x.size <= type->field &&
 		       pub->unique.ecc.y.size <= type->field;
+	if (type->alg == SR_ALG_EDDSA)
+		return pub->parameters.eccDetail.curveID == type->curve &&
+		       pub->unique.ecc.x.size == type->field;
 	return rsa->keyBits == type->field * 8 && pub->unique.rsa.size == type->field &&
 	       (rsa->exponent == 0 || rsa->exponent == SR_EXPONENT);
 }
@@ -83,7 +99,7 @@ const struct sr_key_type *sr_key_type_of(const TPM2B_PUBLIC *pub)
 void sr_key_type_params(const struct sr_key_type *type, TPMU_PUBLIC_PARMS *ret)
 {
 	*ret = (TPMU_PUBLIC_PARMS){ 0 };
-	if (type->alg == TPM2_ALG_ECC)
+	if (type->alg != TPM2_ALG_RSA)
 		ret->eccDetail = (TPMS_ECC_PARMS){
 			.symmetric.algorithm = TPM2_ALG_NULL,
 			.scheme.scheme = TPM2_ALG_NULL,
@@ -135,6 +151,14 @@ static size_t put_point(const TPMS_ECC_POINT *point, size_t field, uint8_t *to)
 	return 2 + 2 * field;
 }
 
+/* The same for what EdDSA has instead of a point. */
+static size_t put_octets(const TPMS_ECC_POINT *point, uint8_t *to)
+{
+	to[0] = 0;
+	memcpy(to + 1, point->x.buffer, point->x.size);
+	return 1 + point->x.size;
+}
+
 /* The same for RSAPublicKey; a modulus has its highest bit set, so a zero goes before. */
 static size_t put_modulus(const TPM2B_PUBLIC_KEY_RSA *modulus, uint8_t *to)
 {
@@ -160,6 +184,9 @@ static size_t put_algorithm(const struct sr_key_type *type, uint8_t *to)
 		{ TPM2_ECC_NIST_P256, algorithm_p256, sizeof(algorithm_p256) },
 		{ TPM2_ECC_NIST_P384, algorithm_p384, sizeof(algorithm_p384) },
 		{ TPM2_ECC_NIST_P521, algorithm_p521, sizeof(algorithm_p521) },
+		{ SR_ECC_CURVE_25519, algorithm_ed25519, sizeof(algorithm_ed25519) },
+		{ SR_ECC_CURVE_448, algorithm_ed448, sizeof(algorithm_ed448) },
+		{ SR_ECC_SECP256K1, algorithm_secp256k1, sizeof(algorithm_secp256k1) },
 	};
 
 	for (size_t i = 0; i < SR_COUNT(algorithms); i++)
@@ -168,6 +195,15 @@ static size_t put_algorithm(const struct sr_key_type *type, uint8_t *to)
 			return algorithms[i].size;
 		}
 	return 0;
+}
+
+static size_t put_key(const struct sr_key_type *type, const TPMU_PUBLIC_ID *unique,
+		      uint8_t *to)
+{
+	if (type->alg == SR_ALG_EDDSA)
+		return put_octets(&unique->ecc, to);
+	return type->alg == TPM2_ALG_ECC ? put_point(&unique->ecc, type->field, to)
+					 : put_modulus(&unique->rsa, to);
 }
 
 int sr_pubkey_spki(const TPM2B_PUBLIC *pub, struct sr_buf *ret, struct sr_err *err)
@@ -181,13 +217,46 @@ int sr_pubkey_spki(const TPM2B_PUBLIC *pub, struct sr_buf *ret, struct sr_err *e
 	ret->data = calloc(1, 3 * (size_t)DER_ROOM);
 	if (!ret->data)
 		return sr_fail_memory(err);
-	size = type->alg == TPM2_ALG_ECC
-		   ? put_point(&pub->publicArea.unique.ecc, type->field, key)
-		   : put_modulus(&pub->publicArea.unique.rsa, key);
+	size = put_key(type, &pub->publicArea.unique, key);
 	used = put_algorithm(type, both);
 	used += put_der(both + used, DER_BIT_STRING, key, size);
 	ret->size = put_der(ret->data, DER_SEQUENCE, both, used);
 	return 0;
+}
+
+/* The key itself stands last. */
+static bool is_spki_of(const struct sr_key_type *type, const struct sr_buf *spki,
+		       TPMT_PUBLIC *ret)
+{
+	TPM2B_PUBLIC pub = { .publicArea.type = type->alg };
+	TPMS_ECC_POINT *point = &pub.publicArea.unique.ecc;
+	size_t coordinates = type->alg == SR_ALG_EDDSA ? 1 : 2;
+	_cleanup_buf_ struct sr_buf again = { 0 };
+	const uint8_t *at;
+
+	if (!type->software || spki->size < coordinates * type->field)
+		return false;
+	at = spki->data + spki->size - coordinates * type->field;
+	sr_key_type_params(type, &pub.publicArea.parameters);
+	point->x.size = type->field;
+	memcpy(point->x.buffer, at, type->field);
+	if (coordinates == 2) {
+		point->y.size = type->field;
+		memcpy(point->y.buffer, at + type->field, type->field);
+	}
+	if (sr_pubkey_spki(&pub, &again, NULL) < 0 || again.size != spki->size ||
+	    memcmp(again.data, spki->data, again.size) != 0)
+		return false;
+	*ret = pub.publicArea;
+	return true;
+}
+
+int sr_pubkey_software(const struct sr_buf *spki, TPM2B_PUBLIC *ret, struct sr_err *err)
+{
+	for (size_t i = 0; i < SR_COUNT(types); i++)
+		if (is_spki_of(&types[i], spki, &ret->publicArea))
+			return 0;
+	return sr_fail(err, -EBADMSG, "not a public key of Ed25519, Ed448 or secp256k1");
 }
 
 static bool build_ecc(OSSL_PARAM_BLD *to, const struct sr_key_type *type,
@@ -210,6 +279,14 @@ static bool build_rsa(OSSL_PARAM_BLD *to, const TPM2B_PUBLIC_KEY_RSA *from, BIGN
 	       OSSL_PARAM_BLD_push_BN(to, OSSL_PKEY_PARAM_RSA_E, *e);
 }
 
+static int evp_of_octets(const struct sr_key_type *type, const TPMS_ECC_POINT *from,
+			 EVP_PKEY **ret, struct sr_err *err)
+{
+	*ret = EVP_PKEY_new_raw_public_key_ex(NULL, type->group, NULL, from->x.buffer,
+					      from->x.size);
+	return *ret ? 0 : sr_fail_libcrypto(err, "taking in a public key");
+}
+
 /* OpenSSL's decoders would take three times as long as all the rest of a signature. */
 int sr_pubkey_evp(const TPM2B_PUBLIC *pub, EVP_PKEY **ret, struct sr_err *err)
 {
@@ -224,6 +301,8 @@ int sr_pubkey_evp(const TPM2B_PUBLIC *pub, EVP_PKEY **ret, struct sr_err *err)
 
 	if (!type)
 		return sr_fail(err, -EBADMSG, "not a kind of key that is used here");
+	if (type->alg == SR_ALG_EDDSA)
+		return evp_of_octets(type, &unique->ecc, ret, err);
 	ecc = type->alg == TPM2_ALG_ECC;
 	ok = builder && (ecc ? build_ecc(builder, type, &unique->ecc, point)
 			     : build_rsa(builder, &unique->rsa, &n, &e));
@@ -255,11 +334,31 @@ static const struct sr_key_type *type_of_evp(const EVP_PKEY *key)
 
 	if (EVP_PKEY_is_a(key, "EC"))
 		(void)EVP_PKEY_get_group_name(key, group, sizeof(group), NULL);
-	for (size_t i = 0; i < SR_COUNT(types); i++)
-		if (types[i].group ? strcmp(group, types[i].group) == 0
-				   : rsa && EVP_PKEY_get_bits(key) == types[i].field * 8)
-			return &types[i];
+	for (size_t i = 0; i < SR_COUNT(types); i++) {
+		const struct sr_key_type *type = &types[i];
+
+		if (type->alg == SR_ALG_EDDSA ? EVP_PKEY_is_a(key, type->group)
+		    : type->alg == TPM2_ALG_ECC
+			? strcmp(group, type->group) == 0
+			: rsa && EVP_PKEY_get_bits(key) == type->field * 8)
+			return type;
+	}
 	return NULL;
+}
+
+static int take_octets(const EVP_PKEY *key, size_t size, TPM2B_ECC_PARAMETER *ret)
+{
+	ret->size = (uint16_t)size;
+	return EVP_PKEY_get_raw_public_key(key, ret->buffer, &size);
+}
+
+static int take_point(const EVP_PKEY *key, size_t size, TPMS_ECC_POINT *ret)
+{
+	int n = take_number(key, OSSL_PKEY_PARAM_EC_PUB_X, size, ret->x.buffer);
+
+	ret->x.size = ret->y.size = (uint16_t)size;
+	return n < 0 ? n
+		     : take_number(key, OSSL_PKEY_PARAM_EC_PUB_Y, size, ret->y.buffer);
 }
 
 int sr_pubkey_unique(const EVP_PKEY *key, TPM2B_PUBLIC *ret, struct sr_err *err)
@@ -272,17 +371,14 @@ int sr_pubkey_unique(const EVP_PKEY *key, TPM2B_PUBLIC *ret, struct sr_err *err)
 	if (!type)
 		return sr_fail(
 		    err, -EINVAL,
-		    "it is none of the keys that a TPM holds: RSA of 2048, 3072 or "
-		    "4096 bits, or EC on P-256, P-384 or P-521");
+		    "it is none of the keys that are used here: RSA of 2048, 3072 or "
+		    "4096 bits, EC on P-256, P-384, P-521 or secp256k1, Ed25519, Ed448");
 	pub->type = type->alg;
 	sr_key_type_params(type, &pub->parameters);
-	if (type->alg == TPM2_ALG_ECC) {
-		n = take_number(key, OSSL_PKEY_PARAM_EC_PUB_X, type->field,
-				pub->unique.ecc.x.buffer);
-		if (n > 0)
-			n = take_number(key, OSSL_PKEY_PARAM_EC_PUB_Y, type->field,
-					pub->unique.ecc.y.buffer);
-		pub->unique.ecc.x.size = pub->unique.ecc.y.size = type->field;
+	if (type->alg == SR_ALG_EDDSA) {
+		n = take_octets(key, type->field, &pub->unique.ecc.x);
+	} else if (type->alg == TPM2_ALG_ECC) {
+		n = take_point(key, type->field, &pub->unique.ecc);
 	} else {
 		n = take_number(key, OSSL_PKEY_PARAM_RSA_N, type->field,
 				pub->unique.rsa.buffer);

@@ -11,15 +11,25 @@
 #define SR_EXPONENT 65537U
 #define SR_FIELD_MAX 512 /* bytes in a modulus or a coordinate, at most */
 
+/*
+ * What no TPM has: never sent to one, and in no file. The numbers are those that the TCG
+ * has set aside, but for the last, for which it has none.
+ */
+#define SR_ALG_EDDSA 0x0060
+#define SR_ECC_CURVE_25519 0x0040
+#define SR_ECC_CURVE_448 0x0041
+#define SR_ECC_SECP256K1 0xf001
+
 /**
  * struct sr_key_type - one kind of key
  * @name:	"p256", "rsa2048"
- * @alg:	TPM2_ALG_ECC or TPM2_ALG_RSA
- * @curve:	TPM2_ECC_...; 0 for RSA
- * @field:	bytes in a coordinate, or in the modulus
- * @hash:	"sha256": used where none is chosen
- * @ssh:	its name in OpenSSH
+ * @alg:	TPM2_ALG_ECC, TPM2_ALG_RSA or SR_ALG_EDDSA
+ * @curve:	TPM2_ECC_... or one of the above; 0 for RSA
+ * @field:	bytes in a coordinate, in the modulus, or in an EdDSA key
+ * @hash:	"sha256": used where none is chosen; EdDSA: "none"
+ * @ssh:	its name in OpenSSH; NULL for what that lacks
  * @group:	name of the curve in OpenSSL; NULL for RSA
+ * @software:	no TPM has it: such a key is a secret of a ring
  */
 struct sr_key_type {
 	const char *name;
@@ -29,6 +39,7 @@ struct sr_key_type {
 	const char *hash;
 	const char *ssh;
 	const char *group;
+	bool software;
 };
 
 /** sr_key_type_at() - the kinds of keys, one after the other; NULL behind the last */
@@ -58,6 +69,9 @@ int sr_pubkey_evp(const TPM2B_PUBLIC *pub, EVP_PKEY **ret, struct sr_err *err);
 
 /** sr_pubkey_unique() - the opposite, of what makes keys differ: modulus or point */
 int sr_pubkey_unique(const EVP_PKEY *key, TPM2B_PUBLIC *ret, struct sr_err *err);
+
+/** sr_pubkey_software() - the opposite of sr_pubkey_spki(), for kinds that no TPM has */
+int sr_pubkey_software(const struct sr_buf *spki, TPM2B_PUBLIC *ret, struct sr_err *err);
 
 /** sr_pubkey_pad() - a number at the end of @room bytes; false if it is larger */
 bool sr_pubkey_pad(const uint8_t *data, size_t size, uint8_t *ret, size_t room);

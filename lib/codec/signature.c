@@ -12,6 +12,7 @@
 
 SR_DEFINE_CLEANUP(ecdsa_freep, ECDSA_SIG *, ECDSA_SIG_free)
 SR_DEFINE_CLEANUP(pkey_ctx_freep, EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
+SR_DEFINE_CLEANUP(md_ctx_freep, EVP_MD_CTX *, EVP_MD_CTX_free)
 
 const EVP_MD *sr_scheme_md(const struct sr_scheme *scheme)
 {
@@ -91,7 +92,7 @@ int sr_signature_plain(const struct sr_buf *der, const struct sr_key_type *type,
 	_cleanup_(ecdsa_freep) ECDSA_SIG *pair = NULL;
 	uint8_t both[2 * SR_FIELD_MAX];
 
-	if (type->alg == TPM2_ALG_RSA)
+	if (type->alg != TPM2_ALG_ECC)
 		return copy(der->data, der->size, ret, err);
 	pair = pair_of(der);
 	if (!pair || BN_bn2binpad(ECDSA_SIG_get0_r(pair), both, type->field) < 0 ||
@@ -105,12 +106,16 @@ int sr_signature_from_plain(const struct sr_buf *plain, const struct sr_key_type
 {
 	size_t field = type->field;
 
-	if (type->alg == TPM2_ALG_RSA)
-		return plain->size == field ? copy(plain->data, field, ret, err)
-					    : fail_form(err);
-	if (plain->size != 2 * field)
+	if (plain->size != (type->alg == TPM2_ALG_RSA ? field : 2 * field))
 		return fail_form(err);
+	if (type->alg != TPM2_ALG_ECC)
+		return copy(plain->data, plain->size, ret, err);
 	return pair_to_der(plain->data, field, plain->data + field, field, ret, err);
+}
+
+static int fail_tss(struct sr_err *err)
+{
+	return sr_fail(err, -EINVAL, "TPMs have no form for EdDSA signatures");
 }
 
 int sr_signature_tss(const struct sr_buf *der, const struct sr_key_type *type,
@@ -121,7 +126,8 @@ int sr_signature_tss(const struct sr_buf *der, const struct sr_key_type *type,
 	TPMT_SIGNATURE tss = { 0 };
 	uint8_t data[sizeof(tss)];
 	size_t size = 0;
-	int r = sr_signature_plain(der, type, &plain, err);
+	int r = type->alg == SR_ALG_EDDSA ? fail_tss(err)
+					  : sr_signature_plain(der, type, &plain, err);
 
 	if (r < 0)
 		return r;
@@ -155,6 +161,8 @@ int sr_signature_from_tss(const struct sr_buf *tss, const struct sr_key_type *ty
 	TPMT_SIGNATURE found = { 0 };
 	size_t used = 0;
 
+	if (type->alg == SR_ALG_EDDSA)
+		return fail_tss(err);
 	/* All these signatures begin with their hash. */
 	if (Tss2_MU_TPMT_SIGNATURE_Unmarshal(tss->data, tss->size, &used, &found) !=
 		TSS2_RC_SUCCESS ||
@@ -173,14 +181,30 @@ static bool set_padding(EVP_PKEY_CTX *ctx, bool pss)
 	       EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_AUTO) > 0;
 }
 
+static int verify_message(EVP_PKEY *key, const uint8_t *message, size_t size,
+			  const struct sr_buf *signature, struct sr_err *err)
+{
+	_cleanup_(md_ctx_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	int ok;
+
+	if (!ctx || EVP_DigestVerifyInit_ex(ctx, NULL, NULL, NULL, NULL, key, NULL) != 1)
+		return sr_fail_libcrypto(err, "checking a signature");
+	ok = EVP_DigestVerify(ctx, signature->data, signature->size, message, size);
+	ERR_clear_error();
+	return ok == 1;
+}
+
 int sr_signature_verify(EVP_PKEY *key, const struct sr_scheme *scheme,
 			const uint8_t *digest, size_t size, const struct sr_buf *der,
 			struct sr_err *err)
 {
-	_cleanup_(pkey_ctx_freep) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+	_cleanup_(pkey_ctx_freep) EVP_PKEY_CTX *ctx = NULL;
 	const EVP_MD *md = sr_scheme_md(scheme);
 	int ok;
 
+	if (scheme->hash == TPM2_ALG_NULL)
+		return verify_message(key, digest, size, der, err);
+	ctx = EVP_PKEY_CTX_new(key, NULL);
 	if (!ctx || !md || EVP_PKEY_verify_init(ctx) <= 0 ||
 	    EVP_PKEY_CTX_set_signature_md(ctx, md) <= 0 ||
 	    (EVP_PKEY_is_a(key, "RSA") && !set_padding(ctx, scheme->pss)))

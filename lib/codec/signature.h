@@ -9,7 +9,8 @@
 
 /**
  * struct sr_scheme - how a digest is signed
- * @hash:	TPM_ALG_ID of the hash it was made with
+ * @hash:	TPM_ALG_ID of the hash it was made with; EdDSA: TPM2_ALG_NULL, as it signs the
+ *		message itself
  * @pss:	RSA: PSS instead of PKCS#1 v1.5
  */
 struct sr_scheme {
@@ -29,7 +30,7 @@ struct sr_scheme {
 int sr_signature_der(const TPMT_SIGNATURE *from, const struct sr_key_type *type,
 		     struct sr_buf *ret, struct sr_err *err);
 
-/** sr_signature_plain() - ECDSA: r and s, each as long as a coordinate; RSA: as above */
+/** sr_signature_plain() - ECDSA: r and s, each as long as a coordinate; else as above */
 int sr_signature_plain(const struct sr_buf *der, const struct sr_key_type *type,
 		       struct sr_buf *ret, struct sr_err *err);
 
@@ -51,7 +52,7 @@ int sr_signature_from_tss(const struct sr_buf *tss, const struct sr_key_type *ty
  * sr_signature_verify() - check a signature in software
  * @key:	the public key
  * @scheme:	how it was made
- * @digest:	what was signed
+ * @digest:	what was signed; EdDSA: the message
  * @size:	bytes in @digest
  * @der:	the signature
  * @err:	says why, on failure

@@ -34,6 +34,10 @@ static void put_public(struct sr_writer *to, const struct sr_key_type *type,
 	size_t field = type->field;
 
 	sr_put_text(to, type->ssh);
+	if (type->alg == SR_ALG_EDDSA) {
+		sr_put_string(to, unique->ecc.x.buffer, unique->ecc.x.size);
+		return;
+	}
 	if (type->alg == TPM2_ALG_RSA) {
 		sr_put_mpint(to, exponent, sizeof(exponent));
 		sr_put_mpint(to, unique->rsa.buffer, unique->rsa.size);
@@ -54,6 +58,9 @@ int sr_ssh_public(const TPM2B_PUBLIC *pub, struct sr_buf *ret, struct sr_err *er
 
 	if (!type)
 		return sr_fail(err, -EBADMSG, "not a kind of key that is used here");
+	if (!type->ssh)
+		return sr_fail(err, -EINVAL, "OpenSSH has no keys of type %s",
+			       type->name);
 	put_public(&to, type, pub);
 	return sr_put_done(&to, ret, err);
 }
@@ -97,8 +104,9 @@ int sr_ssh_fingerprint(const TPM2B_PUBLIC *pub, char ret[SR_SSH_FINGERPRINT],
 struct sr_scheme sr_ssh_scheme(const struct sr_key_type *type)
 {
 	return (struct sr_scheme){
-		.hash = type->alg == TPM2_ALG_RSA ? TPM2_ALG_SHA512
-						  : sr_bank_parse(type->hash),
+		.hash = type->alg == TPM2_ALG_RSA   ? TPM2_ALG_SHA512
+			: type->alg == SR_ALG_EDDSA ? TPM2_ALG_NULL
+						    : sr_bank_parse(type->hash),
 	};
 }
 
@@ -128,7 +136,7 @@ static const char *signature_name(const struct sr_key_type *type, TPMI_ALG_HASH 
 	return hash == TPM2_ALG_SHA256 ? "rsa-sha2-256" : RSA_SHA512;
 }
 
-/* A name, then RSA's bytes, or two numbers for ECDSA. */
+/* A name, then RSA's or EdDSA's bytes, or two numbers for ECDSA. */
 static int put_signature(struct sr_writer *to, const struct sr_key_type *type,
 			 TPMI_ALG_HASH hash, const struct sr_buf *der, struct sr_err *err)
 {
@@ -140,7 +148,7 @@ static int put_signature(struct sr_writer *to, const struct sr_key_type *type,
 		return r;
 	sr_put_text(to, signature_name(type, hash));
 	body = sr_put_begin(to);
-	if (type->alg == TPM2_ALG_RSA) {
+	if (type->alg != TPM2_ALG_ECC) {
 		sr_put(to, plain.data, plain.size);
 	} else {
 		sr_put_mpint(to, plain.data, type->field);
@@ -190,8 +198,8 @@ int sr_sshsig_write(const struct sr_sshsig *sig, const TPM2B_PUBLIC *pub,
 	size_t part;
 	int r;
 
-	if (!type)
-		return sr_fail(err, -EBADMSG, "not a kind of key that is used here");
+	if (!type || !type->ssh)
+		return sr_fail(err, -EBADMSG, "not a kind of key that OpenSSH has");
 	sr_put(&to, magic, strlen(magic));
 	sr_put_number(&to, 1);
 	part = sr_put_begin(&to);
@@ -258,8 +266,8 @@ static int take_signature(struct sr_reader *from, const struct sr_key_type *type
 	if (name.bad || body.bad || from->left > 0 ||
 	    !sr_wire_is_text(&name, rsa ? RSA_SHA512 : type->ssh))
 		return fail_file(err);
-	if (rsa) {
-		if (body.left != type->field)
+	if (type->alg != TPM2_ALG_ECC) {
+		if (body.left > sizeof(both))
 			return fail_file(err);
 		memcpy(both, body.data, body.left);
 		plain.size = body.left;

@@ -18,7 +18,7 @@ char *sr_base64(const void *data, size_t size);
  * @ret:	the "blob"; release with sr_buf_done()
  * @err:	says why, on failure
  *
- * Returns 0, -EBADMSG (no such kind) or -ENOMEM.
+ * Returns 0, -EBADMSG (no such kind), -EINVAL (OpenSSH has none of this kind) or -ENOMEM.
  */
 int sr_ssh_public(const TPM2B_PUBLIC *pub, struct sr_buf *ret, struct sr_err *err);
 
@@ -33,12 +33,12 @@ int sr_ssh_fingerprint(const TPM2B_PUBLIC *pub, char ret[SR_SSH_FINGERPRINT],
 /**
  * sr_ssh_scheme() - how OpenSSH has a key of this kind sign
  *
- * The curve decides the hash; RSA signs with PKCS#1 v1.5 and SHA-512.
+ * The curve decides the hash; RSA signs with PKCS#1 v1.5 and SHA-512; EdDSA without hash.
  */
 struct sr_scheme sr_ssh_scheme(const struct sr_key_type *type);
 
 /**
- * sr_ssh_signature() - a signature as the protocol has it (RFC 5656, RFC 8332)
+ * sr_ssh_signature() - a signature as the protocol has it (RFC 5656, 8332, 8709)
  * @type:	of the key
  * @scheme:	how it was made; RSA: SHA-256 or SHA-512
  * @der:	as sr_signature_der() gave it

@@ -240,6 +240,24 @@ bool sr_follow_behind(const struct sr_store *store, const struct sr_ring *ring,
 	return false;
 }
 
+bool sr_follow_older(const struct sr_store *store, const struct sr_ring *ring)
+{
+	_cleanup_(sr_ring_parts_done) struct sr_ring_parts parts = { 0 };
+	_cleanup_strv_ char **volumes = NULL;
+	int count = sr_ring_volumes(ring, &volumes, NULL);
+	bool older = false;
+
+	if (count <= 0 || sr_ring_parts_get(ring, &parts, NULL) < 0)
+		return false;
+	for (int i = 0; i < count && !older; i++) {
+		_cleanup_volume_ struct sr_volume *volume = NULL;
+
+		if (sr_follow_find(store, volumes[i], &volume, NULL) == 0)
+			older = has_older(volume, &parts);
+	}
+	return older;
+}
+
 int sr_follow_id(const struct sr_volume *volume, const char *ring, char ret[33],
 		 struct sr_err *err)
 {

@@ -66,6 +66,9 @@ int sr_follow(void *arg, struct sr_ring *ring, struct sr_ring *old, bool settled
 bool sr_follow_behind(const struct sr_store *store, const struct sr_ring *ring,
 		      char ret[SR_UUID_TEXT]);
 
+/** sr_follow_older() - whether a volume that is here does not have them */
+bool sr_follow_older(const struct sr_store *store, const struct sr_ring *ring);
+
 /** sr_follow_id() - the id of the only ring of that name that a volume has; or -ENOKEY */
 int sr_follow_id(const struct sr_volume *volume, const char *ring, char ret[33],
 		 struct sr_err *err);

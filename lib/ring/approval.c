@@ -3,14 +3,17 @@
 #include "approval.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <string.h>
 #include <time.h>
 
+#include "codec/derive.h"
 #include "codec/name.h"
 #include "ground/base64.h"
 
 static const char text_pcr[] = "PCR ";
 static const char text_made[] = "Made ";
+static const char text_mac[] = "Ring-MAC: ";
 static const char pem_head[] = "-----BEGIN ";
 
 void sr_approvals_done(struct sr_approvals *approvals)
@@ -45,6 +48,9 @@ static void read_line(const char *line, struct sr_approval *approval)
 
 	if (strncmp(line, text_pcr, strlen(text_pcr)) == 0) {
 		read_pcr_line(line, &approval->values);
+	} else if (strncmp(line, text_mac, strlen(text_mac)) == 0) {
+		(void)snprintf(approval->mac, sizeof(approval->mac), "%s",
+			       line + strlen(text_mac));
 	} else if (strncmp(line, text_made, strlen(text_made)) == 0) {
 		(void)snprintf(when, sizeof(when), "%s", line + strlen(text_made));
 		(void)sr_time_parse(when, &approval->made, NULL);
@@ -107,6 +113,7 @@ static void read_text(const struct sr_buf *content, struct sr_approval *approval
 		read_line(line, &told);
 	(void)fclose(in);
 	approval->made = told.made;
+	memcpy(approval->mac, told.mac, sizeof(approval->mac));
 	believe(&told.values, approval);
 }
 
@@ -280,6 +287,30 @@ int sr_approval_id(const struct sr_approval *approval, char ret[SR_APPROVAL_ID],
 	return r;
 }
 
+static int compute_mac(const struct sr_ring *ring, const struct sr_approval *approval,
+		       char ret[65], struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret mac = { 0 };
+	char id[SR_APPROVAL_ID], info[SR_APPROVAL_ID + 24];
+	int r = sr_approval_id(approval, id, err);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(info, sizeof(info), "sealring approval %s", id);
+	r = sr_derive(&ring->key, info, &mac, err);
+	if (r == 0)
+		sr_hex_format(mac.data, mac.size, ret);
+	return r;
+}
+
+bool sr_approval_is_ours(const struct sr_ring *ring, const struct sr_approval *approval)
+{
+	char mac[65];
+
+	return ring->key.size > 0 && compute_mac(ring, approval, mac, NULL) == 0 &&
+	       CRYPTO_memcmp(mac, approval->mac, sizeof(mac)) == 0;
+}
+
 static int read_parts(const struct sr_ring *ring, struct sr_approvals *ret,
 		      struct sr_err *err)
 {
@@ -313,12 +344,24 @@ static void bounded_last(struct sr_approvals *approvals)
 	memcpy(&approvals->approval[kept], bounded, moved * sizeof(bounded[0]));
 }
 
+/* Nobody knows what it was, so nothing is decided about the others beside it. */
+static int fail_unreadable(const struct sr_ring *ring, int r, const struct sr_err *why,
+			   struct sr_err *err)
+{
+	if (r == -EBADMSG)
+		return sr_fail(err, r,
+			       "%s: tpm-reseal now %s leaves only what opens this boot",
+			       why->text, ring->name);
+	return sr_fail(err, r, "%s", why->text);
+}
+
 static int read_files(const struct sr_ring *ring, bool all, struct sr_approvals *ret,
 		      struct sr_err *err)
 {
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
 	_cleanup_close_ int dir = sr_ring_open_subdir(ring, "approvals", err);
 	_cleanup_names_ struct sr_names names = { 0 };
+	struct sr_err why = { 0 };
 	int r, damaged = 0;
 
 	if (dir < 0)
@@ -331,17 +374,19 @@ static int read_files(const struct sr_ring *ring, bool all, struct sr_approvals 
 		if (!sr_name_ok(names.name[i]))
 			continue;
 		r = read_one(dir, names.name[i], &approvals.approval[approvals.count],
-			     err);
+			     &why);
 		if (r == 0)
 			approvals.count++;
 		else if (r == -ENOMEM || all)
-			return sr_fail_ring(ring, r, err);
+			return sr_fail_ring(ring, fail_unreadable(ring, r, &why, err),
+					    err);
 		else
 			damaged = r;
 	}
 	if (approvals.count == 0)
 		return damaged
-			   ? sr_fail_ring(ring, damaged, err)
+			   ? sr_fail_ring(ring, sr_fail(err, damaged, "%s", why.text),
+					  err)
 			   : sr_fail(err, -EKEYREJECTED,
 				     "ring %s has no approval for this machine: get in "
 				     "with the recovery key: tpm-reseal recover %s",
@@ -405,7 +450,8 @@ static void print_window(FILE *out, const struct sr_policy *policy)
 }
 
 static char *words(const struct sr_ring *ring, const char *name,
-		   const struct sr_policy *policy, const struct sr_pcrs *values)
+		   const struct sr_policy *policy, const struct sr_pcrs *values,
+		   const char *mac)
 {
 	bool pin = sr_policy_needs_auth(policy);
 	char hex[2 * SR_DIGEST_MAX + 1], when[SR_TIME_TEXT], *text = NULL;
@@ -428,7 +474,7 @@ static char *words(const struct sr_ring *ring, const char *name,
 	}
 	print_window(out, policy);
 	sr_time_format(time(NULL), when);
-	fprintf(out, "%s%s\n", text_made, when);
+	fprintf(out, "%s%s\n%s%s\n", text_made, when, text_mac, mac);
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;
@@ -450,16 +496,18 @@ int sr_approval_write(const struct sr_ring *ring, const char *name,
 		      struct sr_err *err)
 {
 	static const struct sr_check check = { .run = check_written };
-	_cleanup_free_ char *text = words(ring, name, &key->policy, values);
+	const struct sr_approval approval = { .key = (struct sr_tpmkey *)key };
 	_cleanup_close_ int dir = sr_ring_open_subdir(ring, "approvals", err);
+	_cleanup_free_ char *text = NULL;
 	_cleanup_buf_ struct sr_buf content = { 0 };
-	char file[SR_NAME_MAX + 8];
-	int r;
+	char file[SR_NAME_MAX + 8], mac[65];
+	int r = dir < 0 ? dir : compute_mac(ring, &approval, mac, err);
 
+	if (r < 0)
+		return r;
+	text = words(ring, name, &key->policy, values, mac);
 	if (!text)
 		return sr_fail_memory(err);
-	if (dir < 0)
-		return dir;
 	r = sr_tpmkey_write(key, text, &content, err);
 	if (r < 0)
 		return r;

@@ -19,6 +19,7 @@
  * @made:	when; 0 when the file doesn't tell
  * @bounded:	its policy holds in a few boots only
  * @window:	which these are
+ * @mac:	what the ring key makes of its Name, if its text is to be believed
  */
 struct sr_approval {
 	char name[SR_NAME_MAX + 1];
@@ -27,6 +28,7 @@ struct sr_approval {
 	time_t made;
 	bool bounded;
 	struct sr_window window;
+	char mac[65];
 };
 
 struct sr_approvals {
@@ -58,6 +60,10 @@ int sr_approvals_read_all(const struct sr_ring *ring, struct sr_approvals *ret,
 /** sr_approval_is_planned() - whether it is for a boot state that an update will lead to */
 bool sr_approval_is_planned(const struct sr_approval *approval);
 
+/** sr_approval_is_beyond() - whether it is for an update that may follow that of @before */
+bool sr_approval_is_beyond(const struct sr_approval *approval,
+			   const struct sr_approval *before);
+
 /** sr_approvals_sort() - "next" first: the order in which an initramfs tries them */
 void sr_approvals_sort(struct sr_approvals *approvals);
 
@@ -83,6 +89,16 @@ int sr_approval_format(const struct sr_approval *approval, char **der, char **va
 /** sr_approval_id() - the digest in its object's Name, which no other approval has */
 int sr_approval_id(const struct sr_approval *approval, char ret[SR_APPROVAL_ID],
 		   struct sr_err *err);
+
+/**
+ * sr_approval_is_ours() - whether it was made by a holder of the ring key
+ * @ring:	an open ring
+ * @approval:	one of its files
+ *
+ * Whoever writes to the disk can put any policy there. It opens nothing; but what approves
+ * that policy elsewhere has to ask.
+ */
+bool sr_approval_is_ours(const struct sr_ring *ring, const struct sr_approval *approval);
 
 /** sr_approval_policy() - the policy for PCR values, a window (or NULL) and a PIN */
 int sr_approval_policy(const struct sr_pcrs *values, const struct sr_window *window,

@@ -89,6 +89,12 @@ int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
 			present = (struct sr_pcrs){ .bank = wanted->bank };
 		present.mask |= wanted->mask;
 		r = sr_pcr_read(tpm, &present, err);
+		if (r == -EINVAL) {
+			best.inactive = wanted->bank;
+			present = (struct sr_pcrs){ 0 };
+			r = 0;
+			continue;
+		}
 		if (r < 0)
 			break;
 		best.latched |= open_latch(ring, &present);
@@ -99,6 +105,18 @@ int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
 	*ret = best;
 	ret->present = present;
 	return 0;
+}
+
+void sr_comparison_text(const struct sr_comparison *comparison, char ret[SR_CHANGED_TEXT])
+{
+	sr_changed_text(comparison->changed, ret);
+	if (*ret)
+		return;
+	if (comparison->inactive)
+		(void)snprintf(ret, SR_CHANGED_TEXT, "the TPM's active banks (no %s now)",
+			       sr_bank_name(comparison->inactive));
+	else
+		(void)snprintf(ret, SR_CHANGED_TEXT, "the boot state");
 }
 
 void sr_changed_text(uint32_t changed, char ret[SR_CHANGED_TEXT])

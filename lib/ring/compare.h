@@ -14,6 +14,7 @@
  * @clock:	how often the TPM was started; known if any is bounded
  * @latched:	a PCR that the ring's list wants to be zero is not: until the next boot
  * @changed:	if none: PCRs that the closest approval wants otherwise; 0 when not known
+ * @inactive:	a bank that an approval wants, and the TPM has not active; or 0
  * @made:	when that approval was made; 0 when not known
  * @present:	what the TPM holds, in the bank of the last approval; zero where the latch
  *		closed, as it will be
@@ -24,6 +25,7 @@ struct sr_comparison {
 	struct sr_clock clock;
 	bool latched;
 	uint32_t changed;
+	uint16_t inactive;
 	time_t made;
 	struct sr_pcrs present;
 };
@@ -36,11 +38,16 @@ struct sr_comparison {
  * @ret:	what came out
  * @err:	says why, on failure
  *
- * One command for each bank, one more if an approval is bounded.
+ * One command for each bank, one more if an approval is bounded. What is sealed to a bank
+ * that is not active any more, as after an update of the firmware, does not hold.
  *
  * Returns 0 or as sr_pcr_read().
  */
 int sr_compare(const struct sr_ring *ring, const struct sr_approvals *approvals,
 	       struct sr_tpm *tpm, struct sr_comparison *ret, struct sr_err *err);
+
+/** sr_comparison_text() - what changed, where nothing holds: "PCR 7" */
+void sr_comparison_text(const struct sr_comparison *comparison,
+			char ret[SR_CHANGED_TEXT]);
 
 #endif

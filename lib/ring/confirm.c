@@ -8,6 +8,8 @@
 #include "manage.h"
 #include "replace.h"
 #include "reseal.h"
+#include "tpm/object.h"
+#include "tpm/srk.h"
 
 #define FIRMWARE 0xffU /* PCRs that only the firmware and boot loaders extend */
 #define NONE SR_APPROVALS_MAX
@@ -90,7 +92,8 @@ static uint32_t find_stale(const struct work *work, size_t proven)
 		if (i == proven || i == work->noted)
 			continue;
 		if (approval->bounded ? has_served(work, approval)
-				      : !settled || is_named(work, i, "booted"))
+		    : settled	      ? is_named(work, i, "booted")
+			      : !sr_approval_is_beyond(approval, at(work, proven)))
 			stale |= 1U << i;
 	}
 	return stale;
@@ -178,42 +181,64 @@ static void keep_baseline(struct work *work, struct sr_baseline *boot,
 		(void)snprintf(ret->warning, sizeof(ret->warning), "%s", err.text);
 }
 
-static int settle(struct work *work, size_t proven, struct sr_confirmation *ret,
-		  struct sr_err *err)
+/* PCRs that fit are no proof: it may be damaged, and another one have opened the ring. */
+static int is_what_opened(const struct work *work, size_t proven, struct sr_err *err)
+{
+	char id[SR_APPROVAL_ID];
+	int r = sr_approval_id(at(work, proven), id, err);
+
+	if (r < 0)
+		return r;
+	return work->now.latched || strcmp(id, work->ring->approval) == 0;
+}
+
+/* Where it is not opened, that the TPM takes it is what can be known. */
+static int check_loads(struct work *work, size_t proven, struct sr_err *err)
+{
+	_cleanup_handle_ struct sr_handle parent = SR_HANDLE(work->tpm);
+	int r = sr_srk_pin(work->tpm, SR_SRK_HANDLE, &work->ring->srk, &parent, err);
+
+	if (r == 0)
+		r = sr_object_loads(&parent, at(work, proven)->key, err);
+	return r == -EREMOTE ? sr_fail(err, -EBADMSG,
+				       "its approval is damaged: tpm-reseal now %s seals "
+				       "it anew",
+				       work->ring->name)
+			     : r;
+}
+
+static int drop(struct work *work, size_t proven, struct sr_err *err)
 {
 	const struct sr_follow *follow = work->options->follow;
 	const struct sr_replacing replacing = {
 		.ring = work->ring,
 		.follow = work->ring->volume_count > 0 ? follow : NULL,
 	};
-	_cleanup_baseline_ struct sr_baseline *boot = NULL;
-	bool settled = is_named(work, proven, "current");
-	int r = is_needless(work, settled) ? sr_ring_lock(work->ring, &work->lock, err)
-					   : open_ring(work, err);
 
-	if (r == 0 && !settled)
-		r = check_log(work, &boot, ret, err);
-	else if (r == 0)
-		r = 1;
-	if (r <= 0)
-		return r;
-	r = sr_settle_approvals(&replacing, &work->approvals, proven,
-				find_stale(work, proven), err);
-	sr_closep(&work->lock);
-	if (r < 0)
-		return r;
-	ret->what = settled ? SR_CONFIRMED_DROPPED : SR_CONFIRMED_STATE;
-	keep_baseline(work, boot, ret);
-	return 0;
+	return sr_settle_approvals(&replacing, &work->approvals, proven,
+				   find_stale(work, proven), err);
 }
 
-static int approve(struct work *work, struct sr_confirmation *ret, struct sr_err *err)
+static int drop_unopened(struct work *work, size_t proven, struct sr_confirmation *ret,
+			 struct sr_err *err)
 {
-	_cleanup_baseline_ struct sr_baseline *boot = NULL;
-	int r = open_ring(work, err);
+	int r = check_loads(work, proven, err);
 
 	if (r == 0)
-		r = check_log(work, &boot, ret, err);
+		r = sr_ring_lock(work->ring, &work->lock, err);
+	if (r == 0)
+		r = drop(work, proven, err);
+	if (r == 0)
+		ret->what = SR_CONFIRMED_DROPPED;
+	return r;
+}
+
+/* The ring is open. */
+static int seal_anew(struct work *work, struct sr_confirmation *ret, struct sr_err *err)
+{
+	_cleanup_baseline_ struct sr_baseline *boot = NULL;
+	int r = check_log(work, &boot, ret, err);
+
 	if (r <= 0)
 		return r;
 	r = sr_reseal_approve(work->ring, &work->opening, work->options, err);
@@ -225,15 +250,50 @@ static int approve(struct work *work, struct sr_confirmation *ret, struct sr_err
 	return 0;
 }
 
+static int settle(struct work *work, size_t proven, struct sr_confirmation *ret,
+		  struct sr_err *err)
+{
+	_cleanup_baseline_ struct sr_baseline *boot = NULL;
+	bool settled = is_named(work, proven, "current");
+	int r;
+
+	if (is_needless(work, settled))
+		return drop_unopened(work, proven, ret, err);
+	r = open_ring(work, err);
+	if (r < 0)
+		return r;
+	r = is_what_opened(work, proven, err);
+	if (r == 0)
+		return seal_anew(work, ret, err);
+	if (r > 0 && !settled)
+		r = check_log(work, &boot, ret, err);
+	if (r <= 0)
+		return r;
+	r = drop(work, proven, err);
+	sr_closep(&work->lock);
+	if (r < 0)
+		return r;
+	ret->what = settled ? SR_CONFIRMED_DROPPED : SR_CONFIRMED_STATE;
+	keep_baseline(work, boot, ret);
+	return 0;
+}
+
+static int approve(struct work *work, struct sr_confirmation *ret, struct sr_err *err)
+{
+	int r = open_ring(work, err);
+
+	return r < 0 ? r : seal_anew(work, ret, err);
+}
+
 static int fail_drifted(const struct work *work, struct sr_err *err)
 {
 	char text[SR_CHANGED_TEXT];
 
-	sr_changed_text(work->now.changed, text);
+	sr_comparison_text(&work->now, text);
 	return sr_fail(err, -EKEYREJECTED,
 		       "policy does not hold: %.100s changed: tpm-reseal explain %s says "
 		       "how",
-		       *text ? text : "the boot state", work->ring->name);
+		       text, work->ring->name);
 }
 
 /* What is sealed, but was not proven by this boot, is left alone. */

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "codec/authorize.h"
 #include "codec/tpmkey.h"
 #include "tpm/object.h"
 #include "tpm/session.h"
@@ -51,20 +52,6 @@ static int try_policy(struct file *file, const struct sr_policy *policy,
 	return r;
 }
 
-/* PolicyAuthorize stands for the alternative; what follows it holds for all of them. */
-static int join(const struct sr_policy *signed_one, const struct sr_policy *top,
-		struct sr_policy *ret, struct sr_err *err)
-{
-	*ret = *signed_one;
-	for (size_t i = 1; i < top->count; i++) {
-		if (ret->count == SR_POLICY_STEPS)
-			return sr_fail(err, -EBADMSG,
-				       "its policy has too many statements");
-		ret->step[ret->count++] = top->step[i];
-	}
-	return 0;
-}
-
 /* The first signed alternative that holds opens it; a wrong PIN ends the search. */
 static int try_signed(struct file *file, struct sr_secret *ret, struct sr_err *err)
 {
@@ -73,8 +60,8 @@ static int try_signed(struct file *file, struct sr_secret *ret, struct sr_err *e
 	for (size_t i = 0; i < file->key->signed_count && r == -EKEYREJECTED; i++) {
 		struct sr_policy policy;
 
-		r = join(&file->key->signed_policy[i].policy, &file->key->policy, &policy,
-			 err);
+		r = sr_authorize_join(&file->key->signed_policy[i].policy,
+				      &file->key->policy, &policy, err);
 		if (r == 0)
 			r = try_policy(file, &policy, ret, err);
 	}

@@ -9,11 +9,16 @@
 
 static const char manager_name[] = "system";
 
+static bool ends_in(const char *name, const char *suffix)
+{
+	size_t length = strlen(name), size = strlen(suffix);
+
+	return length > size && strcmp(name + length - size, suffix) == 0;
+}
+
 bool sr_manage_is_reserved(const char *name)
 {
-	size_t length = strlen(name), suffix = strlen(SR_MANAGE_SUFFIX);
-
-	return length > suffix && strcmp(name + length - suffix, SR_MANAGE_SUFFIX) == 0;
+	return ends_in(name, SR_MANAGE_SUFFIX) || ends_in(name, SR_APPROVER_SUFFIX);
 }
 
 /* False for a ring whose name leaves no room, and for "system" itself. */

@@ -5,9 +5,10 @@
 
 #include "opening.h"
 
-#define SR_MANAGE_SUFFIX ".manage" /* of secrets that hold the key of a ring */
+#define SR_MANAGE_SUFFIX ".manage"     /* of secrets that hold the key of a ring */
+#define SR_APPROVER_SUFFIX ".approver" /* and of what approves boot states for keys */
 
-/** sr_manage_is_reserved() - whether a secret of that name would be such a key */
+/** sr_manage_is_reserved() - whether a secret of that name would be one of those */
 bool sr_manage_is_reserved(const char *name);
 
 /** sr_manage_exists() - whether ring "system" has the ring's key; 1, 0 or a negative errno */

@@ -151,13 +151,13 @@ static int explain(const struct attempt *attempt, struct sr_err *err)
 		return fail_latched(attempt->ring, err);
 	}
 	attempt->ring->seen = comparison.present;
-	if (!comparison.changed)
+	if (!comparison.changed && !comparison.inactive)
 		return sr_fail(
 		    err, -EKEYREJECTED,
 		    "ring %s: policy does not hold: the boot state is not the approved "
 		    "one: %s",
 		    name, remedy(attempt->ring, how));
-	sr_changed_text(comparison.changed, text);
+	sr_comparison_text(&comparison, text);
 	if (comparison.made) {
 		sr_time_format(comparison.made, since);
 		since[10] = '\0'; /* the day is enough */

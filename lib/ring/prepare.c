@@ -50,12 +50,26 @@ static void work_done(struct work *work)
 		sr_tpmkey_free(work->sealed[i].key);
 }
 
-bool sr_approval_is_planned(const struct sr_approval *approval)
+/* "planned" is 1, "planned-2" is 2: in the order of the updates. 0 for others. */
+static unsigned long plan_number(const struct sr_approval *approval)
 {
 	size_t length = strlen(planned);
+	const char *behind = approval->name + length;
 
-	return !approval->bounded && strncmp(approval->name, planned, length) == 0 &&
-	       (!approval->name[length] || approval->name[length] == '-');
+	if (approval->bounded || strncmp(approval->name, planned, length) != 0)
+		return 0;
+	return !*behind ? 1 : *behind == '-' ? strtoul(behind + 1, NULL, 10) : 0;
+}
+
+bool sr_approval_is_planned(const struct sr_approval *approval)
+{
+	return plan_number(approval) > 0;
+}
+
+bool sr_approval_is_beyond(const struct sr_approval *approval,
+			   const struct sr_approval *before)
+{
+	return plan_number(before) > 0 && plan_number(approval) > plan_number(before);
 }
 
 static bool is_prepared(const struct sr_approval *approval)
@@ -63,10 +77,11 @@ static bool is_prepared(const struct sr_approval *approval)
 	return approval->bounded || sr_approval_is_planned(approval);
 }
 
-/* Only from a state that is approved: what is bounded must not make itself last. */
+/* Only from a state that is approved: what is bounded must not make itself last, and what
+ * was foreseen would go, were it replaced. */
 static int check_good(const struct work *work, struct sr_err *err)
 {
-	bool bounded = false;
+	bool prepared = false;
 
 	for (size_t i = 0; i < work->approvals.count; i++) {
 		const struct sr_approval *approval = &work->approvals.approval[i];
@@ -76,11 +91,11 @@ static int check_good(const struct work *work, struct sr_err *err)
 			return r;
 		if (r == 0)
 			continue;
-		if (!approval->bounded)
+		if (!is_prepared(approval))
 			return 0;
-		bounded = true;
+		prepared = true;
 	}
-	if (bounded)
+	if (prepared)
 		return sr_fail(
 		    err, -EKEYREJECTED,
 		    "this boot was opened by what an update was prepared with: "
@@ -433,14 +448,18 @@ static int check_needless(struct sr_ring *ring, struct sr_tpm *tpm, size_t *coun
 {
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
 	struct sr_comparison comparison;
+	uint32_t prepared = 0;
 	int r = sr_approvals_read_all(ring, &approvals, err);
 
 	for (size_t i = 0; r == 0 && i < approvals.count; i++)
-		*count += is_prepared(&approvals.approval[i]);
+		if (is_prepared(&approvals.approval[i])) {
+			prepared |= 1U << i;
+			++*count;
+		}
 	if (r < 0 || *count == 0)
 		return r;
 	r = sr_compare(ring, &approvals, tpm, &comparison, err);
-	if (r < 0 || !comparison.holding || comparison.holding & ~comparison.bounded)
+	if (r < 0 || !comparison.holding || comparison.holding & ~prepared)
 		return r;
 	return sr_fail(err, -EKEYREJECTED,
 		       "nothing else opens this boot: tpm-reseal confirm %s comes first",

@@ -204,6 +204,10 @@ static void describe_recovery(struct sr_ring *ring, struct sr_ring_info *info)
 	_cleanup_buf_ struct sr_buf content = { 0 };
 	char digest[65];
 
+	/* In doubt there is one. */
+	info->recovery =
+	    faccessat(ring->dir, recovery_file, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    errno != ENOENT;
 	if (read_copy(ring, &content, NULL) < 0 ||
 	    sr_recovery_check(&content, &info->recovery_key, &info->escrow, NULL) < 0)
 		return;

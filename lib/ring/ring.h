@@ -128,8 +128,10 @@ int sr_ring_open_subdir(const struct sr_ring *ring, const char *name, struct sr_
 int sr_ring_apply(struct sr_ring *ring, const struct sr_ring_options *options,
 		  struct sr_err *err);
 
-/** sr_secrets_list() - as sr_ring_secrets(), with the keys of other rings */
+/** sr_secrets_list() - as sr_ring_secrets(), with what is not given out */
 int sr_secrets_list(struct sr_ring *ring, char ***ret, struct sr_err *err);
+
+#define SR_SOFTKEY_SUFFIX ".softkey" /* of secrets that are keys of tpm-sign */
 
 /** sr_secret_name_check() - -EINVAL if no secret of somebody may be called so */
 int sr_secret_name_check(const char *name, struct sr_err *err);
@@ -142,6 +144,9 @@ int sr_secret_load(struct sr_ring *ring, const char *name, struct sr_secret *ret
  */
 int sr_secret_store(struct sr_ring *ring, int dir, const char *name,
 		    const struct sr_secret *secret, struct sr_err *err);
+
+/** sr_secret_remove() - remove one, whatever it is called, without the lock */
+int sr_secret_remove(struct sr_ring *ring, const char *name, struct sr_err *err);
 
 /**
  * struct sr_building - a ring being built where no reader sees it

@@ -36,13 +36,20 @@ int sr_secrets_list(struct sr_ring *ring, char ***ret, struct sr_err *err)
 	return sr_names_to_strv(&names, ret, err);
 }
 
-/* The key of another ring is none of the secrets that somebody put there. */
+static bool is_softkey(const char *name)
+{
+	size_t length = strlen(name), suffix = strlen(SR_SOFTKEY_SUFFIX);
+
+	return length > suffix && strcmp(name + length - suffix, SR_SOFTKEY_SUFFIX) == 0;
+}
+
+/* The key of another ring, or of tpm-sign, is none of the secrets that somebody put there. */
 int sr_ring_secrets(struct sr_ring *ring, char ***ret, struct sr_err *err)
 {
 	int count = sr_secrets_list(ring, ret, err), kept = 0;
 
 	for (int i = 0; i < count; i++) {
-		if (sr_manage_is_reserved((*ret)[i]))
+		if (sr_manage_is_reserved((*ret)[i]) || is_softkey((*ret)[i]))
 			free((*ret)[i]);
 		else
 			(*ret)[kept++] = (*ret)[i];
@@ -60,7 +67,13 @@ int sr_secret_name_check(const char *name, struct sr_err *err)
 	if (r == 0 && sr_manage_is_reserved(name))
 		r = sr_fail(err, -EINVAL,
 			    "%s: names that end in " SR_MANAGE_SUFFIX
+			    " or " SR_APPROVER_SUFFIX
 			    " are for the keys of rings, which are not given out",
+			    name);
+	if (r == 0 && is_softkey(name))
+		r = sr_fail(err, -EINVAL,
+			    "%s: names that end in " SR_SOFTKEY_SUFFIX
+			    " are for keys of tpm-sign, which are not given out",
 			    name);
 	return r;
 }
@@ -209,17 +222,21 @@ static int unlink_secret(const struct sr_ring *ring, int dir, const char *name,
 	return sr_fail_sys(err, errno, "cannot remove secret %s", name);
 }
 
+int sr_secret_remove(struct sr_ring *ring, const char *name, struct sr_err *err)
+{
+	_cleanup_close_ int dir = sr_ring_open_subdir(ring, "secrets", err);
+
+	return dir < 0 ? dir : unlink_secret(ring, dir, name, err);
+}
+
 int sr_ring_delete(struct sr_ring *ring, const char *name, struct sr_err *err)
 {
-	_cleanup_close_ int lock = -1, dir = -1;
+	_cleanup_close_ int lock = -1;
 	int r = sr_secret_name_check(name, err);
 
 	if (r == 0)
 		r = sr_ring_lock(ring, &lock, err);
-	if (r < 0)
-		return r;
-	dir = sr_ring_open_subdir(ring, "secrets", err);
-	return dir < 0 ? dir : unlink_secret(ring, dir, name, err);
+	return r < 0 ? r : sr_secret_remove(ring, name, err);
 }
 
 static int rename_locked(struct sr_ring *ring, const char *from, const char *to,

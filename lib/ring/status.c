@@ -55,16 +55,17 @@ static void judge_latched(const struct sr_approvals *approvals,
 			       note->text);
 }
 
-static void judge_drifted(const struct sr_ring *ring, struct sr_status *status)
+static void judge_drifted(const struct sr_ring *ring,
+			  const struct sr_comparison *comparison,
+			  struct sr_status *status)
 {
 	char text[SR_CHANGED_TEXT], when[SR_TIME_TEXT];
 
 	status->state = SR_STATE_DRIFTED;
-	sr_changed_text(status->changed, text);
+	sr_comparison_text(comparison, text);
 	sr_time_format(status->failed, when);
 	(void)snprintf(status->text, sizeof(status->text),
-		       "%.100s changed%s%s: if you know why: tpm-reseal recover %s",
-		       *text ? text : "the boot state",
+		       "%.100s changed%s%s: if you know why: tpm-reseal recover %s", text,
 		       status->failed ? ", the initramfs did not open it at " : "",
 		       status->failed ? when : "", ring->name);
 }
@@ -118,12 +119,45 @@ static void judge_bridge(const struct sr_ring *ring, const struct sr_approvals *
 			       boots == 1 ? "" : "s", boots == 1 ? "s" : "", text);
 }
 
-static bool is_planned(const struct sr_approvals *approvals)
+/* What was prepared, and the update has still to come, as far as can be known. */
+static bool is_prepared(const struct sr_approvals *approvals,
+			const struct sr_comparison *comparison)
 {
+	for (size_t i = 0; i < approvals->count; i++) {
+		const struct sr_approval *approval = &approvals->approval[i];
+
+		if (approval->bounded ? approval->window.after == comparison->clock.resets
+				      : sr_approval_is_planned(approval) &&
+					    !(comparison->holding & 1U << i))
+			return true;
+	}
+	return false;
+}
+
+/* It waits for its boot, or that has come, and nothing that lasts opens this one. */
+static void judge_planned(const struct sr_ring *ring,
+			  const struct sr_approvals *approvals,
+			  const struct sr_comparison *comparison,
+			  struct sr_status *status)
+{
+	uint32_t planned = 0;
+
 	for (size_t i = 0; i < approvals->count; i++)
 		if (sr_approval_is_planned(&approvals->approval[i]))
-			return true;
-	return false;
+			planned |= 1U << i;
+	if (status->state != SR_STATE_READY || !planned)
+		return;
+	if (comparison->holding & ~comparison->bounded & ~planned)
+		(void)set_state(
+		    status, SR_STATE_PENDING,
+		    "an update is prepared for: this boot state opens it, and "
+		    "that after the update");
+	else
+		(void)snprintf(status->text, sizeof(status->text),
+			       "what an update was prepared with opens this boot: "
+			       "tpm-reseal confirm %s seals it to just this boot state",
+			       ring->name);
+	status->state = SR_STATE_PENDING;
 }
 
 static int judge_pcrs(const struct sr_ring *ring, struct sr_approvals *approvals,
@@ -146,12 +180,9 @@ static int judge_pcrs(const struct sr_ring *ring, struct sr_approvals *approvals
 	else if (comparison.holding)
 		(void)set_state(status, SR_STATE_READY, "opens in this boot");
 	else
-		judge_drifted(ring, status);
-	if (status->state == SR_STATE_READY && is_planned(approvals))
-		(void)set_state(
-		    status, SR_STATE_PENDING,
-		    "an update is prepared for: this boot state opens it, and "
-		    "that after the update");
+		judge_drifted(ring, &comparison, status);
+	status->prepared = is_prepared(approvals, &comparison);
+	judge_planned(ring, approvals, &comparison, status);
 	judge_bridge(ring, approvals, &comparison, status);
 	return 0;
 }
@@ -192,21 +223,42 @@ static void judge_image(const struct sr_ring *ring, struct sr_status *status)
 	    "anew: update-initramfs -u, or dracut --force");
 }
 
+/* Whatever else is the matter with it, a bridge is shown until it is gone. */
+static void say_exposed(const struct sr_ring *ring, const struct sr_ring_info *info,
+			struct sr_status *status)
+{
+	bool other = info->recovery_key || info->escrow;
+	bool bridged = status->state == SR_STATE_BRIDGED;
+	char bridge[sizeof(status->text)];
+
+	memcpy(bridge, status->text, sizeof(bridge));
+	(void)snprintf(status->text, sizeof(status->text),
+		       "%s%s: tpm-ring recovery %s %s%s%.120s",
+		       info->latch ? "it has " : "opens in this boot, but has ",
+		       other ? "not the recovery copy it was given" : "no recovery",
+		       other ? "test" : "renew", ring->name, bridged ? "; " : "",
+		       bridged ? bridge : "");
+	status->state = SR_STATE_EXPOSED;
+}
+
 static void judge_recovery(struct sr_ring *ring, struct sr_status *status)
 {
+	static const char way[] = ": if you know why";
+	static const char none[] =
+	    ": it has no recovery: only the boot state it is sealed to opens it";
 	struct sr_ring_info info;
+	char *at;
 
-	if (!is_good(status) || sr_ring_info(ring, &info, NULL) < 0 ||
-	    info.recovery_intact)
+	if (sr_ring_info(ring, &info, NULL) < 0 || info.recovery_intact)
 		return;
-	(void)snprintf(status->text, sizeof(status->text),
-		       "%s%s: tpm-ring recovery %s %s",
-		       info.latch ? "it has " : "opens in this boot, but has ",
-		       info.recovery_key || info.escrow ? "not the recovery copy it was "
-							  "given"
-							: "no recovery",
-		       info.recovery_key || info.escrow ? "test" : "renew", ring->name);
-	status->state = SR_STATE_EXPOSED;
+	if (is_good(status)) {
+		say_exposed(ring, &info, status);
+		return;
+	}
+	at = info.recovery ? NULL : strstr(status->text, way);
+	if (at)
+		(void)snprintf(at, sizeof(status->text) - (size_t)(at - status->text),
+			       "%s", none);
 }
 
 static int judge(struct sr_ring *ring, struct sr_tpm *tpm, struct sr_status *status,

@@ -30,7 +30,7 @@ static int copy_secrets(int from, int to, struct sr_err *err)
 	for (size_t i = 0; r == 0 && i < names.count; i++) {
 		char file[SR_NAME_MAX + 5];
 
-		/* The keys of other rings are for this machine. */
+		/* The keys of other rings, and for keys of its TPM, are for this machine. */
 		if (!sr_name_ok(names.name[i]) || sr_manage_is_reserved(names.name[i]))
 			continue;
 		(void)snprintf(file, sizeof(file), "%s.cms", names.name[i]);

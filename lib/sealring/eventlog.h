@@ -233,6 +233,8 @@ enum sr_verdict {
  * @after:	the event in the second log, or NULL: it is gone
  * @subject:	what was measured, as in struct sr_event_text
  * @text:	how it changed, in words; safe to print
+ * @claim:	a Secure Boot variable of which the log now shows something else than what its
+ *		digest is of
  * @added:	entries that a Secure Boot variable gained
  * @removed:	entries that it lost
  */
@@ -242,6 +244,7 @@ struct sr_change {
 	const struct sr_event *after;
 	char subject[SR_EVENT_TEXT];
 	char text[2 * SR_EVENT_TEXT];
+	bool claim;
 	size_t added;
 	size_t removed;
 };

@@ -162,6 +162,7 @@ struct sr_ring;
  * @pin:	opening it takes a PIN
  * @created:	when
  * @secrets:	how many
+ * @recovery:	there is a recovery copy, whatever it is
  * @recovery_key:	a recovery key opens it
  * @escrow:	how many escrow certificates open it
  * @recovery_intact:	the recovery copy is the one that was written and read back
@@ -178,6 +179,7 @@ struct sr_ring_info {
 	bool pin;
 	time_t created;
 	size_t secrets;
+	bool recovery;
 	bool recovery_key;
 	unsigned int escrow;
 	bool recovery_intact;
@@ -408,8 +410,9 @@ int sr_ring_import(struct sr_store *store, const char *directory, const char *na
 /* ---- secrets of a ring ---- */
 
 /*
- * A secret whose name ends in ".manage" is the key of a ring. It is neither listed nor
- * given out, made, renamed or removed by these functions: -EINVAL.
+ * A secret whose name ends in ".manage" is the key of a ring, in ".approver" one that signs
+ * what keys of the TPM are bound to, in ".softkey" a key of tpm-sign. They are neither
+ * listed nor given out, made, renamed or removed by these functions: -EINVAL.
  */
 
 enum sr_seal_mode {
@@ -476,6 +479,7 @@ const char *sr_state_name(enum sr_state state);
  * @approved:	when the approval was made; 0 if there is none
  * @failed:	when the initramfs of this boot failed to open it, and it was not opened
  *		since; else 0
+ * @prepared:	for an update; approving the present state would take that back
  * @text:	one line: why, and what to do
  */
 struct sr_status {
@@ -483,6 +487,7 @@ struct sr_status {
 	uint32_t changed;
 	time_t approved;
 	time_t failed;
+	bool prepared;
 	char text[256];
 };
 

@@ -28,13 +28,15 @@ struct sr_peer {
  * struct sr_server_options - how keys are served
  * @store:	where they are; has to live as long as the server
  * @tcti:	as for sr_tpm_open(); has to live as long as the server
+ * @no_cache:	software keys are got from their ring for each signature
  * @report:	gets @arg and what goes wrong without a caller to be told: a file that is
  *		refused, a signature that could not be made
  * @arg:	the caller's
  */
 struct sr_server_options {
-	const struct sr_store *store;
+	struct sr_store *store;
 	const char *tcti;
+	bool no_cache;
 	void (*report)(void *arg, int r, const struct sr_err *why);
 	void *arg;
 };
@@ -66,6 +68,13 @@ void sr_server_leave(struct sr_server *server);
 
 /** sr_server_remembers() - whether there is what would be lost: a lock, a PIN */
 bool sr_server_remembers(struct sr_server *server);
+
+/**
+ * sr_server_forget() - forget the PINs and software keys that were not used for AutoLock=
+ *
+ * Returns when to call it next (CLOCK_BOOTTIME, seconds); 0 for never, as it is now.
+ */
+time_t sr_server_forget(struct sr_server *server);
 
 /** enum sr_call_state - what a call waits for */
 enum sr_call_state {
@@ -257,7 +266,7 @@ void sr_call_free(struct sr_call *call);
 /** sr_server_fd() - readable when sr_server_next() may have a call */
 int sr_server_fd(const struct sr_server *server);
 
-/** sr_server_next() - a call that was SR_CALL_WORK and now is done; NULL if there is none */
+/** sr_server_next() - a call that was SR_CALL_WORK and is not any more; NULL if there is none */
 struct sr_call *sr_server_next(struct sr_server *server);
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Keys that sign and decrypt, wrapped by the TPM. */
+/* Keys that sign and decrypt: wrapped by the TPM, or, what it lacks, secrets of a ring. */
 #ifndef SEALRING_SIGN_H
 #define SEALRING_SIGN_H
 
@@ -21,15 +21,27 @@ struct sr_key;
  * @type:	"p256" and others, see sr_key_type_name(); not for sr_key_import()
  * @usage:	SR_KEY_SIGN, SR_KEY_DECRYPT (RSA only) or both; 0 for SR_KEY_SIGN
  * @pcrs:	PCR list that it is bound to, for good; NULL for none
+ * @ring:	an open ring, whose secret a software key becomes; NULL for @open_ring
+ * @bind:	a key of the TPM is bound to what that ring is sealed to, and follows when it
+ *		is sealed anew; not with @pcrs
  * @pin:	its PIN, 1 to SR_PIN_MAX bytes; NULL for none
  * @accept_unmeasured:	take a bank that firmware did not measure into
+ * @open_ring:	called with @arg once it is known that it takes a ring: gives an open one,
+ *		which stays the caller's; 0 or a negative errno; may be NULL
+ * @arg:	the caller's
+ *
+ * A software key takes neither @pcrs nor @pin: both are its ring's.
  */
 struct sr_key_options {
 	const char *type;
 	unsigned int usage;
 	const char *pcrs;
+	struct sr_ring *ring;
+	bool bind;
 	const struct sr_secret *pin;
 	bool accept_unmeasured;
+	int (*open_ring)(void *arg, struct sr_ring **ret, struct sr_err *err);
+	void *arg;
 };
 
 /**
@@ -40,10 +52,14 @@ struct sr_key_options {
  * @pin:	using it takes a PIN
  * @limited:	the TPM slows down guessing of that PIN
  * @pcrs:	what it is bound to: "sha256:0+7"; "" for nothing
- * @born_here:	made in the TPM and never outside; false when it was imported
- * @hash:	the hash that is used where none is chosen
+ * @in_tpm:	the TPM has it; otherwise it is in software, a secret of @ring
+ * @ring:	that ring, or the one that it is bound to; NULL for none, "" if its file does
+ *		not say which
+ * @born_here:	made in the TPM and never outside, or in software here; false when it was
+ *		imported
+ * @hash:	the hash that is used where none is chosen; "none" for what signs messages
  * @made:	when; 0 when the file does not tell
- * @ssh:	fingerprint as ssh-keygen -l shows it: "SHA256:..."
+ * @ssh:	fingerprint as ssh-keygen -l shows it: "SHA256:..."; "" for what it lacks
  * @spki:	SHA-256 of the SubjectPublicKeyInfo, in hexadecimal
  */
 struct sr_key_info {
@@ -53,6 +69,8 @@ struct sr_key_info {
 	bool pin;
 	bool limited;
 	char pcrs[96];
+	bool in_tpm;
+	const char *ring;
 	bool born_here;
 	const char *hash;
 	time_t made;
@@ -62,6 +80,9 @@ struct sr_key_info {
 
 /** sr_key_type_name() - the kinds of keys, one after the other; NULL behind the last */
 const char *sr_key_type_name(size_t at);
+
+/** sr_key_type_in_software() - whether no TPM has this kind, so that it is kept in a ring */
+bool sr_key_type_in_software(const char *type);
 
 /**
  * sr_tpm_has_type() - whether the TPM has keys of a kind
@@ -97,7 +118,7 @@ void sr_key_free(struct sr_key *key);
 int sr_key_info(const struct sr_key *key, struct sr_key_info *ret, struct sr_err *err);
 
 /**
- * sr_key_generate() - make a key in the TPM
+ * sr_key_generate() - make a key in the TPM, or in software what no TPM has
  * @store:	where
  * @tpm:	the TPM
  * @name:	a new name
@@ -115,7 +136,7 @@ int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name
 		    struct sr_err *err);
 
 /**
- * sr_key_import() - bring a private key into the TPM
+ * sr_key_import() - bring a private key into the TPM, or under a ring
  * @store:	where
  * @tpm:	the TPM
  * @name:	a new name
@@ -166,6 +187,50 @@ int sr_key_adopt(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 		 const struct sr_key_pair *pair, const struct sr_ask *ask,
 		 struct sr_key **ret, struct sr_err *err);
 
+/**
+ * sr_ring_keys() - names of the keys that are bound to a ring, as sr_store_rings()
+ * @ring:	a loaded ring
+ * @ret:	NULL-terminated; release with sr_strv_free()
+ * @err:	says why, on failure
+ *
+ * A file that can't be read as a key is left out. Returns how many, or as
+ * sr_store_rings().
+ */
+int sr_ring_keys(const struct sr_ring *ring, char ***ret, struct sr_err *err);
+
+/**
+ * struct sr_key_following - what follows the approvals of rings
+ * @skipped:	told of a key whose file stays as it is, and why; may be NULL
+ * @arg:	the caller's
+ */
+struct sr_key_following {
+	void (*skipped)(void *arg, const char *key, const struct sr_err *why);
+	void *arg;
+};
+
+/**
+ * sr_key_follow() - sign what a ring is sealed to into the files of its keys
+ * @arg:	a struct sr_key_following
+ * @ring:	a ring; while it is closed, what it is not sealed to any more only goes
+ * @old:	the same ring with the key that it has still: what was signed stays
+ * @settled:	not looked at
+ * @err:	says why, on failure
+ *
+ * For struct sr_follow. Sends nothing to the TPM. Each file is replaced in one step, and
+ * only if something changed. Approvals count that a holder of the ring key made.
+ *
+ * Returns 0, or -EIO and others when a file could not be written.
+ */
+int sr_key_follow(void *arg, struct sr_ring *ring, struct sr_ring *old, bool settled,
+		  struct sr_err *err);
+
+/**
+ * sr_key_behind() - whether a key has other boot states than the ring it is bound to
+ * @ring:	a loaded ring
+ * @ret:	one of them
+ */
+bool sr_key_behind(const struct sr_ring *ring, char ret[SR_NAME_MAX + 1]);
+
 /** sr_key_remove() - remove a key of the store, its public key and its certificate */
 int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err);
 
@@ -195,10 +260,20 @@ enum sr_key_form {
 int sr_key_public(const struct sr_key *key, enum sr_key_form form, char **ret,
 		  struct sr_err *err);
 
-/** struct sr_digest - what is signed */
+#define SR_MESSAGE_MAX 67108864 /* bytes that EdDSA signs, at most */
+
+/**
+ * struct sr_digest - what is signed
+ * @data:	the hash of a message
+ * @size:	bytes in @data
+ * @message:	instead of that, the message: for Ed25519 and Ed448, which take all of it
+ * @message_size:	bytes in @message
+ */
 struct sr_digest {
 	uint8_t data[SR_DIGEST_BYTES];
 	size_t size;
+	uint8_t *message;
+	size_t message_size;
 };
 
 enum sr_signature_form {
@@ -231,14 +306,27 @@ struct sr_sign_options {
  * @options:	how it is signed
  * @err:	says why, on failure
  *
- * Returns its name, or NULL if that hash may not be used.
+ * Returns its name, "none" for a key that signs the message itself, or NULL if that hash
+ * may not be used.
  */
 const char *sr_key_hash(const struct sr_key *key, const struct sr_sign_options *options,
 			struct sr_err *err);
 
-/** sr_digest_read() - hash what a descriptor gives until end of file */
+/**
+ * sr_digest_read() - hash what a descriptor gives until end of file
+ * @fd:		where from
+ * @name:	what to call it in an error
+ * @hash:	as sr_key_hash() gave it: with "none" the message itself is read
+ * @ret:	release with sr_digest_done()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EINVAL (larger than SR_MESSAGE_MAX) or -EIO.
+ */
 int sr_digest_read(int fd, const char *name, const char *hash, struct sr_digest *ret,
 		   struct sr_err *err);
+
+/** sr_digest_done() - release */
+void sr_digest_done(struct sr_digest *digest);
 
 /**
  * struct sr_signature - a signature
@@ -262,8 +350,8 @@ struct sr_signature {
  * @err:	says why, on failure
  *
  * One conversation for all of them. For one digest three TPM commands; four with a PIN or
- * @options->encrypt; five for a key bound to PCRs, and six with a PIN too. Each signature
- * has been checked in software.
+ * @options->encrypt; five for a key bound to PCRs, and six with a PIN too. For a software
+ * key the five that open its ring. Each signature has been checked in software.
  *
  * Returns 0, -EINVAL (not for such keys), -EKEYREJECTED, -EACCES, -EBUSY, -ENODEV,
  * -EREMOTE, -EBADMSG, -EIO.

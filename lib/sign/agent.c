@@ -26,6 +26,8 @@ static bool add_key(struct sr_agent_keys *keys, const struct sr_served *served)
 {
 	const char *name = served->key->name;
 
+	if (served->blob.size == 0)
+		return true;
 	return sr_agent_keys_add(keys, &served->blob, name) &&
 	       (served->certificate.size == 0 ||
 		sr_agent_keys_add(keys, &served->certificate, name));
@@ -63,11 +65,20 @@ static void answer_sign(struct sr_call *call)
 		(void)sr_agent_status(false, &call->reply, NULL);
 }
 
+/* Without a hash the message itself is kept. */
 static bool hash(const struct sr_reader *data, const struct sr_scheme *scheme,
 		 struct sr_digest *ret)
 {
 	unsigned int size = 0;
 
+	if (scheme->hash == TPM2_ALG_NULL) {
+		ret->message = malloc(data->left + 1);
+		if (!ret->message)
+			return false;
+		memcpy(ret->message, data->data, data->left);
+		ret->message_size = data->left;
+		return true;
+	}
 	if (EVP_Digest(data->data, data->left, ret->data, &size, sr_scheme_md(scheme),
 		       NULL) != 1)
 		return false;
@@ -101,8 +112,10 @@ static void lock(struct sr_call *call, const struct sr_reader *phrase)
 	struct sr_server *server = call->server;
 	bool yes = sr_locks_add(&server->locks, call->uid, phrase->data, phrase->left);
 
-	if (yes)
+	if (yes) {
 		sr_pins_forget(&server->pins, NULL, call->uid);
+		sr_pins_forget(&server->opened, NULL, call->uid);
+	}
 	done(call, yes);
 }
 

@@ -8,8 +8,8 @@
 #include "ground/strv.h"
 #include "key.h"
 
-static int load_file(int dir, const char *file, const char *name, struct sr_key **ret,
-		     struct sr_err *err)
+static int load_file(struct sr_store *store, int dir, const char *file, const char *name,
+		     struct sr_key **ret, struct sr_err *err)
 {
 	_cleanup_key_ struct sr_key *key = sr_key_new(name);
 	_cleanup_buf_ struct sr_buf content = { 0 };
@@ -17,6 +17,7 @@ static int load_file(int dir, const char *file, const char *name, struct sr_key 
 
 	if (!key)
 		return sr_fail_memory(err);
+	key->store = store;
 	r = sr_read_file(dir, file, SR_TPMKEY_MAX, &content, err);
 	if (r == -ENOENT)
 		return r;
@@ -28,12 +29,13 @@ static int load_file(int dir, const char *file, const char *name, struct sr_key 
 	return 0;
 }
 
-static int load_named(int dir, const char *name, struct sr_key **ret, struct sr_err *err)
+static int load_named(struct sr_store *store, int dir, const char *name,
+		      struct sr_key **ret, struct sr_err *err)
 {
 	char file[SR_KEY_FILE];
 
 	sr_keystore_file(name, ".pem", file);
-	return load_file(dir, file, name, ret, err);
+	return load_file(store, dir, file, name, ret, err);
 }
 
 bool sr_key_has_fingerprint(const struct sr_key *key, const char *wanted)
@@ -63,7 +65,8 @@ int sr_fail_no_key(const struct sr_store *store, const char *name, struct sr_err
 }
 
 /* A key that is damaged is not the one looked for. */
-static int find(int dir, const char *fingerprint, struct sr_key **ret, struct sr_err *err)
+static int find(struct sr_store *store, int dir, const char *fingerprint,
+		struct sr_key **ret, struct sr_err *err)
 {
 	_cleanup_names_ struct sr_names names = { 0 };
 	int r = dir < 0 ? 0 : sr_list_dir(dir, ".pem", &names, err);
@@ -74,7 +77,7 @@ static int find(int dir, const char *fingerprint, struct sr_key **ret, struct sr
 	for (size_t i = 0; i < names.count; i++) {
 		_cleanup_key_ struct sr_key *key = NULL;
 
-		if (load_named(dir, names.name[i], &key, NULL) < 0 ||
+		if (load_named(store, dir, names.name[i], &key, NULL) < 0 ||
 		    !sr_key_has_fingerprint(key, fingerprint))
 			continue;
 		*ret = take(key);
@@ -91,17 +94,17 @@ int sr_key_load(struct sr_store *store, const char *name, struct sr_key **ret,
 
 	/* An ssh fingerprint may have a slash in it. */
 	if (strchr(name, '/') && strncmp(name, "SHA256:", 7) != 0) {
-		r = load_file(AT_FDCWD, name, name, ret, err);
+		r = load_file(store, AT_FDCWD, name, name, ret, err);
 		return r == -ENOENT ? sr_fail(err, -ENOKEY, "no file %s", name) : r;
 	}
 	dir = sr_keystore_dir(store, err);
 	if (dir < 0 && dir != -ENOENT)
 		return dir;
 	if (sr_key_is_fingerprint(name))
-		return find(dir, name, ret, err);
+		return find(store, dir, name, ret, err);
 	r = sr_name_check(name, "key", err);
 	if (r == 0)
-		r = dir < 0 ? dir : load_named(dir, name, ret, err);
+		r = dir < 0 ? dir : load_named(store, dir, name, ret, err);
 	if (r == -ENOENT)
 		return sr_fail_no_key(store, name, err);
 	return r;

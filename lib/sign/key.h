@@ -7,24 +7,35 @@
 #include "codec/tpmkey.h"
 #include "keystore.h"
 
+#define SR_KEY_ID 33 /* 32 hex digits and a NUL */
+
 /**
  * struct sr_key - a loaded key file
  * @name:	of the key, or of the file where there is a slash in it
+ * @store:	where it was looked for; NULL where that is not known
  * @type:	its kind
- * @file:	what is in the file
+ * @file:	what is in the file; of a software key, its public part
  * @text:	what stands before the PEM block; NULL for nothing
  * @pinned:	@parent is known from that text
  * @parent:	the storage key
  * @made:	when, from that text; 0 when it does not tell
+ * @ring:	whose boot states it is bound to, or software: whose secret it is; from that
+ *		text, "" when it does not tell
+ * @id:		what tells it from others that are bound to that ring: 32 hex digits
+ * @imported:	software: it was
  */
 struct sr_key {
 	char *name;
+	struct sr_store *store;
 	const struct sr_key_type *type;
 	struct sr_tpmkey *file;
 	char *text;
 	bool pinned;
 	TPM2B_PUBLIC parent;
 	time_t made;
+	char ring[SR_NAME_MAX + 1];
+	char id[SR_KEY_ID];
+	bool imported;
 };
 
 SR_DEFINE_CLEANUP(sr_key_freep, struct sr_key *, sr_key_free)
@@ -66,6 +77,9 @@ void sr_key_pcrs(const struct sr_key *key, struct sr_pcrs *ret);
 int sr_key_spki(const struct sr_key *key, char ret[SR_FINGERPRINT_TEXT],
 		struct sr_err *err);
 
+/** sr_key_is_approved() - whether others approve the boot states that it takes */
+bool sr_key_is_approved(const struct sr_key *key);
+
 /** sr_key_needs_pin() - whether using it takes a PIN */
 bool sr_key_needs_pin(const struct sr_key *key);
 
@@ -77,6 +91,13 @@ bool sr_key_has_fingerprint(const struct sr_key *key, const char *wanted);
 
 /** sr_fail_no_key() - say that there is none of that name in the store; -ENOKEY */
 int sr_fail_no_key(const struct sr_store *store, const char *name, struct sr_err *err);
+
+/** sr_digest_data() - what is signed: the digest, or the message */
+static inline const uint8_t *sr_digest_data(const struct sr_digest *digest, size_t *size)
+{
+	*size = digest->message ? digest->message_size : digest->size;
+	return digest->message ? digest->message : digest->data;
+}
 
 /** sr_fail_key() - put "key NAME: " before a failure; returns @r */
 int sr_fail_key(const struct sr_key *key, int r, struct sr_err *err);

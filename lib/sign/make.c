@@ -4,16 +4,20 @@
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
+#include "bind.h"
 #include "ground/parse.h"
 #include "prove.h"
+#include "ring/ring.h"
 #include "signer.h"
+#include "software.h"
 #include "tpm/pcr.h"
 #include "tpm/session.h"
 #include "tpm/srk.h"
 
 /*
  * What is being made: in the TPM, or @from a private key, or it is in @pair already; @later
- * when it is bound to PCR values to come.
+ * when it is bound to PCR values to come. In software, the private part of @from becomes a
+ * secret of @ring.
  */
 struct making {
 	struct sr_tpm *tpm;
@@ -23,7 +27,10 @@ struct making {
 	const struct sr_ask *ask;
 	struct sr_key *key;
 	struct sr_policy policy;
+	struct sr_approvers approvers;
 	bool later;
+	bool imported;
+	struct sr_ring *ring;
 };
 
 static int give_new_pin(void *arg, const char *name, struct sr_secret *ret,
@@ -56,6 +63,13 @@ static int make_policy(struct making *making, struct sr_err *err)
 	struct sr_pcrs pcrs = { 0 }, present = { 0 };
 	int r = 0;
 
+	if (options->bind) {
+		r = sr_key_bind(making->key, making->ring, &making->approvers,
+				&making->policy, err);
+		return r == 0 && options->pin
+			   ? sr_policy_add_auth_value(&making->policy, err)
+			   : r;
+	}
 	if (!options->pcrs)
 		return 0;
 	r = sr_pcrs_parse(options->pcrs, &pcrs, err);
@@ -112,7 +126,10 @@ static int make(struct making *making, struct sr_err *err)
 	if (making->pair)
 		*key->file = *making->pair;
 	key->file->parent = SR_SRK_HANDLE;
-	r = sr_key_describe(key, err);
+	if (making->options->bind)
+		r = sr_key_approve(key, making->ring, &making->approvers, false, err);
+	if (r >= 0)
+		r = sr_key_describe(key, err);
 	if (r == 0)
 		r = sr_key_prove(key, making->tpm, making->ask, making->later, err);
 	if (r == -EBADMSG && making->pair)
@@ -122,6 +139,65 @@ static int make(struct making *making, struct sr_err *err)
 			       SR_SRK_HANDLE);
 	return r;
 }
+
+/* ---- in software ---- */
+
+static int prove_software(const struct sr_key *key, const struct sr_private *value,
+			  struct sr_err *err)
+{
+	static const struct sr_digest digest = { .size = 32 };
+	struct sr_scheme scheme = sr_ssh_scheme(key->type);
+	_cleanup_buf_ struct sr_buf unused = { 0 };
+	_cleanup_evp_ EVP_PKEY *pub = NULL;
+	int r = sr_pubkey_evp(&key->file->pub, &pub, err);
+
+	return r < 0 ? r
+		     : sr_software_sign(key, pub, &value->value, &scheme, &digest,
+					&unused, err);
+}
+
+static int make_software(struct making *making, struct sr_err *err)
+{
+	struct sr_key *key = making->key;
+	struct sr_ring_info ring;
+	int r = sr_ring_info(making->ring, &ring, err);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(key->ring, sizeof(key->ring), "%s", ring.name);
+	key->file->pub = making->from->pub;
+	key->file->empty_auth = true;
+	r = sr_key_describe(key, err);
+	if (r == 0)
+		r = prove_software(key, making->from, err);
+	return r < 0 ? r : sr_software_store(key, making->ring, making->from, err);
+}
+
+static int check_software(const struct sr_key_options *options, struct sr_err *err)
+{
+	if (options->pcrs || options->pin)
+		return sr_fail(
+		    err, -EINVAL,
+		    "a key in software has no PCRs and no PIN of its own: they "
+		    "are its ring's");
+	if (options->usage & SR_KEY_DECRYPT)
+		return sr_fail(err, -EINVAL,
+			       "only RSA keys decrypt: choose rsa2048 or another");
+	return 0;
+}
+
+static int find_ring(struct making *making, struct sr_err *err)
+{
+	const struct sr_key_options *options = making->options;
+
+	making->ring = options->ring;
+	if (making->ring)
+		return 0;
+	return options->open_ring ? options->open_ring(options->arg, &making->ring, err)
+				  : sr_fail(err, -EINVAL, "it takes a ring");
+}
+
+/* ---- either ---- */
 
 static int check_options(const char *name, const struct sr_key_type *type,
 			 const struct sr_key_options *options, struct sr_err *err)
@@ -134,25 +210,36 @@ static int check_options(const char *name, const struct sr_key_type *type,
 			       "64 hexadecimal digits are a fingerprint, not a name");
 	if (options->usage & ~known)
 		return sr_fail(err, -EINVAL, "no such usage of a key");
+	if (type->software)
+		return check_software(options, err);
 	if (options->usage & SR_KEY_DECRYPT && type->alg != TPM2_ALG_RSA)
 		return sr_fail(err, -EINVAL,
 			       "only RSA keys decrypt: choose rsa2048 or another");
+	if (options->bind && options->pcrs)
+		return sr_fail(err, -EINVAL,
+			       "a key is bound to PCRs for good, or to a ring as it is "
+			       "re-sealed: not to both");
 	if (options->pin && (options->pin->size == 0 || options->pin->size > SR_PIN_MAX))
 		return sr_fail(err, -EINVAL, "a PIN has 1 to %d bytes", SR_PIN_MAX);
 	return 0;
 }
 
-/* Nobody else can make a key of that name meanwhile. */
+/* Nobody else can make a key of that name meanwhile. The lock of the rings goes first. */
 static int make_and_write(struct sr_store *store, struct making *making,
 			  struct sr_err *err)
 {
-	_cleanup_close_ int dir = -1;
-	int r = sr_keystore_lock(store, &dir, err);
+	_cleanup_close_ int rings = -1, dir = -1;
+	bool software = making->key->type->software;
+	int r = making->ring ? sr_ring_lock(making->ring, &rings, err) : 0;
 
+	if (r == 0 && making->options->bind && !software)
+		r = sr_approvers_ready(making->ring, &making->approvers, err);
+	if (r == 0)
+		r = sr_keystore_lock(store, &dir, err);
 	if (r == 0)
 		r = sr_keystore_begin(dir, making->key->name, err);
 	if (r == 0)
-		r = make(making, err);
+		r = software ? make_software(making, err) : make(making, err);
 	if (r == 0)
 		r = sr_key_write(making->key, dir, err);
 	return r < 0 ? r : sr_key_write_public(making->key, dir, err);
@@ -167,6 +254,8 @@ static int make_key(struct sr_store *store, struct making *making, const char *n
 
 	if (r == 0)
 		r = check_options(name, type, making->options, err);
+	if (r == 0 && (type->software || making->options->bind))
+		r = find_ring(making, err);
 	if (r < 0)
 		return r;
 	key = sr_key_new(name);
@@ -174,9 +263,12 @@ static int make_key(struct sr_store *store, struct making *making, const char *n
 		key->file = sr_tpmkey_new();
 	if (!key || !key->file)
 		return sr_fail_memory(err);
+	key->store = store;
 	key->type = type;
+	key->imported = making->imported;
 	making->key = key;
 	r = make_and_write(store, making, err);
+	sr_approvers_done(&making->approvers);
 	if (r < 0)
 		return r == -EEXIST ? r : sr_fail_key(key, r, err);
 	*ret = take(key);
@@ -188,15 +280,22 @@ int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name
 		    struct sr_err *err)
 {
 	const struct sr_key_type *type = sr_key_type_find(options->type ?: "p256");
+	_cleanup_(sr_private_done) struct sr_private from = { 0 };
 	struct sr_ask ask = ask_new_pin(options->pin);
 	struct making making = { .tpm = tpm, .options = options, .ask = &ask };
+	int r = 0;
 
 	if (!type)
 		return sr_fail(err, -EINVAL,
 			       "no keys of type \"%s\": tpm-sign algs shows which there "
 			       "are",
 			       options->type);
-	return make_key(store, &making, name, type, ret, err);
+	if (type->software) {
+		sr_softkey_protect();
+		making.from = &from;
+		r = sr_softkey_generate(type, &from, err);
+	}
+	return r < 0 ? r : make_key(store, &making, name, type, ret, err);
 }
 
 int sr_key_import(struct sr_store *store, struct sr_tpm *tpm, const char *name,
@@ -207,10 +306,16 @@ int sr_key_import(struct sr_store *store, struct sr_tpm *tpm, const char *name,
 	_cleanup_(sr_private_done) struct sr_private from = { 0 };
 	struct sr_ask ask = ask_new_pin(options->pin);
 	struct making making = {
-		.tpm = tpm, .options = options, .from = &from, .ask = &ask
+		.tpm = tpm,
+		.options = options,
+		.from = &from,
+		.imported = true,
+		.ask = &ask,
 	};
-	int r = sr_private_read(private_key, passphrase, &from, err);
+	int r;
 
+	sr_softkey_protect();
+	r = sr_private_read(private_key, passphrase, &from, err);
 	if (r == 0)
 		r = make_key(store, &making, name, sr_key_type_of(&from.pub), ret, err);
 	return r == 0 && from.certificates
@@ -234,7 +339,7 @@ static int read_pair(const struct sr_key_pair *pair, struct sr_tpmkey *ret,
 					    &ret->priv) != TSS2_RC_SUCCESS ||
 	    priv_used != pair->priv_size)
 		return sr_fail(err, -EBADMSG, "the private part is no TPM2B_PRIVATE");
-	if (!sr_key_type_of(&ret->pub))
+	if (!sr_key_type_of(&ret->pub) || sr_key_type_of(&ret->pub)->software)
 		return sr_fail(err, -EBADMSG, "none of the kinds of keys that there are");
 	if (area->authPolicy.size > 0 ||
 	    !(area->objectAttributes & TPMA_OBJECT_USERWITHAUTH))
@@ -289,20 +394,64 @@ static int lock_key(struct sr_store *store, const struct sr_key *key, int *ret,
 			       : sr_fail_sys(err, errno, "cannot look for %s", file);
 }
 
+/* The ring of a software key, locked; nothing for others, or if it is no more. */
+static int lock_ring(struct sr_store *store, const char *name, struct sr_key **key,
+		     struct sr_ring **ring, int *lock, struct sr_err *err)
+{
+	struct sr_err why = { 0 };
+	int r = sr_key_load(store, name, key, &why);
+
+	/* A key whose file is damaged can be removed all the same. */
+	if (r < 0 || !(*key)->type->software || !(*key)->ring[0])
+		return 0;
+	r = sr_ring_load(store, (*key)->ring, ring, err);
+	if (r == 0)
+		r = sr_ring_lock(*ring, lock, err);
+	return r == -ENOKEY ? 0 : r;
+}
+
+/* Another file may be of the same key. */
+static int remove_private(struct sr_store *store, const struct sr_key *key,
+			  struct sr_ring *ring, struct sr_err *err)
+{
+	_cleanup_(sr_strv_freep) char **names = NULL;
+	char spki[SR_FINGERPRINT_TEXT], other[SR_FINGERPRINT_TEXT];
+	int r = sr_key_spki(key, spki, err);
+
+	if (r == 0)
+		r = sr_store_keys(store, &names, err);
+	for (char **name = names; r >= 0 && *name; name++) {
+		_cleanup_key_ struct sr_key *found = NULL;
+
+		if (strcmp(*name, key->name) != 0 &&
+		    sr_key_load(store, *name, &found, NULL) == 0 &&
+		    found->type->software && sr_key_spki(found, other, NULL) == 0 &&
+		    strcmp(spki, other) == 0)
+			return 0;
+	}
+	return r < 0 ? r : sr_software_remove(key, ring, err);
+}
+
+/* The private part first: it must not outlive what a killed program removed. */
 int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err)
 {
-	_cleanup_key_ struct sr_key *key = sr_key_new(name);
-	_cleanup_close_ int dir = -1;
+	_cleanup_key_ struct sr_key *key = sr_key_new(name), *loaded = NULL;
+	_cleanup_(sr_ring_freep) struct sr_ring *ring = NULL;
+	_cleanup_close_ int rings = -1, dir = -1;
 	int r = sr_name_check(name, "key", err);
 
 	if (r < 0)
 		return r;
 	if (!key)
 		return sr_fail_memory(err);
-	r = lock_key(store, key, &dir, err);
+	r = lock_ring(store, name, &loaded, &ring, &rings, err);
+	if (r == 0)
+		r = lock_key(store, key, &dir, err);
 	if (r == -ENOKEY)
 		return sr_fail(err, r, "no key \"%s\" in %s: tpm-sign list shows all",
 			       name, sr_store_path(store));
+	if (r == 0 && ring)
+		r = remove_private(store, loaded, ring, err);
 	return r < 0 ? r : sr_keystore_remove(dir, name, err);
 }
 
@@ -312,6 +461,12 @@ static int change_pin(struct sr_key *key, struct sr_tpm *tpm, const struct sr_as
 	_cleanup_signer_ struct sr_signer signer = SR_SIGNER(tpm);
 	int r;
 
+	if (key->type->software)
+		return sr_fail(
+		    err, -EINVAL,
+		    "a key in software has no PIN of its own: tpm-reseal now %s "
+		    "--pin gives its ring one",
+		    key->ring);
 	if (!sr_key_needs_pin(key))
 		return sr_fail(err, -EINVAL,
 			       "it takes no PIN, and the TPM would not slow down "
@@ -334,6 +489,29 @@ static int prove_changed(const struct sr_key *key, struct sr_tpm *tpm,
 	return sr_key_prove(key, tpm, &ask, later, err);
 }
 
+/* Meanwhile its ring may have been sealed anew, or its PIN changed. */
+static int read_again(struct sr_key *key, int dir, struct sr_err *err)
+{
+	_cleanup_key_ struct sr_key *again = sr_key_new(key->name);
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	struct sr_tpmkey *old = key->file;
+	char file[SR_KEY_FILE];
+	int r;
+
+	if (dir < 0)
+		return 0;
+	sr_keystore_file(key->name, ".pem", file);
+	r = again ? sr_read_file(dir, file, SR_TPMKEY_MAX, &content, err)
+		  : sr_fail_memory(err);
+	if (r == 0)
+		r = sr_key_read(again, &content, err);
+	if (r < 0)
+		return r;
+	key->file = again->file;
+	again->file = old;
+	return 0;
+}
+
 int sr_key_change_pin(struct sr_store *store, struct sr_key *key, struct sr_tpm *tpm,
 		      const struct sr_ask *ask, const struct sr_secret *pin,
 		      struct sr_err *err)
@@ -341,6 +519,8 @@ int sr_key_change_pin(struct sr_store *store, struct sr_key *key, struct sr_tpm 
 	_cleanup_close_ int dir = -1;
 	int r = lock_key(store, key, &dir, err);
 
+	if (r == 0)
+		r = read_again(key, dir, err);
 	if (r == 0)
 		r = change_pin(key, tpm, ask, pin, err);
 	if (r == 0)

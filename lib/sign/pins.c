@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* PINs that are remembered for a while: each for one key, and for whoever gave it. */
+/* PINs and software keys, remembered for a while: each for one key, and for one user. */
 #include "pins.h"
 
 #include <time.h>
@@ -88,6 +88,16 @@ void sr_pins_clear(struct sr_pins *pins)
 	for (size_t i = 0; i < SR_PINS_MAX; i++)
 		if (pins->pin[i].served)
 			forget(&pins->pin[i]);
+}
+
+time_t sr_pins_end(const struct sr_pins *pins)
+{
+	time_t end = 0;
+
+	for (size_t i = 0; i < SR_PINS_MAX; i++)
+		if (pins->pin[i].served && (end == 0 || pins->pin[i].until < end))
+			end = pins->pin[i].until;
+	return end;
 }
 
 bool sr_pins_any(struct sr_pins *pins)

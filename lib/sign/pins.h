@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* PINs that are remembered for a while: each for one key, and for whoever gave it. */
+/* PINs and software keys, remembered for a while: each for one key, and for one user. */
 #ifndef SR_PINS_H
 #define SR_PINS_H
 
@@ -8,7 +8,7 @@
 #define SR_PINS_MAX 64
 
 /**
- * struct sr_pins - what is remembered
+ * struct sr_pins - what is remembered: PINs, or the private parts of software keys
  * @seconds:	how long after its last use; 0 for not at all
  * @pin:	some of them empty
  */
@@ -22,7 +22,7 @@ struct sr_pins {
 	} pin[SR_PINS_MAX];
 };
 
-/** sr_pins_find() - the PIN, which counts as a use; NULL if it is not remembered */
+/** sr_pins_find() - the PIN or key, which counts as a use; NULL if it is not remembered */
 const struct sr_secret *sr_pins_find(struct sr_pins *pins, const struct sr_served *served,
 				     uid_t uid);
 
@@ -35,6 +35,9 @@ void sr_pins_forget(struct sr_pins *pins, const struct sr_served *served, uid_t 
 
 /** sr_pins_clear() - all of them */
 void sr_pins_clear(struct sr_pins *pins);
+
+/** sr_pins_end() - when the first of them is to be forgotten (CLOCK_BOOTTIME); 0 for never */
+time_t sr_pins_end(const struct sr_pins *pins);
 
 /** sr_pins_any() - whether there are any, once those are forgotten whose time is over */
 bool sr_pins_any(struct sr_pins *pins);

@@ -213,13 +213,17 @@ static int make_algorithm(const struct work *work, X509_ALGOR **ret, struct sr_e
 	struct sr_scheme scheme;
 	const char *hash = sr_key_hash(work->key, work->options, err);
 	bool rsa = work->key->type->alg == TPM2_ALG_RSA;
+	bool whole = work->key->type->alg == SR_ALG_EDDSA;
 	int nid, type = rsa ? V_ASN1_NULL : V_ASN1_UNDEF;
 	bool ok = algorithm;
 
 	if (!hash)
 		return -EINVAL;
 	scheme.hash = sr_bank_parse(hash);
-	if (ok && work->options->pss)
+	if (ok && whole)
+		ok = X509_ALGOR_set0(algorithm, OBJ_txt2obj(work->key->type->group, 0),
+				     type, NULL);
+	else if (ok && work->options->pss)
 		ok = set_pss(sr_scheme_md(&scheme), algorithm);
 	else if (ok)
 		ok = OBJ_find_sigid_by_algs(&nid, EVP_MD_get_type(sr_scheme_md(&scheme)),
@@ -243,9 +247,13 @@ static int sign(const struct work *work, const uint8_t *der, int size,
 
 	options.form = SR_SIGNATURE_DER;
 	scheme.hash = sr_bank_parse(sr_key_hash(work->key, &options, NULL));
-	if (size <= 0 || EVP_Digest(der, (size_t)size, digest.data, &used,
-				    sr_scheme_md(&scheme), NULL) != 1)
+	if (size > 0 && work->key->type->alg == SR_ALG_EDDSA) {
+		digest.message = (uint8_t *)der;
+		digest.message_size = (size_t)size;
+	} else if (size <= 0 || EVP_Digest(der, (size_t)size, digest.data, &used,
+					   sr_scheme_md(&scheme), NULL) != 1) {
 		return sr_fail_libcrypto(err, "hashing a certificate");
+	}
 	digest.size = used;
 	return sr_key_sign(work->key, work->tpm, work->ask, &options, &digest, 1, ret,
 			   err);

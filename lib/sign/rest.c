@@ -95,31 +95,56 @@ static int new_call(struct sr_server *server, const struct sr_peer *peer,
 	return r;
 }
 
+/* A message has to be there as long as the call, which may be longer than its caller. */
+static int set_digest(struct sr_call *call, const struct sr_digest *from)
+{
+	_cleanup_buf_ struct sr_buf bytes = { 0 };
+	struct sr_digest what = { 0 };
+	int r = sr_sign_what(call->served->key, call->options, from, &bytes, &what,
+			     &call->err);
+
+	sr_digest_done(&call->digest);
+	if (r < 0)
+		return r;
+	if (what.message == bytes.data) {
+		bytes = (struct sr_buf){ 0 };
+	} else if (what.message) {
+		bytes.data = malloc(what.message_size + 1);
+		if (!bytes.data)
+			return sr_fail_memory(&call->err);
+		memcpy(bytes.data, what.message, what.message_size);
+		what.message = take(bytes.data);
+	}
+	call->digest = what;
+	return 0;
+}
+
 /* One digest after the other: between them it is others' turn. */
 static bool again(struct sr_call *call)
 {
-	const struct sr_key *key = call->served->key;
-
-	call->r = sr_sign_form(key, call->options, &call->digests[call->made], &call->der,
-			       &call->signatures[call->made], &call->err);
+	call->r =
+	    sr_sign_form(call->served->key, call->options, &call->digests[call->made],
+			 &call->der, &call->signatures[call->made], &call->err);
 	sr_buf_done(&call->der);
 	if (call->r < 0 || ++call->made == call->count)
 		return false;
 	call->doubted = false;
-	call->r = sr_sign_what(key, call->options, &call->digests[call->made],
-			       &call->digest, &call->err);
+	call->r = set_digest(call, &call->digests[call->made]);
 	return call->r == 0;
 }
 
 static int check_sign(const struct sr_key *key, const struct sr_sign_request *request,
 		      struct sr_err *err)
 {
-	struct sr_digest unused;
 	int r = sr_sign_check(key, request->options, err);
 
-	for (size_t i = 0; r == 0 && i < request->count; i++)
-		r = sr_sign_what(key, request->options, &request->digests[i], &unused,
-				 err);
+	for (size_t i = 0; r == 0 && i < request->count; i++) {
+		_cleanup_buf_ struct sr_buf bytes = { 0 };
+		struct sr_digest unused;
+
+		r = sr_sign_what(key, request->options, &request->digests[i], &bytes,
+				 &unused, err);
+	}
 	if (r == 0 && request->count == 0)
 		r = sr_fail(err, -EINVAL, "nothing to sign");
 	return r < 0 ? sr_fail_key(key, r, err) : 0;
@@ -139,17 +164,16 @@ int sr_sign_call(struct sr_server *server, const struct sr_peer *peer,
 		r = new_call(server, peer, entry, request->pin, arg, &call, err);
 	if (r < 0)
 		return r;
-	call->signatures = calloc(request->count, sizeof(*call->signatures));
-	if (!call->signatures) {
-		sr_call_free(call);
-		return sr_fail_memory(err);
-	}
 	call->options = request->options;
 	call->digests = request->digests;
 	call->count = request->count;
 	call->scheme = sr_sign_scheme(entry->served->key, request->options);
-	(void)sr_sign_what(entry->served->key, call->options, &call->digests[0],
-			   &call->digest, NULL);
+	call->signatures = calloc(request->count, sizeof(*call->signatures));
+	r = call->signatures ? set_digest(call, &call->digests[0]) : -ENOMEM;
+	if (r < 0) {
+		sr_call_free(call);
+		return sr_fail(err, r, "out of memory");
+	}
 	call->again = again;
 	sr_call_start(call, entry->rules.confirm);
 	*ret = call;

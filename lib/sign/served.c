@@ -16,7 +16,7 @@ static int read_key(int dir, struct sr_served *served, struct sr_err *err)
 		r = sr_key_read(served->key, &content, err);
 	if (r == 0)
 		r = sr_pubkey_evp(&served->key->file->pub, &served->pub, err);
-	if (r == 0)
+	if (r == 0 && served->key->type->ssh)
 		r = sr_ssh_public(&served->key->file->pub, &served->blob, err);
 	return r;
 }

@@ -12,7 +12,7 @@
  * @users:	how many hold it
  * @key:	the key
  * @pub:	its public part for OpenSSL
- * @blob:	the same for OpenSSH
+ * @blob:	the same for OpenSSH; empty for a kind that it lacks
  * @certificate:	OpenSSH's certificate beside it; empty if there is none
  * @signs:	it may be used to sign
  */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "software.h"
 #include "tpm/meter.h"
 
 #define OURSELVES UINT64_MAX /* owner of jobs that no user asked for */
@@ -31,6 +32,8 @@ static int start(struct sr_server *server, const struct sr_server_options *optio
 	server->store = options->store;
 	server->reporter = (struct sr_reporter){ options->report, options->arg };
 	server->pins.seconds = config->auto_lock;
+	server->opened.seconds = options->no_cache ? 0 : config->auto_lock;
+	sr_softkey_protect();
 	server->slots = sr_slots_new(options->tcti, config->encrypt_sessions, err);
 	if (!server->slots)
 		return -ENOMEM;
@@ -67,6 +70,7 @@ void sr_server_free(struct sr_server *server)
 	sr_slots_free(server->slots);
 	sr_catalog_done(&server->catalog);
 	sr_pins_clear(&server->pins);
+	sr_pins_clear(&server->opened);
 	sr_locks_clear(&server->locks);
 	free(server);
 }
@@ -96,6 +100,17 @@ bool sr_server_remembers(struct sr_server *server)
 	return sr_locks_any(&server->locks) || pins;
 }
 
+time_t sr_server_forget(struct sr_server *server)
+{
+	time_t pins, keys;
+
+	(void)sr_pins_any(&server->pins);
+	(void)sr_pins_any(&server->opened);
+	pins = sr_pins_end(&server->pins);
+	keys = sr_pins_end(&server->opened);
+	return pins && (!keys || pins < keys) ? pins : keys;
+}
+
 static void leave(struct sr_job *job, void *slots)
 {
 	(void)job;
@@ -118,11 +133,25 @@ int sr_server_fd(const struct sr_server *server)
 
 /* ---- a call ---- */
 
+static bool is_software(const struct sr_call *call)
+{
+	return call->served->key->type->software;
+}
+
 /* In the thread of the TPM. */
 static void run(struct sr_job *job, void *slots)
 {
 	struct sr_call *call = (struct sr_call *)job;
 
+	if (call->checking) {
+		call->r = sr_slots_check(slots, call->served, &call->err);
+		return;
+	}
+	if (is_software(call)) {
+		call->r = sr_slots_unseal(slots, call->server->store, call->served,
+					  &call->value, &call->err);
+		return;
+	}
 	if (call->doubted)
 		sr_slots_doubt(slots);
 	if (call->decrypts)
@@ -157,6 +186,8 @@ static void release(struct sr_call *call)
 	for (size_t i = 0; i < call->made; i++)
 		free(call->signatures[i].data);
 	free(call->signatures);
+	sr_secret_done(&call->value);
+	sr_digest_done(&call->digest);
 	sr_buf_done(&call->der);
 	sr_buf_done(&call->reply);
 	free(call);
@@ -217,7 +248,36 @@ static void take_pin(struct sr_call *call, const struct sr_secret *pin)
 		submit(call);
 }
 
-/* With a PIN that is remembered nobody is asked; it may have been locked meanwhile. */
+static void sign_in_software(struct sr_call *call, const struct sr_secret *value)
+{
+	do {
+		call->r = sr_software_sign(call->served->key, call->served->pub, value,
+					   &call->scheme, &call->digest, &call->der,
+					   &call->err);
+		count(call);
+	} while (call->r == 0 && call->again && call->again(call));
+	if (call->r < 0)
+		report(call->server, call->r, &call->err);
+}
+
+/* What is remembered needs no TPM, and so no thread. */
+static void go_on_in_software(struct sr_call *call)
+{
+	const struct sr_secret *value =
+	    sr_pins_find(&call->server->opened, call->served, call->uid);
+
+	if (!value) {
+		submit(call);
+		return;
+	}
+	sign_in_software(call, value);
+	finish(call);
+}
+
+/*
+ * With a PIN that is remembered nobody is asked, nor where it would be in vain; it may have
+ * been locked meanwhile.
+ */
 static void go_on(struct sr_call *call)
 {
 	const struct sr_secret *pin;
@@ -228,14 +288,22 @@ static void go_on(struct sr_call *call)
 		sr_call_fail(call, -EPERM);
 		return;
 	}
+	if (is_software(call)) {
+		go_on_in_software(call);
+		return;
+	}
 	if (call->own_pin || !sr_key_needs_pin(call->served->key)) {
 		submit(call);
 		return;
 	}
 	call->state = SR_CALL_PIN;
 	pin = sr_pins_find(&call->server->pins, call->served, call->uid);
-	if (pin)
+	if (pin) {
 		take_pin(call, pin);
+	} else if (!call->checked && call->served->key->file->policy.count > 0) {
+		call->checking = true;
+		submit(call);
+	}
 }
 
 void sr_call_start(struct sr_call *call, bool confirm)
@@ -317,9 +385,34 @@ static void learn(struct sr_call *call)
 		sr_pins_keep(pins, call->served, call->uid, &call->pin);
 }
 
+/* Who locked meanwhile gets what was asked for before, but nothing is remembered. */
+static void conclude_in_software(struct sr_call *call)
+{
+	struct sr_server *server = call->server;
+
+	if (call->r < 0)
+		report(server, call->r, &call->err);
+	else
+		sign_in_software(call, &call->value);
+	if (call->r == 0 && !sr_locks_has(&server->locks, call->uid))
+		sr_pins_keep(&server->opened, call->served, call->uid, &call->value);
+	sr_secret_done(&call->value);
+	finish(call);
+}
+
 /* False if it is not done after all. */
 static bool conclude(struct sr_call *call)
 {
+	call->checked |= call->checking;
+	if (call->checking && call->r == 0) {
+		call->checking = false;
+		go_on(call);
+		return call->state != SR_CALL_WORK;
+	}
+	if (is_software(call)) {
+		conclude_in_software(call);
+		return true;
+	}
 	if (call->r == 0 && !call->decrypts)
 		call->r = sr_signature_check(call->served->pub, &call->scheme,
 					     &call->digest, &call->der, &call->err);

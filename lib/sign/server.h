@@ -11,12 +11,13 @@
 #include "slots.h"
 
 struct sr_server {
-	const struct sr_store *store;
+	struct sr_store *store;
 	struct sr_reporter reporter;
 	struct sr_slots *slots;
 	struct sr_queue *queue;
 	struct sr_catalog catalog;
 	struct sr_pins pins;
+	struct sr_pins opened; /* software keys */
 	struct sr_locks locks;
 	bool changed;
 	bool busy; /* the TPM was used since the server last left it */
@@ -34,6 +35,8 @@ struct sr_server {
  * @state:	what it waits for
  * @abandoned:	released by its caller while the thread had it
  * @doubted:	a signature that did not verify was made again
+ * @checking:	the thread has only to say whether the key's policy holds
+ * @checked:	it did
  * @served:	the key; NULL where none is used
  * @scheme:	how it signs
  * @digest:	what
@@ -43,6 +46,7 @@ struct sr_server {
  * @oaep:	hash of OAEP; 0 for PKCS#1 v1.5
  * @cipher:	what is decrypted
  * @plain:	what was
+ * @value:	of a software key, its private part
  * @r:		what came of it
  * @err:	why it failed
  * @der:	the signature
@@ -63,6 +67,8 @@ struct sr_call {
 	enum sr_call_state state;
 	bool abandoned;
 	bool doubted;
+	bool checking;
+	bool checked;
 	struct sr_served *served;
 	struct sr_scheme scheme;
 	struct sr_digest digest;
@@ -72,6 +78,7 @@ struct sr_call {
 	TPMI_ALG_HASH oaep;
 	struct sr_secret cipher;
 	struct sr_secret plain;
+	struct sr_secret value;
 	int r;
 	struct sr_err err;
 	struct sr_buf der;

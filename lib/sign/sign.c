@@ -6,10 +6,16 @@
 
 #include "ground/parse.h"
 #include "signer.h"
+#include "software.h"
 
 #define CHUNK 65536 /* bytes that are hashed at a time */
 
 SR_DEFINE_CLEANUP(md_ctx_freep, EVP_MD_CTX *, EVP_MD_CTX_free)
+
+static bool signs_messages(const struct sr_key *key)
+{
+	return key->type->alg == SR_ALG_EDDSA;
+}
 
 static bool is_ssh(const struct sr_sign_options *options)
 {
@@ -24,6 +30,15 @@ const char *sr_key_hash(const struct sr_key *key, const struct sr_sign_options *
 					     : key->type->hash;
 	struct sr_scheme scheme = { .hash = sr_bank_parse(hash) };
 
+	if (signs_messages(key) && !is_ssh(options)) {
+		if (!options->hash || strcmp(options->hash, "none") == 0)
+			return "none";
+		(void)sr_fail(err, -EINVAL,
+			      "a key of type %s signs the message itself: leave out the "
+			      "hash",
+			      key->type->name);
+		return NULL;
+	}
 	if (!sr_scheme_md(&scheme)) {
 		(void)sr_fail(err, -EINVAL,
 			      "no hash \"%s\" for signatures: sha256, sha384 or sha512",
@@ -48,6 +63,13 @@ int sr_sign_check(const struct sr_key *key, const struct sr_sign_options *option
 	if (options->pss && (key->type->alg != TPM2_ALG_RSA || is_ssh(options)))
 		return sr_fail(err, -EINVAL,
 			       "PSS is for RSA keys, and not for OpenSSH's signatures");
+	if (is_ssh(options) && !key->type->ssh)
+		return sr_fail(err, -EINVAL, "OpenSSH has no keys of type %s",
+			       key->type->name);
+	if (options->form == SR_SIGNATURE_TSS && signs_messages(key))
+		return sr_fail(err, -EINVAL,
+			       "TPMs have no form for signatures of type %s",
+			       key->type->name);
 	if (space && (!*space || strlen(space) > SR_SSH_NAMESPACE_MAX))
 		return sr_fail(err, -EINVAL, "a namespace has 1 to %d letters",
 			       SR_SSH_NAMESPACE_MAX);
@@ -60,7 +82,9 @@ struct sr_scheme sr_sign_scheme(const struct sr_key *key,
 	if (is_ssh(options))
 		return sr_ssh_scheme(key->type);
 	return (struct sr_scheme){
-		.hash = sr_bank_parse(sr_key_hash(key, options, NULL)),
+		.hash = signs_messages(key)
+			    ? TPM2_ALG_NULL
+			    : sr_bank_parse(sr_key_hash(key, options, NULL)),
 		.pss = options->pss,
 	};
 }
@@ -77,32 +101,47 @@ static struct sr_sshsig sshsig_of(const struct sr_key *key,
 	};
 }
 
-int sr_sign_what(const struct sr_key *key, const struct sr_sign_options *options,
-		 const struct sr_digest *digest, struct sr_digest *ret,
-		 struct sr_err *err)
+/* What is signed for OpenSSH; @ret has the bytes of @bytes, or their hash. */
+static int to_sign_ssh(const struct sr_key *key, const struct sr_sshsig *sig,
+		       struct sr_buf *bytes, struct sr_digest *ret, struct sr_err *err)
 {
-	const char *hash = sr_key_hash(key, options, NULL);
-	struct sr_sshsig sig = sshsig_of(key, options, digest);
-	struct sr_scheme scheme = sr_sign_scheme(key, options);
-	_cleanup_buf_ struct sr_buf signed_bytes = { 0 };
+	struct sr_scheme scheme = sr_ssh_scheme(key->type);
 	unsigned int size = 0;
-	int r;
+	int r = sr_sshsig_signed(sig, bytes, err);
 
-	if (digest->size != sr_bank_size(sr_bank_parse(hash)))
-		return sr_fail(err, -EINVAL, "a digest of %s has %zu bytes, not %zu",
-			       hash, sr_bank_size(sr_bank_parse(hash)), digest->size);
-	if (!is_ssh(options)) {
-		*ret = *digest;
-		return 0;
-	}
-	r = sr_sshsig_signed(&sig, &signed_bytes, err);
+	*ret = (struct sr_digest){ 0 };
 	if (r < 0)
 		return r;
-	if (EVP_Digest(signed_bytes.data, signed_bytes.size, ret->data, &size,
-		       sr_scheme_md(&scheme), NULL) != 1)
+	if (signs_messages(key)) {
+		ret->message = bytes->data;
+		ret->message_size = bytes->size;
+		return 0;
+	}
+	if (EVP_Digest(bytes->data, bytes->size, ret->data, &size, sr_scheme_md(&scheme),
+		       NULL) != 1)
 		return sr_fail_libcrypto(err, "hashing");
 	ret->size = size;
 	return 0;
+}
+
+int sr_sign_what(const struct sr_key *key, const struct sr_sign_options *options,
+		 const struct sr_digest *digest, struct sr_buf *bytes,
+		 struct sr_digest *ret, struct sr_err *err)
+{
+	const char *hash = sr_key_hash(key, options, NULL);
+	struct sr_sshsig sig = sshsig_of(key, options, digest);
+
+	*ret = *digest;
+	if (strcmp(hash, "none") == 0)
+		return digest->message ? 0
+				       : sr_fail(err, -EINVAL,
+						 "a key of type %s signs a message, not "
+						 "its digest",
+						 key->type->name);
+	if (digest->size != sr_bank_size(sr_bank_parse(hash)))
+		return sr_fail(err, -EINVAL, "a digest of %s has %zu bytes, not %zu",
+			       hash, sr_bank_size(sr_bank_parse(hash)), digest->size);
+	return is_ssh(options) ? to_sign_ssh(key, &sig, bytes, ret, err) : 0;
 }
 
 int sr_sign_form(const struct sr_key *key, const struct sr_sign_options *options,
@@ -133,18 +172,48 @@ int sr_sign_form(const struct sr_key *key, const struct sr_sign_options *options
 	return r;
 }
 
-static int sign_one(struct sr_signer *signer, const struct sr_sign_options *options,
+/* What signs: @signer, or in software @value. */
+struct hand {
+	const struct sr_key *key;
+	struct sr_signer *signer;
+	const struct sr_secret *value;
+	EVP_PKEY *pub;
+};
+
+static int sign_one(const struct hand *hand, const struct sr_sign_options *options,
 		    const struct sr_digest *digest, bool last, struct sr_signature *ret,
 		    struct sr_err *err)
 {
-	struct sr_scheme scheme = sr_sign_scheme(signer->key, options);
-	_cleanup_buf_ struct sr_buf der = { 0 };
+	struct sr_scheme scheme = sr_sign_scheme(hand->key, options);
+	_cleanup_buf_ struct sr_buf der = { 0 }, bytes = { 0 };
 	struct sr_digest what;
-	int r = sr_sign_what(signer->key, options, digest, &what, err);
+	int r = sr_sign_what(hand->key, options, digest, &bytes, &what, err);
 
 	if (r == 0)
-		r = sr_signer_sign(signer, &scheme, &what, last, &der, err);
-	return r < 0 ? r : sr_sign_form(signer->key, options, digest, &der, ret, err);
+		r = hand->signer
+			? sr_signer_sign(hand->signer, &scheme, &what, last, &der, err)
+			: sr_software_sign(hand->key, hand->pub, hand->value, &scheme,
+					   &what, &der, err);
+	return r < 0 ? r : sr_sign_form(hand->key, options, digest, &der, ret, err);
+}
+
+static int sign_in_software(const struct sr_key *key, struct sr_tpm *tpm,
+			    const struct sr_ask *ask,
+			    const struct sr_sign_options *options,
+			    const struct sr_digest *digests, size_t count,
+			    struct sr_signature *ret, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret value = { 0 };
+	_cleanup_evp_ EVP_PKEY *pub = NULL;
+	int r = sr_pubkey_evp(&key->file->pub, &pub, err);
+	struct hand hand = { .key = key, .value = &value, .pub = pub };
+
+	sr_softkey_protect();
+	if (r == 0)
+		r = sr_software_open(key, key->store, tpm, ask, &value, err);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = sign_one(&hand, options, &digests[i], false, &ret[i], err);
+	return r;
 }
 
 static int sign_all(const struct sr_key *key, struct sr_tpm *tpm,
@@ -153,18 +222,24 @@ static int sign_all(const struct sr_key *key, struct sr_tpm *tpm,
 		    struct sr_signature *ret, struct sr_err *err)
 {
 	_cleanup_signer_ struct sr_signer signer = SR_SIGNER(tpm);
-	struct sr_digest unused;
+	struct hand hand = { .key = key, .signer = &signer };
 	int r = sr_sign_check(key, options, err);
 
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = sr_sign_what(key, options, &digests[i], &unused, err);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		_cleanup_buf_ struct sr_buf bytes = { 0 };
+		struct sr_digest unused;
+
+		r = sr_sign_what(key, options, &digests[i], &bytes, &unused, err);
+	}
+	if (r == 0 && key->type->software)
+		return sign_in_software(key, tpm, ask, options, digests, count, ret, err);
 	if (r == 0)
 		r = sr_signer_open(key, tpm, ask,
 				   options->encrypt ? SR_SIGNER_ENCRYPTED
 						    : SR_SIGNER_PLAIN,
 				   &signer, err);
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = sign_one(&signer, options, &digests[i], i + 1 == count, &ret[i], err);
+		r = sign_one(&hand, options, &digests[i], i + 1 == count, &ret[i], err);
 	return r;
 }
 
@@ -223,16 +298,19 @@ static int verify(const struct sr_key *key, const struct sr_sign_options *option
 {
 	struct sr_scheme scheme = sr_sign_scheme(key, options);
 	_cleanup_evp_ EVP_PKEY *pub = NULL;
-	_cleanup_buf_ struct sr_buf der = { 0 };
+	_cleanup_buf_ struct sr_buf der = { 0 }, bytes = { 0 };
+	const uint8_t *data;
 	struct sr_digest what;
-	int r = sr_sign_what(key, options, digest, &what, err);
+	size_t size;
+	int r = sr_sign_what(key, options, digest, &bytes, &what, err);
 
 	if (r == 0)
 		r = read_form(key, options, signature, &der, err);
 	if (r == 0)
 		r = sr_pubkey_evp(&key->file->pub, &pub, err);
+	data = sr_digest_data(&what, &size);
 	if (r == 0)
-		r = sr_signature_verify(pub, &scheme, what.data, what.size, &der, err);
+		r = sr_signature_verify(pub, &scheme, data, size, &der, err);
 	if (r < 0)
 		return r;
 	return r == 1 ? 0
@@ -293,6 +371,40 @@ int sr_key_decrypt(const struct sr_key *key, struct sr_tpm *tpm, const struct sr
 	return r < 0 ? sr_fail_key(key, r, err) : 0;
 }
 
+/* Twice as much room each time, up to one byte more than may be. */
+static int read_message(int fd, const char *name, struct sr_digest *ret,
+			struct sr_err *err)
+{
+	_cleanup_free_ uint8_t *message = NULL;
+	size_t used = 0, room = CHUNK;
+	ssize_t n;
+
+	do {
+		uint8_t *larger = realloc(message, room);
+
+		if (!larger)
+			return sr_fail_memory(err);
+		message = larger;
+		n = sr_read_full(fd, message + used, room - used);
+		if (n < 0)
+			return sr_fail_sys(err, errno, "cannot read %s", name);
+		used += (size_t)n;
+		room = room >= SR_MESSAGE_MAX ? SR_MESSAGE_MAX + 1 : 2 * room;
+	} while (n > 0 && used <= SR_MESSAGE_MAX);
+	if (used > SR_MESSAGE_MAX)
+		return sr_fail(err, -EINVAL,
+			       "%s: this kind of key signs messages of at most %d bytes",
+			       name, SR_MESSAGE_MAX);
+	*ret = (struct sr_digest){ .message = take(message), .message_size = used };
+	return 0;
+}
+
+void sr_digest_done(struct sr_digest *digest)
+{
+	free(digest->message);
+	*digest = (struct sr_digest){ 0 };
+}
+
 int sr_digest_read(int fd, const char *name, const char *hash, struct sr_digest *ret,
 		   struct sr_err *err)
 {
@@ -303,8 +415,11 @@ int sr_digest_read(int fd, const char *name, const char *hash, struct sr_digest 
 	unsigned int size = 0;
 	ssize_t n;
 
+	if (strcmp(hash, "none") == 0)
+		return read_message(fd, name, ret, err);
 	if (!chunk)
 		return sr_fail_memory(err);
+	*ret = (struct sr_digest){ 0 };
 	if (!ctx || !md || EVP_DigestInit_ex(ctx, md, NULL) != 1)
 		return sr_fail_libcrypto(err, "hashing");
 	while ((n = sr_read_full(fd, chunk, CHUNK)) > 0)

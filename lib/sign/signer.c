@@ -5,7 +5,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "approver.h"
+#include "codec/authorize.h"
 #include "ground/parse.h"
+#include "tpm/pcr.h"
 #include "tpm/session.h"
 #include "tpm/srk.h"
 
@@ -53,6 +56,29 @@ int sr_key_parent(const struct sr_key *key, struct sr_tpm *tpm, struct sr_handle
 			   : sr_persistent(tpm, parent, ret, err);
 }
 
+/* Where boot states are approved, any one that was will do: bounded ones come last. */
+int sr_key_satisfy(const struct sr_key *key, const struct sr_handle *session,
+		   struct sr_err *err)
+{
+	const struct sr_tpmkey *file = key->file;
+	size_t made = 0;
+	int r = -EKEYREJECTED;
+
+	if (file->signed_count == 0)
+		return sr_session_satisfy(session, &file->policy, NULL, err);
+	for (size_t i = 0; i < file->signed_count && r == -EKEYREJECTED; i++) {
+		struct sr_policy policy;
+
+		r = made > 0 ? sr_session_restart(session, err) : 0;
+		if (r == 0)
+			r = sr_authorize_join(&file->signed_policy[i].policy,
+					      &file->policy, &policy, err);
+		if (r == 0)
+			r = sr_session_satisfy(session, &policy, &made, err);
+	}
+	return r;
+}
+
 static int ask_pin(const struct opening *opening, struct sr_secret *ret,
 		   struct sr_err *err)
 {
@@ -79,7 +105,7 @@ static int converse(const struct opening *opening, struct sr_handle *parent,
 				     has_policy(opening) ? TPM2_SE_POLICY : TPM2_SE_HMAC,
 				     &signer.parent, &signer.session, err);
 	if (r == 0 && has_policy(opening))
-		r = sr_session_satisfy(&signer.session, &file->policy, NULL, err);
+		r = sr_key_satisfy(opening->key, &signer.session, err);
 	if (r == 0 && sr_key_needs_pin(opening->key))
 		r = ask_pin(opening, &signer.pin, err);
 	if (r == 0)
@@ -97,22 +123,79 @@ static int converse(const struct opening *opening, struct sr_handle *parent,
 	return 0;
 }
 
-static int explain(const struct opening *opening, int r, struct sr_err *err)
+/* What an approval wants otherwise than it is; 0 where its file does not tell. */
+static uint32_t find_changed(const struct sr_tpmkey_signed *entry, struct sr_tpm *tpm)
+{
+	struct sr_pcrs wanted, present = { 0 };
+	uint32_t changed = 0;
+
+	if (!sr_approved_values(entry, &wanted))
+		return 0;
+	present.bank = wanted.bank;
+	present.mask = wanted.mask;
+	if (sr_pcr_read(tpm, &present, NULL) < 0)
+		return 0;
+	for (unsigned int pcr = 0; pcr < SR_PCR_COUNT; pcr++)
+		if (wanted.mask & 1U << pcr &&
+		    memcmp(wanted.value[pcr], present.value[pcr],
+			   sr_bank_size(wanted.bank)) != 0)
+			changed |= 1U << pcr;
+	return changed;
+}
+
+/* The first is the present approval, if it was not replaced since. */
+static int explain_approved(const struct sr_key *key, struct sr_tpm *tpm,
+			    struct sr_err *err)
+{
+	uint32_t changed = find_changed(&key->file->signed_policy[0], tpm);
+	char text[SR_CHANGED_TEXT];
+
+	sr_changed_text(changed, text);
+	if (!key->ring[0])
+		return sr_fail(err, -EKEYREJECTED,
+			       "policy does not hold: no approved boot state is this "
+			       "one: its approver has to sign this one");
+	return sr_fail(err, -EKEYREJECTED,
+		       "policy does not hold: %.100s changed since ring %s was sealed: "
+		       "tpm-reseal status %s says what helps",
+		       *text ? text : "the boot state", key->ring, key->ring);
+}
+
+int sr_key_explain(const struct sr_key *key, struct sr_tpm *tpm, struct sr_err *err)
 {
 	char text[SR_PCRS_TEXT];
 	struct sr_pcrs pcrs;
 
-	if (r == -EREMOTE)
-		return sr_fail(err, -EBADMSG,
-			       "its file is damaged: restore it from a backup");
-	sr_key_pcrs(opening->key, &pcrs);
-	if (r != -EKEYREJECTED || !pcrs.mask)
-		return r;
+	if (key->file->signed_count > 0)
+		return explain_approved(key, tpm, err);
+	sr_key_pcrs(key, &pcrs);
+	if (!pcrs.mask)
+		return -EKEYREJECTED;
 	sr_pcrs_format(&pcrs, text);
-	return sr_fail(err, r,
+	return sr_fail(err, -EKEYREJECTED,
 		       "policy does not hold: it is bound to the PCRs %s, which are not "
 		       "as they were when it was made",
 		       text);
+}
+
+int sr_key_disown(const struct sr_key *key, bool foreign, struct sr_err *err)
+{
+	if (foreign)
+		return sr_fail(err, -EREMOTE,
+			       "made by another TPM, or the TPM was cleared since: no "
+			       "other can use it");
+	if (!key->pinned || key->file->parent != SR_SRK_HANDLE)
+		return sr_fail(err, -EREMOTE,
+			       "made by another TPM, or the TPM was cleared since, or "
+			       "damaged");
+	return sr_fail(err, -EBADMSG, "its file is damaged: restore it from a backup");
+}
+
+static int explain(const struct opening *opening, int r, struct sr_err *err)
+{
+	if (r == -EREMOTE)
+		return sr_key_disown(opening->key, false, err);
+	return r == -EKEYREJECTED ? sr_key_explain(opening->key, opening->tpm, err) : r;
 }
 
 static bool is_final(int r)
@@ -130,15 +213,10 @@ static int question(const struct opening *opening, int r, struct sr_signer *ret,
 	int q;
 
 	if (!key->pinned || key->file->parent != SR_SRK_HANDLE)
-		return r == -EREMOTE ? sr_fail(err, r,
-					       "made by another TPM, or the TPM was "
-					       "cleared since, or damaged")
-				     : explain(opening, r, err);
+		return explain(opening, r, err);
 	q = sr_srk_question(opening->tpm, &key->parent, &parent, &other);
 	if (q == -EREMOTE)
-		return sr_fail(err, q,
-			       "made by another TPM, or the TPM was cleared since: no "
-			       "other can use it");
+		return sr_key_disown(key, true, err);
 	if (q < 0)
 		return sr_fail(err, q, "%s", other.text);
 	if (q == 1)
@@ -161,13 +239,13 @@ int sr_signer_open(const struct sr_key *key, struct sr_tpm *tpm, const struct sr
 /* A policy serves one command, and has to be satisfied again for the next. */
 static int prepare(struct sr_signer *signer, bool last, struct sr_err *err)
 {
-	const struct sr_policy *policy = &signer->key->file->policy;
+	const struct sr_key *key = signer->key;
 	int r = 0;
 
 	if (signer->session.tr == ESYS_TR_NONE)
 		return 0;
-	if (policy->count > 0 && !signer->fresh)
-		r = sr_session_satisfy(&signer->session, policy, NULL, err);
+	if (key->file->policy.count > 0 && !signer->fresh)
+		r = sr_key_satisfy(key, &signer->session, err);
 	signer->fresh = false;
 	if (r < 0)
 		return r;
@@ -180,8 +258,7 @@ static bool again(struct sr_signer *signer, TSS2_RC rc, unsigned int *tries, tim
 {
 	return sr_tss_code(rc) == TPM2_RC_PCR_CHANGED && ++*tries < PCR_CHANGED_TRIES &&
 	       time(NULL) <= end && sr_session_restart(&signer->session, NULL) == 0 &&
-	       sr_session_satisfy(&signer->session, &signer->key->file->policy, NULL,
-				  NULL) == 0;
+	       sr_key_satisfy(signer->key, &signer->session, NULL) == 0;
 }
 
 static int fail_use(struct sr_signer *signer, TSS2_RC rc, const char *what,
@@ -242,11 +319,13 @@ int sr_signature_check(EVP_PKEY *pub, const struct sr_scheme *scheme,
 		       const struct sr_digest *digest, const struct sr_buf *der,
 		       struct sr_err *err)
 {
-	int r = sr_signature_verify(pub, scheme, digest->data, digest->size, der, err);
+	size_t size;
+	const uint8_t *data = sr_digest_data(digest, &size);
+	int r = sr_signature_verify(pub, scheme, data, size, der, err);
 
 	if (r == 0 || r == -EBADMSG)
 		return sr_fail(err, -EIO,
-			       "the TPM gave a signature that does not verify: it is not "
+			       "the signature that was made does not verify: it is not "
 			       "given out");
 	return r < 0 ? r : 0;
 }

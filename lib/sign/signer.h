@@ -55,6 +55,34 @@ enum sr_signer_way {
 int sr_signer_open(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
 		   enum sr_signer_way way, struct sr_signer *ret, struct sr_err *err);
 
+/**
+ * sr_key_satisfy() - satisfy a key's policy
+ * @key:	one with a policy
+ * @session:	a policy session whose statements are none so far
+ * @err:	says why, on failure
+ *
+ * Where boot states are approved, the first of them that holds: one command for each
+ * before it, and PolicyPCR, LoadExternal, VerifySignature, FlushContext and
+ * PolicyAuthorize for that one; three more where it is bounded.
+ *
+ * Returns 0, -EKEYREJECTED and as sr_session_satisfy().
+ */
+int sr_key_satisfy(const struct sr_key *key, const struct sr_handle *session,
+		   struct sr_err *err);
+
+/** sr_key_explain() - say which PCRs are not as its policy wants them; -EKEYREJECTED */
+int sr_key_explain(const struct sr_key *key, struct sr_tpm *tpm, struct sr_err *err);
+
+/**
+ * sr_key_disown() - say why the TPM did not load a key that is not its own
+ * @key:	the key
+ * @foreign:	the TPM is known not to have its storage key
+ * @err:	says so
+ *
+ * Returns -EREMOTE, or -EBADMSG where the TPM has its storage key.
+ */
+int sr_key_disown(const struct sr_key *key, bool foreign, struct sr_err *err);
+
 /** sr_key_parent() - the storage key that a key was made under, as its file names it */
 int sr_key_parent(const struct sr_key *key, struct sr_tpm *tpm, struct sr_handle *ret,
 		  struct sr_err *err);
@@ -92,10 +120,14 @@ int sr_sign_check(const struct sr_key *key, const struct sr_sign_options *option
 struct sr_scheme sr_sign_scheme(const struct sr_key *key,
 				const struct sr_sign_options *options);
 
-/** sr_sign_what() - what the TPM signs; -EINVAL for a digest that is not of the hash */
+/**
+ * sr_sign_what() - what the key signs; -EINVAL for a digest that is not of the hash
+ *
+ * Where that is a message, it is in @digest, or in @bytes: release with sr_buf_done().
+ */
 int sr_sign_what(const struct sr_key *key, const struct sr_sign_options *options,
-		 const struct sr_digest *digest, struct sr_digest *ret,
-		 struct sr_err *err);
+		 const struct sr_digest *digest, struct sr_buf *bytes,
+		 struct sr_digest *ret, struct sr_err *err);
 
 /** sr_sign_form() - a signature in the form that was asked for; @der may be taken */
 int sr_sign_form(const struct sr_key *key, const struct sr_sign_options *options,

@@ -2,6 +2,8 @@
 /* Keys on the TPM: more of them in use than it has slots, over one session for all. */
 #include "slots.h"
 
+#include "software.h"
+
 #include "tpm/context.h"
 #include "tpm/meter.h"
 #include "tpm/session.h"
@@ -234,8 +236,8 @@ static struct slot *find_slot(struct sr_slots *slots, struct sr_served *served)
 
 /*
  * How to load: @parent is looked for only when needed; @doubt: the TPM refused what it had
- * so far, so it is asked whether it still has the storage key; @secret: what it will answer
- * is one.
+ * so far, so it is asked whether it still has the storage key, and it is @foreign if not;
+ * @secret: what it will answer is one.
  */
 struct loading {
 	struct sr_slots *slots;
@@ -243,6 +245,7 @@ struct loading {
 	struct sr_handle parent;
 	bool doubt;
 	bool secret;
+	bool foreign;
 };
 
 static int find_parent(struct loading *loading, struct sr_err *err)
@@ -255,6 +258,7 @@ static int find_parent(struct loading *loading, struct sr_err *err)
 	if (loading->doubt && key->pinned && key->file->parent == SR_SRK_HANDLE) {
 		int r = sr_srk_question(tpm, &key->parent, &loading->parent, err);
 
+		loading->foreign = r == -EREMOTE;
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
@@ -362,6 +366,43 @@ static int ready_session(struct loading *loading, struct sr_err *err)
 	return r;
 }
 
+/* The approver's public key needs a slot for a moment: our own keys make room. */
+static int satisfy(struct loading *loading, struct sr_err *err)
+{
+	const struct slot *slot = loading->slot;
+	const struct sr_key *key = slot->served->key;
+	struct sr_err why = { 0 };
+	struct slot *other;
+	int r = sr_key_satisfy(key, &slot->signer.session, &why);
+
+	while (r < 0 && is_no_room(why.tss) &&
+	       (other = oldest_loaded(loading->slots, NULL))) {
+		make_room(other);
+		why = (struct sr_err){ 0 };
+		r = sr_session_restart(&slot->signer.session, &why);
+		if (r == 0)
+			r = sr_key_satisfy(key, &slot->signer.session, &why);
+	}
+	if (r == -EKEYREJECTED)
+		(void)sr_key_explain(key, loading->slots->tpm, &why);
+	if (r < 0 && err)
+		*err = why;
+	return r;
+}
+
+/* Where boot states are approved, before the key takes its slot, and before its PIN is sent. */
+static int ready_policy(struct loading *loading, struct sr_err *err)
+{
+	struct slot *slot = loading->slot;
+	int r;
+
+	if (!sr_key_is_approved(slot->served->key))
+		return 0;
+	r = satisfy(loading, err);
+	slot->signer.fresh = r == 0;
+	return r;
+}
+
 /* ---- signing and decrypting ---- */
 
 /* What somebody waits for: a signature, or what @cipher hides. @sent: the TPM may have seen
@@ -376,6 +417,7 @@ struct use {
 	const struct sr_secret *cipher;
 	struct sr_secret *plain;
 	bool sent;
+	bool foreign;
 };
 
 static int lend_pin(struct slot *slot, const struct sr_secret *pin, struct sr_err *err)
@@ -426,7 +468,10 @@ static int try_use(struct sr_slots *slots, struct use *use, bool doubt,
 	slot->used = ++slots->uses;
 	r = ready_session(&loading, err);
 	if (r == 0)
+		r = ready_policy(&loading, err);
+	if (r == 0)
 		r = load(&loading, err);
+	use->foreign = loading.foreign;
 	sr_handle_flush(&loading.parent);
 	if (r == 0)
 		r = lend_pin(slot, use->pin, err);
@@ -476,6 +521,17 @@ static void clean_up(struct sr_slots *slots, struct sr_served *served,
 	}
 }
 
+/* As sr_signer_open() has it. */
+static int explain(const struct sr_slots *slots, const struct use *use, int r,
+		   struct sr_err *err)
+{
+	const struct sr_key *key = use->served->key;
+
+	if (r == -EKEYREJECTED && !sr_key_is_approved(key))
+		return sr_key_explain(key, slots->tpm, err);
+	return r == -EREMOTE ? sr_key_disown(key, use->foreign, err) : r;
+}
+
 static int use_key(struct sr_slots *slots, struct use *use, struct sr_err *err)
 {
 	struct sr_err why = { 0 };
@@ -489,9 +545,12 @@ static int use_key(struct sr_slots *slots, struct use *use, struct sr_err *err)
 				clean_up(slots, use->served, &why);
 		}
 	}
+	if (r < 0)
+		r = explain(slots, use, r, &why);
 	if (r < 0 && err)
 		*err = why;
-	return r < 0 ? sr_fail_key(use->served->key, r, err) : 0;
+	/* Without TPM it is none of the key. */
+	return r < 0 && slots->tpm ? sr_fail_key(use->served->key, r, err) : r;
 }
 
 int sr_slots_sign(struct sr_slots *slots, struct sr_served *served,
@@ -528,4 +587,66 @@ void sr_slots_counts(const struct sr_slots *slots, uint64_t *hits, uint64_t *loa
 {
 	*hits = atomic_load(&slots->hits);
 	*loads = atomic_load(&slots->loads);
+}
+
+static int try_policy(struct sr_slots *slots, struct sr_served *served,
+		      struct sr_err *err)
+{
+	struct loading loading = { .slots = slots };
+	int r = open_tpm(slots, err);
+
+	if (r < 0)
+		return r;
+	loading.slot = find_slot(slots, served);
+	loading.parent = SR_HANDLE(slots->tpm);
+	r = ready_session(&loading, err);
+	sr_handle_flush(&loading.parent);
+	if (r == 0)
+		r = satisfy(&loading, err);
+	if (r == 0)
+		r = sr_session_restart(&loading.slot->signer.session, err);
+	loading.slot->signer.session = SR_HANDLE(NULL);
+	return r;
+}
+
+int sr_slots_check(struct sr_slots *slots, struct sr_served *served, struct sr_err *err)
+{
+	struct sr_err why = { 0 };
+	int r = try_policy(slots, served, &why);
+
+	if (r >= 0)
+		return r;
+	clean_up(slots, served, &why);
+	if (r != -EKEYREJECTED)
+		return 0;
+	if (err)
+		*err = why;
+	return sr_fail_key(served->key, r, err);
+}
+
+static int try_unseal(struct sr_slots *slots, struct sr_store *store,
+		      const struct sr_served *served, struct sr_secret *ret,
+		      struct sr_err *err)
+{
+	int r = open_tpm(slots, err);
+
+	return r < 0 ? r
+		     : sr_software_open(served->key, store, slots->tpm, NULL, ret, err);
+}
+
+/* After a reset, or with slots and sessions that were all taken, it may do the second time. */
+int sr_slots_unseal(struct sr_slots *slots, struct sr_store *store,
+		    const struct sr_served *served, struct sr_secret *ret,
+		    struct sr_err *err)
+{
+	struct sr_err why = { 0 };
+	int r = try_unseal(slots, store, served, ret, &why);
+
+	if (r == -EIO || r == -ENODEV) {
+		sr_slots_leave(slots);
+		r = try_unseal(slots, store, served, ret, &why);
+	}
+	if (r < 0 && err)
+		*err = why;
+	return r < 0 ? sr_fail_key(served->key, r, err) : 0;
 }

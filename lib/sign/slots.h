@@ -61,6 +61,29 @@ const struct sr_meter *sr_slots_meter(const struct sr_slots *slots);
 /** sr_slots_counts() - how often a key was there, and had to be loaded; in any thread */
 void sr_slots_counts(const struct sr_slots *slots, uint64_t *hits, uint64_t *loads);
 
+/**
+ * sr_slots_check() - whether a key's policy holds, before a person is asked for its PIN
+ *
+ * Returns 0, also where only its use will tell, or -EKEYREJECTED.
+ */
+int sr_slots_check(struct sr_slots *slots, struct sr_served *served, struct sr_err *err);
+
+/**
+ * sr_slots_unseal() - get the private part of a software key
+ * @slots:	their connection to the TPM is used
+ * @store:	where the key's ring is
+ * @served:	the key
+ * @ret:	release with sr_secret_done()
+ * @err:	says why, on failure
+ *
+ * Five TPM commands. Keys that are loaded make room where that helps.
+ *
+ * Returns as sr_software_open().
+ */
+int sr_slots_unseal(struct sr_slots *slots, struct sr_store *store,
+		    const struct sr_served *served, struct sr_secret *ret,
+		    struct sr_err *err);
+
 /** sr_slots_doubt() - what it signed with a key was wrong: load all anew */
 void sr_slots_doubt(struct sr_slots *slots);
 

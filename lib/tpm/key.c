@@ -268,6 +268,8 @@ int sr_tpm_takes(struct sr_tpm *tpm, const struct sr_key_type *type, struct sr_e
 	TPMT_PUBLIC_PARMS parms = { .type = type->alg };
 	TSS2_RC rc;
 
+	if (type->software)
+		return 0;
 	sr_key_type_params(type, &parms.parameters);
 	rc = SR_TSS(Esys_TestParms(tpm->esys, NO_SESSIONS, &parms));
 	if (rc == TSS2_RC_SUCCESS)

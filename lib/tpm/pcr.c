@@ -58,7 +58,7 @@ int sr_pcr_read(struct sr_tpm *tpm, struct sr_pcrs *pcrs, struct sr_err *err)
 			return sr_fail(
 			    err, -EINVAL,
 			    "the TPM has no such PCRs: its %s bank is not active: "
-			    "choose another bank",
+			    "choose another bank: --pcrs BANK:LIST",
 			    sr_bank_name(pcrs->bank));
 		pcrs->given |= got;
 		missing.mask &= ~got;

@@ -2,11 +2,7 @@
 /* Salted, encrypting sessions, and policies replayed in them. */
 #include "session.h"
 
-#include <openssl/evp.h>
-
-#include "codec/name.h"
-
-SR_DEFINE_CLEANUP(md_ctx_freep, EVP_MD_CTX *, EVP_MD_CTX_free)
+#include "codec/authorize.h"
 
 #define NO_SESSIONS ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE
 
@@ -76,24 +72,6 @@ static TSS2_RC policy_counter_timer(const struct sr_handle *session,
 	    step->counter_timer.offset, step->counter_timer.operation));
 }
 
-/* What is signed: the policy so far and the reference, hashed as the key is named (23.16). */
-static bool approved_digest(const TPM2B_DIGEST *policy, const struct sr_policy_step *step,
-			    TPM2B_DIGEST *ret)
-{
-	_cleanup_(md_ctx_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	const EVP_MD *md = sr_name_hash(step->authorize.key.publicArea.nameAlg);
-	const TPM2B_DIGEST *ref = &step->authorize.ref;
-	unsigned int size = 0;
-
-	if (!ctx || !md || !EVP_DigestInit_ex(ctx, md, NULL) ||
-	    !EVP_DigestUpdate(ctx, policy->buffer, policy->size) ||
-	    !EVP_DigestUpdate(ctx, ref->buffer, ref->size) ||
-	    !EVP_DigestFinal_ex(ctx, ret->buffer, &size))
-		return false;
-	ret->size = (uint16_t)size;
-	return true;
-}
-
 static TSS2_RC verify(struct sr_tpm *tpm, const struct sr_policy_step *step,
 		      const TPM2B_DIGEST *approved, TPMT_TK_VERIFIED **ticket,
 		      TPM2B_NAME **name)
@@ -102,7 +80,7 @@ static TSS2_RC verify(struct sr_tpm *tpm, const struct sr_policy_step *step,
 	TPM2B_DIGEST digest;
 	TSS2_RC rc;
 
-	if (!approved_digest(approved, step, &digest))
+	if (sr_authorize_digest(approved, step, &digest, NULL) < 0)
 		return TSS2_ESYS_RC_GENERAL_FAILURE;
 	rc = SR_TSS(Esys_LoadExternal(tpm->esys, NO_SESSIONS, NULL, &step->authorize.key,
 				      ESYS_TR_RH_OWNER, &key.tr));
@@ -115,28 +93,48 @@ static TSS2_RC verify(struct sr_tpm *tpm, const struct sr_policy_step *step,
 					   &step->authorize.signature, ticket));
 }
 
-static TSS2_RC policy_authorize(const struct sr_handle *session,
-				const struct sr_policy_step *step)
+/* What the session holds; the TPM is asked only where the policy leaves values to it. */
+static TSS2_RC digest_so_far(const struct sr_handle *session,
+			     const struct sr_policy *policy, size_t made,
+			     TPM2B_DIGEST *ret)
 {
-	struct sr_tpm *tpm = session->tpm;
-	_cleanup_esys_ TPM2B_DIGEST *approved = NULL;
-	_cleanup_esys_ TPMT_TK_VERIFIED *ticket = NULL;
-	_cleanup_esys_ TPM2B_NAME *name = NULL;
+	_cleanup_esys_ TPM2B_DIGEST *held = NULL;
+	struct sr_policy before = *policy;
 	TSS2_RC rc;
 
-	rc = SR_TSS(Esys_PolicyGetDigest(tpm->esys, session->tr, NO_SESSIONS, &approved));
+	before.count = made;
+	if (sr_policy_digest(&before, ret, NULL) == 0)
+		return TSS2_RC_SUCCESS;
+	rc = SR_TSS(
+	    Esys_PolicyGetDigest(session->tpm->esys, session->tr, NO_SESSIONS, &held));
+	if (rc == TSS2_RC_SUCCESS)
+		*ret = *held;
+	return rc;
+}
+
+static TSS2_RC policy_authorize(const struct sr_handle *session,
+				const struct sr_policy *policy, size_t made)
+{
+	const struct sr_policy_step *step = &policy->step[made];
+	struct sr_tpm *tpm = session->tpm;
+	_cleanup_esys_ TPMT_TK_VERIFIED *ticket = NULL;
+	_cleanup_esys_ TPM2B_NAME *name = NULL;
+	TPM2B_DIGEST approved;
+	TSS2_RC rc = digest_so_far(session, policy, made, &approved);
+
 	if (rc != TSS2_RC_SUCCESS)
 		return rc;
-	rc = verify(tpm, step, approved, &ticket, &name);
+	rc = verify(tpm, step, &approved, &ticket, &name);
 	if (rc != TSS2_RC_SUCCESS)
 		return rc;
-	return SR_TSS(Esys_PolicyAuthorize(tpm->esys, session->tr, NO_SESSIONS, approved,
+	return SR_TSS(Esys_PolicyAuthorize(tpm->esys, session->tr, NO_SESSIONS, &approved,
 					   &step->authorize.ref, name, ticket));
 }
 
 static TSS2_RC make_statement(const struct sr_handle *session,
-			      const struct sr_policy_step *step)
+			      const struct sr_policy *policy, size_t made)
 {
+	const struct sr_policy_step *step = &policy->step[made];
 	ESYS_CONTEXT *esys = session->tpm->esys;
 
 	switch (step->code) {
@@ -145,12 +143,15 @@ static TSS2_RC make_statement(const struct sr_handle *session,
 	case TPM2_CC_PolicyCounterTimer:
 		return policy_counter_timer(session, step);
 	case TPM2_CC_PolicyAuthorize:
-		return policy_authorize(session, step);
+		return policy_authorize(session, policy, made);
 	case TPM2_CC_PolicyAuthValue:
 		return SR_TSS(Esys_PolicyAuthValue(esys, session->tr, NO_SESSIONS));
 	case TPM2_CC_PolicyLocality:
 		return SR_TSS(
 		    Esys_PolicyLocality(esys, session->tr, NO_SESSIONS, step->locality));
+	case TPM2_CC_PolicyCommandCode:
+		return SR_TSS(Esys_PolicyCommandCode(esys, session->tr, NO_SESSIONS,
+						     step->command));
 	default:
 		return TPM2_RC_COMMAND_CODE;
 	}
@@ -179,6 +180,8 @@ static const char *statement_name(TPM2_CC code)
 		return "TPM2_PolicyAuthorize";
 	case TPM2_CC_PolicyAuthValue:
 		return "TPM2_PolicyAuthValue";
+	case TPM2_CC_PolicyCommandCode:
+		return "TPM2_PolicyCommandCode";
 	default:
 		return "TPM2_PolicyLocality";
 	}
@@ -215,7 +218,7 @@ int sr_session_satisfy(const struct sr_handle *session, const struct sr_policy *
 		made = &done;
 	for (*made = 0; *made < policy->count; ++*made) {
 		const struct sr_policy_step *step = &policy->step[*made];
-		TSS2_RC rc = make_statement(session, step);
+		TSS2_RC rc = make_statement(session, policy, *made);
 
 		if (rc != TSS2_RC_SUCCESS)
 			return fail_statement(step->code, rc, err);

@@ -141,6 +141,7 @@ lost_handles() {
     case $point:$name in
     *:failure:Esys_FlushContext | *:connection:Esys_FlushContext) echo 1 ;;
     *:after:Esys_StartAuthSession | *:after:Esys_Load | *:after:Esys_CreatePrimary) echo 1 ;;
+    *:after:Esys_LoadExternal) echo 1 ;;
     *) echo 0 ;;
     esac
 }
@@ -192,11 +193,11 @@ check_point() {
 }
 
 # each CLASS KINDS PROGRAM ARGS: every call in turn, with the next of the kinds; of those
-# that are no TPM commands every fifth, unless THOROUGH=1
+# that are no TPM commands every tenth, unless THOROUGH=1
 each() {
     local n kinds step=1
     read -ra kinds <<<"$2"
-    [ "$1" = tpm ] || step=$(stride 5)
+    [ "$1" = tpm ] || step=$(stride 10)
     for ((n = 1; ; n += step)); do
         kind=${kinds[n % (${#kinds[@]} + !${#kinds[@]})]-}
         at "$1" $n "$kind" "${@:3}"

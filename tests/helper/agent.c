@@ -148,7 +148,7 @@ static bool verify(const struct known *key, const uint8_t *data,
 		   const struct sr_buf *answer)
 {
 	struct sr_reader from = { .data = answer->data, .left = answer->size };
-	bool rsa = key->type->alg == TPM2_ALG_RSA;
+	bool rsa = key->type->alg == TPM2_ALG_RSA, whole = key->type->alg == SR_ALG_EDDSA;
 	struct sr_scheme scheme;
 	uint8_t plain[2 * SR_FIELD_MAX], digest[EVP_MAX_MD_SIZE];
 	struct sr_buf form = { plain, (rsa ? 1U : 2U) * key->type->field }, der = { 0 };
@@ -164,17 +164,19 @@ static bool verify(const struct known *key, const uint8_t *data,
 	body = sr_get_string(&signature);
 	if (!sr_get_end(&from) || !sr_get_end(&signature))
 		return false;
-	if (rsa) {
-		if (body.left != key->type->field)
+	if (rsa || whole) {
+		if (body.left != form.size)
 			return false;
 		memcpy(plain, body.data, body.left);
 	} else if (!take_number(&body, plain, key->type->field) ||
 		   !take_number(&body, plain + key->type->field, key->type->field)) {
 		return false;
 	}
-	assert(EVP_Digest(data, DATA, digest, &size, sr_scheme_md(&scheme), NULL) == 1);
+	assert(whole ||
+	       EVP_Digest(data, DATA, digest, &size, sr_scheme_md(&scheme), NULL) == 1);
 	good = sr_signature_from_plain(&form, key->type, &der, NULL) == 0 &&
-	       sr_signature_verify(key->pub, &scheme, digest, size, &der, NULL) == 1;
+	       sr_signature_verify(key->pub, &scheme, whole ? data : digest,
+				   whole ? DATA : size, &der, NULL) == 1;
 	sr_buf_done(&der);
 	return good;
 }

@@ -96,16 +96,18 @@ static TSS2_RC authorize(ESYS_CONTEXT *esys, ESYS_TR session,
 static void add_step(ESYS_CONTEXT *esys, ESYS_TR session, struct sr_policy *policy,
 		     bool *has_locality)
 {
-	static const TPM2_CC codes[] = { TPM2_CC_PolicyPCR, TPM2_CC_PolicyCounterTimer,
-					 TPM2_CC_PolicyAuthValue, TPM2_CC_PolicyAuthorize,
-					 TPM2_CC_PolicyLocality };
+	static const TPM2_CC codes[] = {
+		TPM2_CC_PolicyPCR,	   TPM2_CC_PolicyCounterTimer,
+		TPM2_CC_PolicyAuthValue,   TPM2_CC_PolicyAuthorize,
+		TPM2_CC_PolicyCommandCode, TPM2_CC_PolicyLocality
+	};
 	struct sr_policy_step *step = &policy->step[policy->count++];
 	size_t key;
 	TSS2_RC rc;
 
 	memset(step, 0, sizeof(*step));
 	/* Two localities may contradict each other, which the TPM refuses. */
-	step->code = codes[number_below(*has_locality ? 4 : 5)];
+	step->code = codes[number_below(*has_locality ? 5 : 6)];
 	switch (step->code) {
 	case TPM2_CC_PolicyPCR:
 		random_pcr(step);
@@ -121,6 +123,10 @@ static void add_step(ESYS_CONTEXT *esys, ESYS_TR session, struct sr_policy *poli
 	case TPM2_CC_PolicyAuthorize:
 		key = random_authorize(step);
 		rc = authorize(esys, session, step, key);
+		break;
+	case TPM2_CC_PolicyCommandCode: /* the same each time, or the TPM refuses */
+		step->command = TPM2_CC_Duplicate;
+		rc = Esys_PolicyCommandCode(esys, session, NO_SESSIONS, step->command);
 		break;
 	case TPM2_CC_PolicyLocality:
 		*has_locality = true;
@@ -255,11 +261,13 @@ int main(int argc, char **argv)
 	check(Esys_FlushContext(tpm->esys, session), "FlushContext");
 	sr_tpm_close(tpm);
 	printf("%lu policies, %u digests: %u PolicyPCR, %u PolicyCounterTimer, %u "
-	       "PolicyAuthValue, %u PolicyAuthorize, %u PolicyLocality\n",
+	       "PolicyAuthValue, %u PolicyAuthorize, %u PolicyCommandCode, %u "
+	       "PolicyLocality\n",
 	       count, compared, made[TPM2_CC_PolicyPCR & UINT8_MAX],
 	       made[TPM2_CC_PolicyCounterTimer & UINT8_MAX],
 	       made[TPM2_CC_PolicyAuthValue & UINT8_MAX],
 	       made[TPM2_CC_PolicyAuthorize & UINT8_MAX],
+	       made[TPM2_CC_PolicyCommandCode & UINT8_MAX],
 	       made[TPM2_CC_PolicyLocality & UINT8_MAX]);
 	return compared == 0;
 }
