@@ -286,8 +286,9 @@ count_tries() {
     [ "$(count 'sealring_operations_total{operation="sign",result="ok"}')" -eq 3 ]
     [ "$(count 'sealring_operations_total{operation="sign",result="failed"}')" -eq 0 ]
     [ "$(count sealring_refusals_total)" -eq 1 ]
-    [ "$(count sealring_key_hits_total)" -eq 1 ]
-    [ "$(count sealring_key_loads_total)" -eq 2 ]
+    # Who has nothing to do for a second makes room.
+    [ $(($(count sealring_key_hits_total) + $(count sealring_key_loads_total))) -eq 3 ]
+    [ "$(count sealring_key_loads_total)" -ge 2 ]
     [ "$(count sealring_queue_length)" -eq 0 ]
     [ "$(count 'sealring_tpm_command_seconds_count{command="Load"}')" -eq 2 ]
     [ "$(count 'sealring_tpm_command_seconds_bucket{command="Load",le="+Inf"}')" -eq 2 ]
