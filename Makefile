@@ -465,6 +465,7 @@ INSTALL_LIST := $(foreach p,$(filter-out $(PRIVATE),$(PROGRAMS)),$(BUILD)/dist/$
 	$(BUILD)/$(SO):$(LIBDIR)/$(SO):755 \
 	$(foreach h,$(HEADERS),$(h):$(INCLUDEDIR)/$(patsubst lib/%,%,$(h)):644) \
 	$(BUILD)/sealring.pc:$(LIBDIR)/pkgconfig/sealring.pc:644 \
+	doc/openapi.json:$(PREFIX)/share/sealring/openapi.json:644 \
 	$(foreach m,$(MAN),$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)):644) \
 	$(foreach p,$(PLUGIN),$(BUILD)/dist/$(p):$(TOKENDIR)/$(p):755) \
 	$(call place,units/%,$(UNITS),$(UNITDIR)/%,644) \
@@ -501,7 +502,8 @@ uninstall: ## remove what install put there
 	$(Q)$(each_installed); rm -f "$$to"; [ -z '$(DESTDIR)' ] || ! [ -d "$${to%/*}" ] || \
 		(cd '$(DESTDIR)/' && rmdir -p --ignore-fail-on-non-empty ".$$(dirname \
 		"$${to#$(DESTDIR)}")" 2>/dev/null) || :; done
-	$(Q)for d in $(DESTDIR)$(LIBEXECDIR)/sealring $(DESTDIR)$(INCLUDEDIR)/sealring; do \
+	$(Q)for d in $(DESTDIR)$(LIBEXECDIR)/sealring $(DESTDIR)$(INCLUDEDIR)/sealring \
+		$(DESTDIR)$(PREFIX)/share/sealring; do \
 		! [ -d "$$d" ] || rmdir "$$d"; done
 
 -include $(shell [ -d $(BUILD)/obj ] && find $(BUILD)/obj -name '*.d')
