@@ -86,7 +86,7 @@ static const struct command_row commands[] = {
 	{ "algs", "[TYPE]", 0, 1, cmd_algs, "what kinds of keys this TPM has" },
 	{ "openssl-conf", "[FILE]", 0, 1, cmd_openssl_conf,
 	  "configuration for OpenSSL to use the keys" },
-	{ "serve", "[OPTIONS]", 0, 0, cmd_serve, "the ssh-agent: see serve --help" },
+	{ "serve", "[OPTIONS]", 0, 0, cmd_serve, "ssh-agent and REST: see serve --help" },
 	{ 0 },
 };
 
