@@ -133,10 +133,10 @@ static bool take_text(struct reader *from, struct json_text *ret)
 {
 	char *to;
 
-	if (!take_mark(from, '"'))
+	if (!take_mark(from, '\"'))
 		return false;
 	ret->data = to = from->at;
-	while (from->at < from->end && *from->at != '"') {
+	while (from->at < from->end && *from->at != '\"') {
 		char letter = *from->at++;
 
 		if (letter == '\\') {

@@ -266,7 +266,7 @@ static void put_string(struct body *body, const uint8_t *data, size_t size)
 
 	put_text(body, "\"");
 	for (size_t i = 0; i < size; i++) {
-		if (data[i] >= ' ' && data[i] != '"' && data[i] != '\\') {
+		if (data[i] >= ' ' && data[i] != '\"' && data[i] != '\\') {
 			put(body, &data[i], 1);
 			continue;
 		}
