@@ -51,17 +51,17 @@ memory() {
 
 @test "a client that takes its time is hung up on, others are not kept waiting" {
     rest_start
-    "$helper/rest" slow 20 >slow 3>&- &
+    "$helper/rest" slow 20 >first 3>&- &
     local header=$! started=$SECONDS
-    "$helper/rest" slow 80 >slower 3>&- &
+    "$helper/rest" slow 80 >second 3>&- &
     local body=$!
     signs web
     [ $((SECONDS - started)) -le 5 ]
     wait "$header"
     wait "$body"
-    echo "# hung up on after $(cat slow) and $(cat slower) seconds" >&3
-    [ "$(cat slow)" -le 13 ]
-    [ "$(cat slower)" -le 13 ]
+    echo "# hung up on after $(cat first) and $(cat second) seconds" >&3
+    [ "$(cat first)" -le 13 ]
+    [ "$(cat second)" -le 13 ]
 }
 
 @test "a user has only so many connections, and the others none the less" {

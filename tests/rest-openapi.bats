@@ -92,20 +92,20 @@ END
     keygen bound --pcrs 0+16 --accept-unmeasured
     tpm2_pcrreset 16
     echo nonsense >"$SEALRING_STATE_DIR/keys/bad.pem"
-    calls >calls
+    calls >asked
     rest_start
-    output=$(python3 "$root/tests/openapi.py" "$root/doc/openapi.json" "$REST" calls)
+    output=$(python3 "$root/tests/openapi.py" "$root/doc/openapi.json" "$REST" asked)
     echo "# $output answers" >&3
-    [ "$output" -eq "$(wc -l <calls)" ]
+    [ "$output" -eq "$(wc -l <asked)" ]
     # It would notice: a member that is not described, and a status.
     jq '.components.schemas.Health.properties = {}' "$root/doc/openapi.json" >other.json
-    run python3 "$root/tests/openapi.py" other.json "$REST" calls
+    run python3 "$root/tests/openapi.py" other.json "$REST" asked
     [ "$status" -ne 0 ]
     says "'status' was unexpected"
     jq 'del(.paths["/api/v1/keys/{key}"].get.responses["404"])' "$root/doc/openapi.json" >other.json
-    run python3 "$root/tests/openapi.py" other.json "$REST" calls
+    run python3 "$root/tests/openapi.py" other.json "$REST" asked
     says '404 is not described'
-    grep -v /metrics calls >fewer
+    grep -v /metrics asked >fewer
     run python3 "$root/tests/openapi.py" "$root/doc/openapi.json" "$REST" fewer
     says 'never seen to succeed'
 }
