@@ -65,9 +65,9 @@ SOVERSION = 0
 # Packages, by package manager and purpose. `make deps` takes "build check" and the name
 # of any other goal beside it (`make deps lint`); DEPS= chooses explicitly.
 APT_build    = gcc libc6-dev pkgconf libtss2-dev libssl-dev libkeyutils-dev libinih-dev \
-	       libjson-c-dev libcryptsetup-dev libsystemd-dev zlib1g-dev libqrencode-dev scdoc
+	       libjson-c-dev libcryptsetup-dev libsystemd-dev libmicrohttpd-dev zlib1g-dev libqrencode-dev scdoc
 APT_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh-client openssh-server git keyutils strace \
-	       procps util-linux bsdutils xxd jq gzip gcab cryptsetup-bin systemd curl python3 nginx-light \
+	       procps util-linux bsdutils xxd jq gzip gcab cryptsetup-bin systemd curl python3-jsonschema nginx-light \
 	       libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc
 APT_lint     = clang-format clang-tidy shellcheck mandoc
 APT_fuzz     = clang
@@ -75,18 +75,18 @@ APT_bench    = hyperfine clevis clevis-tpm2 systemd tpm2-openssl jq time
 APT_vm       = qemu-system-x86 qemu-utils ovmf mmdebstrap cryptsetup-bin mtools dosfstools gdisk e2fsprogs cpio
 APT_ci       = clang git mmdebstrap
 DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs-devel \
-	       inih-devel json-c-devel cryptsetup-devel systemd-devel zlib-devel qrencode-devel scdoc
+	       inih-devel json-c-devel cryptsetup-devel systemd-devel libmicrohttpd-devel zlib-devel qrencode-devel scdoc
 DNF_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh openssh-server git-core keyutils strace procps-ng \
-	       util-linux libasan libubsan libtsan xxd jq gzip gcab cryptsetup systemd curl python3 nginx-core \
+	       util-linux libasan libubsan libtsan xxd jq gzip gcab cryptsetup systemd curl python3-jsonschema nginx-core \
 	       tpm2-pkcs11 tpm2-pkcs11-tools opensc
 DNF_lint     = clang-tools-extra ShellCheck mandoc
 DNF_fuzz     = clang compiler-rt
 DNF_bench    = hyperfine clevis systemd tpm2-openssl jq time
 DNF_ci       = clang git mmdebstrap
-PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c cryptsetup systemd-libs zlib \
+PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c cryptsetup systemd-libs libmicrohttpd zlib \
 	       qrencode scdoc
 PACMAN_check = bats swtpm tpm2-tools tpm2-openssl openssh git keyutils strace procps-ng util-linux tinyxxd \
-	       jq gzip gcab cryptsetup systemd curl python nginx tpm2-pkcs11 opensc
+	       jq gzip gcab cryptsetup systemd curl python-jsonschema nginx tpm2-pkcs11 opensc
 PACMAN_lint  = clang shellcheck mandoc
 PACMAN_fuzz  = clang compiler-rt
 PACMAN_bench = hyperfine clevis systemd tpm2-openssl jq time
@@ -189,7 +189,7 @@ pkg_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 pkg_dir = $(or $(shell $(PKG_CONFIG) --variable=$(2) $(1) 2>/dev/null),$(3))
 
 LIB_MODULES := tss2-esys tss2-mu tss2-tctildr tss2-tcti-device tss2-rc libcrypto libkeyutils inih
-TOOL_MODULES := json-c libcryptsetup libsystemd zlib $(if $(filter 1,$(HAVE_QRENCODE)),libqrencode)
+TOOL_MODULES := json-c libcryptsetup libsystemd libmicrohttpd zlib $(if $(filter 1,$(HAVE_QRENCODE)),libqrencode)
 LIBS := $(foreach m,$(LIB_MODULES),$(call pkg_libs,$(m)))
 TOOL_LIBS := $(foreach m,$(TOOL_MODULES),$(call pkg_libs,$(m)))
 
@@ -487,6 +487,7 @@ INSTALL_LIST := $(foreach p,$(filter-out $(PRIVATE),$(PROGRAMS)),$(BUILD)/dist/$
 	$(BUILD)/$(SO):$(LIBDIR)/$(SO):755 \
 	$(foreach h,$(HEADERS),$(h):$(INCLUDEDIR)/$(patsubst lib/%,%,$(h)):644) \
 	$(BUILD)/sealring.pc:$(LIBDIR)/pkgconfig/sealring.pc:644 \
+	doc/openapi.json:$(PREFIX)/share/sealring/openapi.json:644 \
 	$(foreach m,$(MAN),$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)):644) \
 	$(foreach p,$(PLUGIN),$(BUILD)/dist/$(p):$(TOKENDIR)/$(p):755) \
 	$(foreach p,$(PROVIDER),$(BUILD)/ossl-modules/$(p):$(MODULESDIR)/$(p):755) \
@@ -524,7 +525,8 @@ uninstall: ## remove what install put there
 	$(Q)$(each_installed); rm -f "$$to"; [ -z '$(DESTDIR)' ] || ! [ -d "$${to%/*}" ] || \
 		(cd '$(DESTDIR)/' && rmdir -p --ignore-fail-on-non-empty ".$$(dirname \
 		"$${to#$(DESTDIR)}")" 2>/dev/null) || :; done
-	$(Q)for d in $(DESTDIR)$(LIBEXECDIR)/sealring $(DESTDIR)$(INCLUDEDIR)/sealring; do \
+	$(Q)for d in $(DESTDIR)$(LIBEXECDIR)/sealring $(DESTDIR)$(INCLUDEDIR)/sealring \
+		$(DESTDIR)$(PREFIX)/share/sealring; do \
 		! [ -d "$$d" ] || rmdir "$$d"; done
 
 -include $(shell [ -d $(BUILD)/obj ] && find $(BUILD)/obj -name '*.d')

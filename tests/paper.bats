@@ -219,8 +219,8 @@ is_command() {
 
 @test "every option that a message, a page or the README names exists" {
     for program in $programs $private; do help_options "$program"; done | sort -u >known
-    # Those of systemd-ask-password, systemd-creds and systemctl.
-    printf '%s\n' --timeout --id --icon --echo --no-tty --with-key --now >>known
+    # Those of systemd-ask-password, systemd-creds, systemctl and curl.
+    printf '%s\n' --timeout --id --icon --echo --no-tty --with-key --now --unix-socket >>known
     strings_of "$root"/lib/*/*.c "$root"/tools/*.c >texts
     cat "$root/README.md" "$root/NEWS" "$root"/man/*.scd >>texts
     find "$root/units" -type f -exec cat {} + >>texts
@@ -580,7 +580,7 @@ complete_bash() {
     [ "$(complete_bash tpm-sign sign '')" = 'web ' ]
     [ "$(complete_bash tpm-sign key)" = 'keygen ' ]
     [ "$(complete_bash tpm-sign cert '')" = 'install self-sign ' ]
-    [ "$(complete_bash tpm-sign serve --l)" = '--listen ' ]
+    [ "$(complete_bash tpm-sign serve --i)" = '--idle ' ]
     [ "$(complete_bash tpm-sign keygen --type = rsa2)" = 'rsa2048 ' ]
 }
 

@@ -8,24 +8,102 @@
 #include "sealring.h"
 #include "tool.h"
 
-/* ---- clients of the agent's socket ---- */
+/* ---- clients of either socket ---- */
 
-/** serve_agent() - serve all who connect to a socket */
-int serve_agent(sd_event *event, struct sr_server *server, int fd, struct sr_err *err);
+/**
+ * struct client - who is at the other end, as the kernel knows it
+ * @peer:	user and groups
+ * @pid:	process
+ * @groups:	those in @peer
+ * @next:	the others
+ */
+struct client {
+	struct sr_peer peer;
+	pid_t pid;
+	gid_t *groups;
+	struct client *next;
+};
+
+/**
+ * client_accept() - take a connection
+ * @source:	what watches @listener; pauses for a second where it fails
+ * @listener:	where from
+ * @ret:	who it is; zero before, release with client_done()
+ *
+ * Returns the connection, or -EAGAIN if there is none, or none more for its user.
+ */
+int client_accept(sd_event_source *source, int listener, struct client *ret);
+
+/** client_done() - it is gone */
+void client_done(struct client *client);
+
+/** client_active() - one has asked for something */
+void client_active(void);
 
 /** serve_clients() - how many there are */
 size_t serve_clients(void);
 
-/** serve_active() - when a client last asked for something, in microseconds of CLOCK_BOOTTIME */
+/** serve_active() - when one last asked for something, in microseconds of CLOCK_BOOTTIME */
 uint64_t serve_active(void);
+
+/* ---- their calls ---- */
+
+/**
+ * struct waiter - a client that waits for its call: what a call is made with as @arg
+ * @client:	who
+ * @call:	the call; NULL for none
+ * @go_on:	called when it does not wait for the same any more
+ * @next:	another one with a question
+ */
+struct waiter {
+	const struct client *client;
+	struct sr_call *call;
+	void (*go_on)(struct waiter *waiter);
+	struct waiter *next;
+};
+
+/** serve_start() - call waiters once their calls are done */
+int serve_start(sd_event *event, struct sr_server *server, struct sr_err *err);
 
 /** serve_stop() - hear no more requests; end the event loop once all are answered */
 void serve_stop(void);
 
+/** serve_stopping() - whether no more requests are to be heard */
+bool serve_stopping(void);
+
+/** serve_check_stop() - something was answered, or its client is gone */
+void serve_check_stop(void);
+
 /** serve_end() - hang up on all */
 void serve_end(void);
 
+/* ---- the two sockets ---- */
+
+/** agent_serve() - serve all who connect to a socket of the ssh-agent */
+int agent_serve(sd_event *event, struct sr_server *server, int fd, struct sr_err *err);
+
+/** agent_stop() - take no more connections */
+void agent_stop(void);
+
+/** agent_busy() - whether a client waits for the TPM */
+bool agent_busy(void);
+
+/** agent_end() - hang up on all */
+void agent_end(void);
+
+/* The same for REST. */
+int rest_serve(sd_event *event, struct sr_server *server, int fd, struct sr_err *err);
+void rest_stop(void);
+bool rest_busy(void);
+void rest_end(void);
+
 /* ---- asking a person ---- */
+
+/** person_ask() - have a person asked what a call waits for; one is asked at a time */
+void person_ask(sd_event *event, struct waiter *waiter);
+
+/** person_forget() - the answer is of no use any more; if it is not waited for, nothing */
+void person_forget(struct waiter *waiter);
 
 struct ask;
 

@@ -22,6 +22,7 @@ struct sign_choices {
 	const char *signature;
 	const char *output;
 	bool encrypt_session;
+	bool direct;
 	const char *subject;
 	struct option_list alt_names;
 	const char *days;
@@ -68,11 +69,6 @@ int key_print_storage(bool ssh, struct sr_err *err);
 
 /** key_backup() - who gets a copy of a new key, and where it is written; from the options */
 int key_backup(struct key_work *work, struct sr_key_backup *ret, struct sr_err *err);
-
-struct json_object;
-
-/** key_tags_to_json() - an object with a string for each tag */
-struct json_object *key_tags_to_json(const struct sr_key_info *info);
 
 /** key_has_tags() - whether a key has all that --tag names */
 bool key_has_tags(const struct sr_key_info *info);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "key_text.h"
 #include "prompt.h"
 #include "sign.h"
 
@@ -30,13 +31,6 @@ static int parse_usage(unsigned int *ret, struct sr_err *err)
 			return 0;
 		}
 	return sr_fail(err, -EINVAL, "no usage \"%s\": sign, decrypt or both", name);
-}
-
-static const char *usage_name(unsigned int usage)
-{
-	return usage == SR_KEY_SIGN	 ? "sign"
-	       : usage == SR_KEY_DECRYPT ? "decrypt"
-					 : "both";
 }
 
 static bool in_software(void)
@@ -304,30 +298,6 @@ static struct json_object *older_to_json(const struct sr_store *store,
 	return older;
 }
 
-static struct json_object *to_json(const struct sr_key_info *info)
-{
-	struct json_object *key = json_object_new_object();
-
-	json_add_text(key, "name", info->name);
-	json_add_text(key, "type", info->type);
-	json_add_text(key, "usage", usage_name(info->usage));
-	json_object_object_add(key, "pin", json_object_new_boolean(info->pin));
-	json_add_text(key, "pcrs", info->pcrs[0] ? info->pcrs : NULL);
-	json_object_object_add(key, "in_tpm", json_object_new_boolean(info->in_tpm));
-	json_add_text(key, "ring", info->ring && info->ring[0] ? info->ring : NULL);
-	json_object_object_add(key, "imported",
-			       json_object_new_boolean(!info->born_here));
-	json_object_object_add(key, "exportable",
-			       json_object_new_boolean(info->exportable));
-	json_add_text(key, "hash", info->hash);
-	json_add_time(key, "made", info->made);
-	json_object_object_add(key, "version", json_object_new_int((int)info->version));
-	json_object_object_add(key, "tags", key_tags_to_json(info));
-	json_add_text(key, "ssh_fingerprint", info->ssh[0] ? info->ssh : NULL);
-	json_add_text(key, "spki_sha256", info->spki);
-	return key;
-}
-
 /* A ring says more than the PCRs that it has at the time. */
 static void bound_to(const struct sr_key_info *info, char ret[BOUND_TEXT])
 {
@@ -346,7 +316,7 @@ static void print_line(const struct sr_key_info *info)
 
 	bound_to(info, bound);
 	printf("%s%s%s  %s  %s%s%s%s  %s\n", tool_bold(true, STDOUT_FILENO), info->name,
-	       tool_bold(false, STDOUT_FILENO), info->type, usage_name(info->usage),
+	       tool_bold(false, STDOUT_FILENO), info->type, key_usage_name(info->usage),
 	       info->pin ? " PIN" : "", *bound ? " " : "", bound, fingerprint(info));
 }
 
@@ -362,7 +332,7 @@ static int list_one(struct sr_store *store, const char *name, struct json_object
 	if (r < 0 || !key_has_tags(&info))
 		return r;
 	if (into) {
-		struct json_object *json = to_json(&info);
+		struct json_object *json = key_to_json(&info);
 
 		json_object_object_add(json, "older",
 				       older_to_json(store, key, info.version));
@@ -418,7 +388,7 @@ static void print_details(const struct sr_key_info *info, bool certificate)
 	       info->born_here	  ? info->in_tpm ? ", made there" : ""
 	       : info->exportable ? ", may be moved to another"
 				  : ", imported");
-	printf("Usage:       %s\n", usage_name(info->usage));
+	printf("Usage:       %s\n", key_usage_name(info->usage));
 	printf("PIN:         %s\n", !info->pin	    ? "none"
 				    : info->limited ? "yes, guessing is slowed down"
 						    : "yes, guessing is not slowed down");

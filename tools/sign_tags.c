@@ -2,23 +2,7 @@
 /* tpm-sign: what the owner of a key says about it. */
 #include <string.h>
 
-#include "json.h"
 #include "sign.h"
-
-struct json_object *key_tags_to_json(const struct sr_key_info *info)
-{
-	struct json_object *tags = json_object_new_object();
-
-	for (size_t i = 0; i < info->tag_count; i++) {
-		const char *tag = info->tags[i];
-		size_t length = strcspn(tag, "=");
-		char name[SR_NAME_MAX + 1];
-
-		(void)snprintf(name, sizeof(name), "%.*s", (int)length, tag);
-		json_add_text(tags, name, tag + length + 1);
-	}
-	return tags;
-}
 
 /* "NAME=VALUE", or "NAME" whatever the value. */
 static bool has_tag(const struct sr_key_info *info, const char *wanted)

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "sign.h"
+#include "sign_daemon.h"
 
 #define SIGNATURE_MAX 16384 /* bytes in a file with a signature */
 #define CIPHER_MAX 1024	    /* bytes that are decrypted */
@@ -130,6 +130,37 @@ static int batch_write(const struct batch *batch, bool text, struct sr_err *err)
 	return r;
 }
 
+/* By the daemon, where there is one; the file of the key is its business. */
+static int sign_served(const struct daemon *daemon, struct sr_sign_options *options,
+		       struct batch *batch, struct sr_err *err)
+{
+	int r;
+
+	options->hash = daemon_hash(daemon, options, err);
+	r = options->hash ? batch_read(batch, options->hash, err) : -EINVAL;
+	return r < 0 ? r
+		     : daemon_sign(daemon, options, batch->digests, batch->count,
+				   batch->signatures, err);
+}
+
+static int sign_direct(const char *name, const struct sr_sign_options *options,
+		       struct batch *batch, struct sr_err *err)
+{
+	_cleanup_key_work_ struct key_work work = { 0 };
+	const char *hash = NULL;
+	int r = key_work_load(&work, name, false, err);
+
+	if (r == 0)
+		hash = sr_key_hash(work.key, options, err);
+	if (r == 0)
+		r = hash ? batch_read(batch, hash, err) : -EINVAL;
+	if (r == 0)
+		r = tool_tpm(work.store, &work.tpm, err);
+	return r < 0 ? r
+		     : sr_key_sign(work.key, work.tpm, choices_ask(), options,
+				   batch->digests, batch->count, batch->signatures, err);
+}
+
 int cmd_sign(int argc, char **argv, struct sr_err *err)
 {
 	static char *standard_input[] = { (char *)"-" };
@@ -137,9 +168,8 @@ int cmd_sign(int argc, char **argv, struct sr_err *err)
 		.files = argc > 1 ? argv + 1 : standard_input,
 		.count = argc > 1 ? (size_t)argc - 1 : 1,
 	};
-	_cleanup_key_work_ struct key_work work = { 0 };
+	_cleanup_daemon_ struct daemon daemon = { 0 };
 	struct sr_sign_options options;
-	const char *hash = NULL;
 	int r = key_sign_options(&options, err);
 
 	if (r == 0 && batch.count > 1 && sign_choices.output)
@@ -147,16 +177,10 @@ int cmd_sign(int argc, char **argv, struct sr_err *err)
 			    "--output is for one file: each of several gets its own, "
 			    "FILE.sig");
 	if (r == 0)
-		r = key_work_load(&work, argv[0], false, err);
-	if (r == 0)
-		hash = sr_key_hash(work.key, &options, err);
-	if (r == 0)
-		r = hash ? batch_read(&batch, hash, err) : -EINVAL;
-	if (r == 0)
-		r = tool_tpm(work.store, &work.tpm, err);
-	if (r == 0)
-		r = sr_key_sign(work.key, work.tpm, choices_ask(), &options,
-				batch.digests, batch.count, batch.signatures, err);
+		r = daemon_find(argv[0], &daemon, err);
+	if (r >= 0)
+		r = r == 1 ? sign_served(&daemon, &options, &batch, err)
+			   : sign_direct(argv[0], &options, &batch, err);
 	return r < 0 ? r : batch_write(&batch, options.form == SR_SIGNATURE_SSH, err);
 }
 
@@ -198,21 +222,42 @@ int cmd_verify(int argc, char **argv, struct sr_err *err)
 	return 0;
 }
 
+static int decrypt_direct(const char *name, const char *file, const char *oaep,
+			  struct sr_secret *ret, struct sr_err *err)
+{
+	_cleanup_key_work_ struct key_work work = { 0 };
+	_cleanup_secret_ struct sr_secret cipher = { 0 };
+	int r = key_work_load(&work, name, true, err);
+
+	if (r == 0)
+		r = choices_read_file(file, CIPHER_MAX, &cipher, err);
+	return r < 0 ? r
+		     : sr_key_decrypt(work.key, work.tpm, choices_ask(), oaep, &cipher,
+				      ret, err);
+}
+
+static int decrypt_served(const struct daemon *daemon, const char *file, const char *oaep,
+			  struct sr_secret *ret, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret cipher = { 0 };
+	int r = choices_read_file(file, CIPHER_MAX, &cipher, err);
+
+	return r < 0 ? r : daemon_decrypt(daemon, oaep, &cipher, ret, err);
+}
+
 int cmd_decrypt(int argc, char **argv, struct sr_err *err)
 {
 	const char *oaep = sign_choices.rsaes ? NULL : sign_choices.hash ?: "sha256";
 	const char *file = argc > 1 ? argv[1] : "-", *to = sign_choices.output;
-	_cleanup_key_work_ struct key_work work = { 0 };
-	_cleanup_secret_ struct sr_secret cipher = { 0 }, plain = { 0 };
+	_cleanup_daemon_ struct daemon daemon = { 0 };
+	_cleanup_secret_ struct sr_secret plain = { 0 };
 	int r = sign_choices.rsaes && sign_choices.hash
 		    ? sr_fail(err, -EINVAL, "--rsaes has no hash: leave out --hash")
-		    : key_work_load(&work, argv[0], true, err);
+		    : daemon_find(argv[0], &daemon, err);
 
-	if (r == 0)
-		r = choices_read_file(file, CIPHER_MAX, &cipher, err);
-	if (r == 0)
-		r = sr_key_decrypt(work.key, work.tpm, choices_ask(), oaep, &cipher,
-				   &plain, err);
+	if (r >= 0)
+		r = r == 1 ? decrypt_served(&daemon, file, oaep, &plain, err)
+			   : decrypt_direct(argv[0], file, oaep, &plain, err);
 	if (r < 0)
 		return r;
 	if (to && strcmp(to, "-") != 0)

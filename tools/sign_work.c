@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "key_text.h"
 #include "sign.h"
 
 struct sign_choices sign_choices;
@@ -54,15 +55,6 @@ int key_output(const void *data, size_t size, bool text, struct sr_err *err)
 
 int key_sign_options(struct sr_sign_options *ret, struct sr_err *err)
 {
-	static const struct {
-		const char *name;
-		enum sr_signature_form form;
-	} forms[] = {
-		{ "der", SR_SIGNATURE_DER },
-		{ "plain", SR_SIGNATURE_PLAIN },
-		{ "tss", SR_SIGNATURE_TSS },
-		{ "ssh", SR_SIGNATURE_SSH },
-	};
 	const char *format = sign_choices.format ?: "der";
 
 	*ret = (struct sr_sign_options){
@@ -71,10 +63,5 @@ int key_sign_options(struct sr_sign_options *ret, struct sr_err *err)
 		.name_space = sign_choices.name_space,
 		.encrypt = sign_choices.encrypt_session,
 	};
-	for (size_t i = 0; i < SR_COUNT(forms); i++)
-		if (strcmp(forms[i].name, format) == 0) {
-			ret->form = forms[i].form;
-			return 0;
-		}
-	return sr_fail(err, -EINVAL, "no format \"%s\": der, plain, tss or ssh", format);
+	return key_form_parse(format, &ret->form, err);
 }

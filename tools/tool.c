@@ -239,6 +239,11 @@ int tool_store(struct sr_store **ret, struct sr_err *err)
 	return sr_store_open(&options, ret, err);
 }
 
+bool tool_chose_tpm(void)
+{
+	return tcti;
+}
+
 const char *tool_tcti(const struct sr_store *store)
 {
 	const char *configured = store ? sr_store_config(store)->tcti : NULL;

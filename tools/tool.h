@@ -52,6 +52,9 @@ char *tool_state_dir(void);
 /** tool_tcti() - how to reach the TPM, as was chosen; NULL for the kernel's device */
 const char *tool_tcti(const struct sr_store *store);
 
+/** tool_chose_tpm() - whether that was by --tcti */
+bool tool_chose_tpm(void);
+
 /** tool_is_system() - whether that is the system's */
 bool tool_is_system(void);
 

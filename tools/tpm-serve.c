@@ -19,18 +19,33 @@
 	(IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |          \
 	 IN_ATTRIB | IN_ONLYDIR)
 
-static const char *idle_text, *listen_path;
+static const char *idle_text, *listen_path, *rest_path;
 static bool print_socket, no_cache;
 static uint64_t idle_seconds = 30;
 static sd_event *event;
 static sd_event_source *forgetting;
 static struct sr_store *store;
 static struct sr_server *server;
-static bool made_socket;
+
+/* What can be served; the name is FileDescriptorName= in the unit of its socket. */
+static struct door {
+	const char *name;
+	const char *unit;
+	const char **path;
+	int (*serve)(sd_event *event, struct sr_server *server, int fd,
+		     struct sr_err *err);
+	bool made;
+	bool open;
+} doors[] = {
+	{ "agent", "tpm-sign-agent.socket", &listen_path, agent_serve, false, false },
+	{ "rest", "tpm-sign.socket", &rest_path, rest_serve, false, false },
+};
 
 static const struct option_row options[] = {
 	{ 0, "listen", OPTION_TEXT, &listen_path, "PATH",
-	  "make the socket, instead of getting it from systemd", NULL },
+	  "make the ssh-agent's socket, not getting it from systemd", NULL },
+	{ 0, "listen-rest", OPTION_TEXT, &rest_path, "PATH", "make the socket for REST",
+	  NULL },
 	{ 0, "idle", OPTION_TEXT, &idle_text, "SECONDS",
 	  "leave the TPM, and end, when nobody asked for so long (30)", NULL },
 	{ 0, "no-cache", OPTION_FLAG, &no_cache, NULL,
@@ -77,19 +92,18 @@ static int bind_socket(int fd, const struct sockaddr_un *address, struct sr_err 
 	(void)umask(before);
 	if (r == 0 && listen(fd, SOMAXCONN) < 0)
 		r = -errno;
-	made_socket = r == 0;
 	return r < 0 ? sr_fail_sys(err, -r, "cannot listen on %s", address->sun_path) : 0;
 }
 
-static int make_socket(int *ret, struct sr_err *err)
+static int make_socket(const char *path, int *ret, struct sr_err *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	_cleanup_close_ int probe = -1, fd = -1;
 	int r;
 
-	if (strlen(listen_path) >= sizeof(address.sun_path))
-		return sr_fail(err, -EINVAL, "%s: too long for a socket", listen_path);
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", listen_path);
+	if (strlen(path) >= sizeof(address.sun_path))
+		return sr_fail(err, -EINVAL, "%s: too long for a socket", path);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (probe < 0 || fd < 0)
@@ -102,46 +116,72 @@ static int make_socket(int *ret, struct sr_err *err)
 	return r;
 }
 
-/* What it is for is its name in the unit, FileDescriptorName=. */
-static int check_socket(int fd, const char *name, struct sr_err *err)
+static int open_door(struct door *door, int fd, struct sr_err *err)
 {
-	if (strcmp(name, "agent") != 0)
+	int r = door->open
+		    ? sr_fail(err, -EINVAL, "two sockets are named \"%s\"", door->name)
+		    : door->serve(event, server, fd, err);
+
+	door->open = r == 0;
+	return r;
+}
+
+static int make_doors(struct sr_err *err)
+{
+	int fd = -1, r = 0;
+
+	for (size_t i = 0; r == 0 && i < SR_COUNT(doors); i++) {
+		struct door *door = &doors[i];
+
+		if (!*door->path)
+			continue;
+		r = make_socket(*door->path, &fd, err);
+		door->made = r == 0;
+		if (r == 0)
+			r = open_door(door, fd, err);
+	}
+	return r;
+}
+
+static int take_socket(int fd, const char *name, struct sr_err *err)
+{
+	struct door *door = NULL;
+
+	for (size_t i = 0; i < SR_COUNT(doors); i++)
+		if (strcmp(doors[i].name, name) == 0)
+			door = &doors[i];
+	if (!door)
 		return sr_fail(err, -EINVAL,
 			       "nothing is served on a socket named \"%s\": see "
-			       "tpm-sign-agent.socket",
+			       "tpm-sign-agent.socket and tpm-sign.socket",
 			       name);
 	if (sd_is_socket_unix(fd, SOCK_STREAM, true, NULL, 0) <= 0)
-		return sr_fail(err, -EINVAL,
-			       "what it listens on has to be a Unix stream socket: see "
-			       "tpm-sign-agent.socket");
+		return sr_fail(
+		    err, -EINVAL,
+		    "what it listens on has to be a Unix stream socket: see %s",
+		    door->unit);
 	if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
 		return sr_fail_sys(err, errno, "cannot set up the socket");
-	return 0;
+	return open_door(door, fd, err);
 }
 
 static int take_sockets(struct sr_err *err)
 {
 	char **names = NULL;
-	int count = sd_listen_fds_with_names(true, &names), fd = -1, r = 0;
+	int count = sd_listen_fds_with_names(true, &names), r = 0;
 
-	if (count < 1 && !listen_path)
-		return sr_fail(err, -EINVAL,
-			       "it is started when somebody asks: systemctl start "
-			       "tpm-sign-agent.socket, or use --listen");
-	if (count < 1) {
-		r = make_socket(&fd, err);
-		return r < 0 ? r : serve_agent(event, server, fd, err);
-	}
+	if (count < 1 && !listen_path && !rest_path)
+		return sr_fail(
+		    err, -EINVAL,
+		    "it is started when somebody asks: systemctl start "
+		    "tpm-sign-agent.socket or tpm-sign.socket; or use --listen");
 	for (int i = 0; i < count; i++) {
-		fd = SD_LISTEN_FDS_START + i;
 		if (r == 0)
-			r = check_socket(fd, names[i], err);
-		if (r == 0)
-			r = serve_agent(event, server, fd, err);
+			r = take_socket(SD_LISTEN_FDS_START + i, names[i], err);
 		free(names[i]);
 	}
 	free(names);
-	return r;
+	return r < 0 ? r : make_doors(err);
 }
 
 /* ---- what happens meanwhile ---- */
@@ -297,6 +337,8 @@ static int serve(struct sr_err *err)
 
 	if (r == 0)
 		r = start_loop(err);
+	if (r == 0)
+		r = serve_start(event, server, err);
 	if (r < 0)
 		return r;
 	(void)watch_dir(tool_state_dir(), "keys");
@@ -325,8 +367,9 @@ static int run(int argc, char **argv, struct sr_err *err)
 	sr_store_close(store);
 	(void)sd_event_source_disable_unref(forgetting);
 	(void)sd_event_unref(event);
-	if (made_socket)
-		(void)unlink(listen_path);
+	for (size_t i = 0; i < SR_COUNT(doors); i++)
+		if (doors[i].made)
+			(void)unlink(*doors[i].path);
 	return r;
 }
 
@@ -336,7 +379,8 @@ int main(int argc, char **argv)
 		.name = "tpm-serve",
 		.usage = "[OPTIONS]",
 		.summary = "Keys of the TPM for ssh, git and others: run by "
-			   "tpm-sign-agent.socket,\nor as tpm-sign serve.",
+			   "tpm-sign-agent.socket and\ntpm-sign.socket, or as tpm-sign "
+			   "serve.",
 		.options = options,
 		.run = run,
 		.section = 8,

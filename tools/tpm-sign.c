@@ -64,6 +64,8 @@ static const struct option_row options[] = {
 	  "do nothing where there is one", "keygen, csr" },
 	{ 0, "keep", OPTION_FLAG, &sign_choices.keep, NULL,
 	  "keep the request beside the key", "csr" },
+	{ 0, "direct", OPTION_FLAG, &sign_choices.direct, NULL,
+	  "use the TPM, not the daemon", "sign, decrypt" },
 	{ 0, "subject", OPTION_TEXT, &sign_choices.subject, "DN",
 	  "whom it is for: /CN=example.org", "csr, cert self-sign" },
 	{ 0, "alt-name", OPTION_LIST, &sign_choices.alt_names, "NAME",
@@ -98,7 +100,7 @@ static const struct command_row commands[] = {
 	{ "algs", "[TYPE]", 0, 1, cmd_algs, "what kinds of keys this TPM has" },
 	{ "openssl-conf", "[FILE]", 0, 1, cmd_openssl_conf,
 	  "configuration for OpenSSL to use the keys" },
-	{ "serve", "[OPTIONS]", 0, 0, cmd_serve, "the ssh-agent: see serve --help" },
+	{ "serve", "[OPTIONS]", 0, 0, cmd_serve, "ssh-agent and REST: see serve --help" },
 	{ 0 },
 };
 

@@ -119,6 +119,139 @@ int sr_agent_call(struct sr_server *server, const struct sr_peer *peer,
 /** sr_agent_length() - the length in a prefix; 0 if there is no such message */
 size_t sr_agent_length(const uint8_t prefix[SR_AGENT_PREFIX]);
 
+/**
+ * sr_server_key() - a key, for somebody who may use it
+ * @server:	the server
+ * @peer:	who asks
+ * @name:	its name or its fingerprint
+ * @ret:	the key; valid until the next call of a function that takes @server
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOKEY (there is none, or not for @peer), -EINVAL (not a name), -EBADMSG.
+ */
+int sr_server_key(struct sr_server *server, const struct sr_peer *peer, const char *name,
+		  const struct sr_key **ret, struct sr_err *err);
+
+/** sr_server_next_key() - all of them, one after the other, from @at = 0; NULL at the end */
+const struct sr_key *sr_server_next_key(struct sr_server *server,
+					const struct sr_peer *peer, size_t *at);
+
+/**
+ * struct sr_sign_request - signatures that are asked for
+ * @key:	name or fingerprint
+ * @options:	how
+ * @digests:	of what
+ * @count:	how many
+ * @pin:	of the key; empty for none. It is tried once, used for these, and not kept
+ */
+struct sr_sign_request {
+	const char *key;
+	const struct sr_sign_options *options;
+	const struct sr_digest *digests;
+	size_t count;
+	const struct sr_secret *pin;
+};
+
+/**
+ * sr_sign_call() - sign digests
+ * @server:	the server
+ * @peer:	who asks
+ * @request:	what; @options and @digests have to live as long as the call
+ * @arg:	for sr_call_arg()
+ * @ret:	the call; release with sr_call_free()
+ * @err:	says why, on failure
+ *
+ * Once it is done sr_call_result() says how it went. Nobody is asked for a PIN, and none
+ * is used that somebody typed for the agent.
+ *
+ * Returns 0, or as sr_server_key() and sr_key_sign() do before they ask the TPM.
+ */
+int sr_sign_call(struct sr_server *server, const struct sr_peer *peer,
+		 const struct sr_sign_request *request, void *arg, struct sr_call **ret,
+		 struct sr_err *err);
+
+/**
+ * struct sr_decrypt_request - what is to be decrypted
+ * @key:	name or fingerprint
+ * @oaep:	hash of OAEP; NULL for PKCS#1 v1.5
+ * @cipher:	as long as the modulus
+ * @pin:	as in struct sr_sign_request
+ */
+struct sr_decrypt_request {
+	const char *key;
+	const char *oaep;
+	const struct sr_secret *cipher;
+	const struct sr_secret *pin;
+};
+
+/** sr_decrypt_call() - decrypt, as above */
+int sr_decrypt_call(struct sr_server *server, const struct sr_peer *peer,
+		    const struct sr_decrypt_request *request, void *arg,
+		    struct sr_call **ret, struct sr_err *err);
+
+/**
+ * sr_call_result() - what came of one of the two above
+ * @call:	a call that is done
+ * @ret:	why it failed
+ *
+ * Returns 0 or a negative errno, as sr_key_sign() and sr_key_decrypt() do; also -EPERM (a
+ * person said no, or has locked the agent) and -EAGAIN (too many wait).
+ */
+int sr_call_result(const struct sr_call *call, struct sr_err *ret);
+
+/** sr_call_signature() - one of those that were asked for; valid as long as the call */
+const struct sr_signature *sr_call_signature(const struct sr_call *call, size_t at);
+
+/** sr_call_plain() - what was decrypted; valid as long as the call */
+const struct sr_secret *sr_call_plain(const struct sr_call *call);
+
+/* What takes a TPM how many seconds: at most so many, or more than all of them. */
+#define SR_LATENCY_BOUNDS                                                                \
+	{                                                                                \
+		0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0     \
+	}
+#define SR_LATENCY_BUCKETS 12
+
+/**
+ * struct sr_latency - how long one command of the TPM took
+ * @command:	"Sign"
+ * @count:	how often up to each of SR_LATENCY_BOUNDS; last: longer than all
+ * @seconds:	all together
+ */
+struct sr_latency {
+	const char *command;
+	uint64_t count[SR_LATENCY_BUCKETS];
+	double seconds;
+};
+
+/**
+ * struct sr_server_counts - what a server did since it began
+ * @signatures:	made
+ * @decryptions:	made
+ * @failed_signatures:	not made
+ * @failed_decryptions:	not made
+ * @refusals:	a key was asked for that there is not, or not for that caller
+ * @hits:	a key was on the TPM when it was needed
+ * @loads:	a key was not
+ * @queue:	how many wait for the TPM now
+ */
+struct sr_server_counts {
+	uint64_t signatures;
+	uint64_t decryptions;
+	uint64_t failed_signatures;
+	uint64_t failed_decryptions;
+	uint64_t refusals;
+	uint64_t hits;
+	uint64_t loads;
+	size_t queue;
+};
+
+/** sr_server_counts() - what it did */
+void sr_server_counts(const struct sr_server *server, struct sr_server_counts *ret);
+
+/** sr_server_latency() - how long the TPM took, command by command; false behind the last */
+bool sr_server_latency(const struct sr_server *server, size_t at, struct sr_latency *ret);
+
 /** sr_call_state() - what it waits for now */
 enum sr_call_state sr_call_state(struct sr_call *call);
 

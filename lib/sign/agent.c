@@ -92,6 +92,7 @@ static void sign(struct sr_call *call, const struct sr_peer *peer,
 	const struct sr_entry *entry =
 	    sr_catalog_find(&call->server->catalog, &request->key, peer);
 
+	call->server->counts.refusals += !entry;
 	if (!entry || sr_locks_has(&call->server->locks, peer->uid) ||
 	    sr_agent_scheme(entry->served->key->type, request->flags, &call->scheme) <
 		0 ||
@@ -101,7 +102,7 @@ static void sign(struct sr_call *call, const struct sr_peer *peer,
 	}
 	call->served = sr_served_hold(entry->served);
 	call->answer = answer_sign;
-	sr_call_sign(call, entry->rules.confirm);
+	sr_call_start(call, entry->rules.confirm);
 }
 
 /* ---- the lock ---- */

@@ -201,6 +201,38 @@ const struct sr_entry *sr_catalog_find(const struct sr_catalog *catalog,
 	return NULL;
 }
 
+static int compare_name(const void *name, const void *entry)
+{
+	return strcmp(name, ((const struct sr_entry *)entry)->name);
+}
+
+static const struct sr_entry *find_fingerprint(const struct sr_catalog *catalog,
+					       const char *wanted,
+					       const struct sr_peer *peer)
+{
+	for (size_t i = 0; i < catalog->count; i++) {
+		const struct sr_entry *entry = &catalog->entry[i];
+
+		if (entry->served && sr_rules_allow(&entry->rules, peer) &&
+		    sr_key_has_fingerprint(entry->served->key, wanted))
+			return entry;
+	}
+	return NULL;
+}
+
+const struct sr_entry *sr_catalog_named(const struct sr_catalog *catalog,
+					const char *name, const struct sr_peer *peer)
+{
+	const struct sr_entry *entry = NULL;
+
+	if (sr_key_is_fingerprint(name))
+		return find_fingerprint(catalog, name, peer);
+	if (catalog->count > 0)
+		entry = bsearch(name, catalog->entry, catalog->count, sizeof(*entry),
+				compare_name);
+	return entry && sr_rules_allow(&entry->rules, peer) ? entry : NULL;
+}
+
 /* ---- all of it ---- */
 
 static struct sr_entry *find_name(struct sr_catalog *catalog, const char *name,

@@ -72,6 +72,14 @@ void sr_catalog_done(struct sr_catalog *catalog);
 /** sr_catalog_may_sign() - whether the agent may sign with it for somebody */
 bool sr_catalog_may_sign(const struct sr_entry *entry, const struct sr_peer *peer);
 
+/**
+ * sr_catalog_named() - the key that somebody may use, by name or fingerprint; or NULL
+ *
+ * Its file may have been refused.
+ */
+const struct sr_entry *sr_catalog_named(const struct sr_catalog *catalog,
+					const char *name, const struct sr_peer *peer);
+
 /** sr_catalog_find() - the key that somebody may sign with under this blob; or NULL */
 const struct sr_entry *sr_catalog_find(const struct sr_catalog *catalog,
 				       const struct sr_reader *blob,

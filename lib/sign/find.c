@@ -38,7 +38,7 @@ static int load_named(struct sr_store *store, int dir, const char *name,
 	return load_file(store, dir, file, name, ret, err);
 }
 
-static bool has_fingerprint(const struct sr_key *key, const char *wanted)
+bool sr_key_has_fingerprint(const struct sr_key *key, const char *wanted)
 {
 	char found[SR_FINGERPRINT_TEXT] = "";
 
@@ -46,6 +46,22 @@ static bool has_fingerprint(const struct sr_key *key, const char *wanted)
 		return sr_ssh_fingerprint(&key->file->pub, found, NULL) == 0 &&
 		       strcmp(found, wanted) == 0;
 	return sr_key_spki(key, found, NULL) == 0 && strcasecmp(found, wanted) == 0;
+}
+
+bool sr_key_is_fingerprint(const char *name)
+{
+	return strncmp(name, "SHA256:", 7) == 0 ||
+	       (strlen(name) == 64 && strspn(name, "0123456789abcdefABCDEF") == 64);
+}
+
+int sr_fail_no_key(const struct sr_store *store, const char *name, struct sr_err *err)
+{
+	if (sr_key_is_fingerprint(name))
+		return sr_fail(err, -ENOKEY, "no key with the fingerprint %s", name);
+	return sr_fail(err, -ENOKEY,
+		       "no key \"%s\" in %s: tpm-sign list shows all, and a file needs a "
+		       "slash: ./%s",
+		       name, store->state_dir, name);
 }
 
 /* A key that is damaged is not the one looked for. */
@@ -62,18 +78,12 @@ static int find(struct sr_store *store, int dir, const char *fingerprint,
 		_cleanup_key_ struct sr_key *key = NULL;
 
 		if (load_named(store, dir, names.name[i], &key, NULL) < 0 ||
-		    !has_fingerprint(key, fingerprint))
+		    !sr_key_has_fingerprint(key, fingerprint))
 			continue;
 		*ret = take(key);
 		return 0;
 	}
-	return sr_fail(err, -ENOKEY, "no key with the fingerprint %s", fingerprint);
-}
-
-static bool is_fingerprint(const char *name)
-{
-	return strncmp(name, "SHA256:", 7) == 0 ||
-	       (strlen(name) == 64 && strspn(name, "0123456789abcdefABCDEF") == 64);
+	return sr_fail_no_key(NULL, fingerprint, err);
 }
 
 int sr_key_load(struct sr_store *store, const char *name, struct sr_key **ret,
@@ -90,16 +100,12 @@ int sr_key_load(struct sr_store *store, const char *name, struct sr_key **ret,
 	dir = sr_keystore_dir(store, err);
 	if (dir < 0 && dir != -ENOENT)
 		return dir;
-	if (is_fingerprint(name))
+	if (sr_key_is_fingerprint(name))
 		return find(store, dir, name, ret, err);
 	r = sr_keystore_check(name, err);
 	if (r == 0)
 		r = dir < 0 ? dir : load_named(store, dir, name, ret, err);
 	if (r == -ENOENT)
-		return sr_fail(
-		    err, -ENOKEY,
-		    "no key \"%s\" in %s: tpm-sign list shows all, and a file needs a "
-		    "slash: ./%s",
-		    name, store->state_dir, name);
+		return sr_fail_no_key(store, name, err);
 	return r;
 }

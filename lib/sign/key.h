@@ -113,6 +113,15 @@ bool sr_key_is_approved(const struct sr_key *key);
 /** sr_key_needs_pin() - whether using it takes a PIN */
 bool sr_key_needs_pin(const struct sr_key *key);
 
+/** sr_key_is_fingerprint() - whether that is one, of either kind, and not a name */
+bool sr_key_is_fingerprint(const char *name);
+
+/** sr_key_has_fingerprint() - whether it is this key's */
+bool sr_key_has_fingerprint(const struct sr_key *key, const char *wanted);
+
+/** sr_fail_no_key() - say that there is none of that name in the store; -ENOKEY */
+int sr_fail_no_key(const struct sr_store *store, const char *name, struct sr_err *err);
+
 /** sr_digest_data() - what is signed: the digest, or the message */
 static inline const uint8_t *sr_digest_data(const struct sr_digest *digest, size_t *size)
 {

@@ -36,7 +36,8 @@ static int prove_decrypts(struct sr_signer *signer, struct sr_err *err)
 	if (r == 0)
 		r = encrypt_for(signer->pub, &plain, &cipher, err);
 	if (r == 0)
-		r = sr_signer_decrypt(signer, TPM2_ALG_SHA256, &cipher, &found, err);
+		r = sr_signer_decrypt(signer, TPM2_ALG_SHA256, &cipher, true, &found,
+				      err);
 	if (r == 0 && !sr_secret_equal(&plain, &found))
 		r = sr_fail(err, -EIO, "the TPM decrypts to other bytes");
 	return r;

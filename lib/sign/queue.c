@@ -206,6 +206,16 @@ int sr_queue_fd(const struct sr_queue *queue)
 	return queue->fd;
 }
 
+size_t sr_queue_length(struct sr_queue *queue)
+{
+	size_t count;
+
+	(void)pthread_mutex_lock(&queue->lock);
+	count = queue->count;
+	(void)pthread_mutex_unlock(&queue->lock);
+	return count;
+}
+
 static struct owner *new_owner(struct owner **at, uint64_t id)
 {
 	*at = calloc(1, sizeof(**at));

@@ -45,6 +45,9 @@ void sr_queue_free(struct sr_queue *queue);
 /** sr_queue_fd() - readable when sr_queue_done() has something; for poll(2) */
 int sr_queue_fd(const struct sr_queue *queue);
 
+/** sr_queue_length() - how many jobs wait */
+size_t sr_queue_length(struct sr_queue *queue);
+
 /**
  * sr_queue_submit() - have a job done
  * @queue:	the queue

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "software.h"
+#include "tpm/meter.h"
 
 #define REFUSED_SECONDS 1    /* after which a file that was refused is looked at again */
 #define OURSELVES UINT64_MAX /* owner of jobs that no user asked for */
@@ -167,8 +168,12 @@ static void run(struct sr_job *job, void *slots)
 	}
 	if (call->doubted)
 		sr_slots_doubt(slots);
-	call->r = sr_slots_sign(slots, call->served, &call->pin, &call->scheme,
-				&call->digest, &call->der, &call->err);
+	if (call->decrypts)
+		call->r = sr_slots_decrypt(slots, call->served, &call->pin, call->oaep,
+					   &call->cipher, &call->plain, &call->err);
+	else
+		call->r = sr_slots_sign(slots, call->served, &call->pin, &call->scheme,
+					&call->digest, &call->der, &call->err);
 }
 
 struct sr_call *sr_call_new(struct sr_server *server, const struct sr_peer *peer,
@@ -190,6 +195,11 @@ static void release(struct sr_call *call)
 {
 	sr_served_drop(call->served);
 	sr_secret_done(&call->pin);
+	sr_secret_done(&call->cipher);
+	sr_secret_done(&call->plain);
+	for (size_t i = 0; i < call->made; i++)
+		free(call->signatures[i].data);
+	free(call->signatures);
 	sr_secret_done(&call->value);
 	sr_digest_done(&call->digest);
 	sr_buf_done(&call->der);
@@ -214,9 +224,20 @@ static void finish(struct sr_call *call)
 	call->answer(call);
 }
 
+static void count(struct sr_call *call)
+{
+	struct sr_server_counts *counts = &call->server->counts;
+
+	if (call->decrypts)
+		(*(call->r == 0 ? &counts->decryptions : &counts->failed_decryptions))++;
+	else
+		(*(call->r == 0 ? &counts->signatures : &counts->failed_signatures))++;
+}
+
 void sr_call_fail(struct sr_call *call, int r)
 {
 	call->r = r;
+	count(call);
 	finish(call);
 }
 
@@ -243,8 +264,12 @@ static void take_pin(struct sr_call *call, const struct sr_secret *pin)
 
 static void sign_in_software(struct sr_call *call, const struct sr_secret *value)
 {
-	call->r = sr_software_sign(call->served->key, call->served->pub, value,
-				   &call->scheme, &call->digest, &call->der, &call->err);
+	do {
+		call->r = sr_software_sign(call->served->key, call->served->pub, value,
+					   &call->scheme, &call->digest, &call->der,
+					   &call->err);
+		count(call);
+	} while (call->r == 0 && call->again && call->again(call));
 	if (call->r < 0)
 		report(call->server, call->r, &call->err);
 }
@@ -272,6 +297,8 @@ static void go_on(struct sr_call *call)
 	const struct sr_secret *pin;
 
 	if (sr_locks_has(&call->server->locks, call->uid)) {
+		(void)sr_fail(&call->err, -EPERM,
+			      "the agent is locked: unlock it with ssh-add -X");
 		sr_call_fail(call, -EPERM);
 		return;
 	}
@@ -279,7 +306,7 @@ static void go_on(struct sr_call *call)
 		go_on_in_software(call);
 		return;
 	}
-	if (!sr_key_needs_pin(call->served->key)) {
+	if (call->own_pin || !sr_key_needs_pin(call->served->key)) {
 		submit(call);
 		return;
 	}
@@ -293,7 +320,7 @@ static void go_on(struct sr_call *call)
 	}
 }
 
-void sr_call_sign(struct sr_call *call, bool confirm)
+void sr_call_start(struct sr_call *call, bool confirm)
 {
 	call->state = SR_CALL_CONFIRM;
 	if (!confirm)
@@ -325,7 +352,9 @@ void sr_call_confirm(struct sr_call *call, bool yes)
 	if (yes)
 		go_on(call);
 	else
-		sr_call_fail(call, -EPERM);
+		sr_call_fail(call, sr_fail(&call->err, -EPERM,
+					   "key %s: nobody confirmed that it be used",
+					   sr_call_key(call)));
 }
 
 void sr_call_pin(struct sr_call *call, const struct sr_secret *pin)
@@ -362,7 +391,7 @@ static void learn(struct sr_call *call)
 {
 	struct sr_pins *pins = &call->server->pins;
 
-	if (call->pin.size == 0)
+	if (call->pin.size == 0 || call->own_pin)
 		return;
 	if (call->r == -EACCES)
 		sr_pins_forget(pins, call->served, call->uid);
@@ -398,14 +427,19 @@ static bool conclude(struct sr_call *call)
 		conclude_in_software(call);
 		return true;
 	}
-	if (call->r == 0)
+	if (call->r == 0 && !call->decrypts)
 		call->r = sr_signature_check(call->served->pub, &call->scheme,
 					     &call->digest, &call->der, &call->err);
 	if (call->r == -EIO && call->der.size > 0 && begin_again(call))
 		return false;
 	learn(call);
+	count(call);
 	if (call->r < 0)
 		report(call->server, call->r, &call->err);
+	if (call->r == 0 && call->again && call->again(call)) {
+		submit(call);
+		return call->state != SR_CALL_WORK;
+	}
 	finish(call);
 	return true;
 }
@@ -436,4 +470,18 @@ struct sr_call *sr_server_next(struct sr_server *server)
 			return call;
 	}
 	return NULL;
+}
+
+/* ---- what it did ---- */
+
+void sr_server_counts(const struct sr_server *server, struct sr_server_counts *ret)
+{
+	*ret = server->counts;
+	sr_slots_counts(server->slots, &ret->hits, &ret->loads);
+	ret->queue = sr_queue_length(server->queue);
+}
+
+bool sr_server_latency(const struct sr_server *server, size_t at, struct sr_latency *ret)
+{
+	return sr_meter_read(sr_slots_meter(server->slots), at, ret);
 }

@@ -24,6 +24,7 @@ struct sr_server {
 	bool busy;    /* the TPM was used since the server last left it */
 	struct sr_job leave;
 	bool leaving; /* @leave is in the queue */
+	struct sr_server_counts counts;
 };
 
 /**
@@ -41,12 +42,23 @@ struct sr_server {
  * @scheme:	how it signs
  * @digest:	what
  * @pin:	its PIN
+ * @own_pin:	it came with its PIN, or with none: nobody is asked, nothing remembered
+ * @decrypts:	what it is for; otherwise it signs
+ * @oaep:	hash of OAEP; 0 for PKCS#1 v1.5
+ * @cipher:	what is decrypted
+ * @plain:	what was
  * @value:	of a software key, its private part
  * @r:		what came of it
  * @err:	why it failed
  * @der:	the signature
+ * @again:	takes @der; whether there is more to be signed: NULL for never
  * @answer:	makes @reply of it
  * @reply:	the answer
+ * @options:	how all of @digests are signed
+ * @digests:	what
+ * @count:	how many
+ * @made:	how many are in @signatures
+ * @signatures:	the answer of sr_sign_call()
  */
 struct sr_call {
 	struct sr_job job;
@@ -62,20 +74,31 @@ struct sr_call {
 	struct sr_scheme scheme;
 	struct sr_digest digest;
 	struct sr_secret pin;
+	bool own_pin;
+	bool decrypts;
+	TPMI_ALG_HASH oaep;
+	struct sr_secret cipher;
+	struct sr_secret plain;
 	struct sr_secret value;
 	int r;
 	struct sr_err err;
 	struct sr_buf der;
+	bool (*again)(struct sr_call *call);
 	void (*answer)(struct sr_call *call);
 	struct sr_buf reply;
+	const struct sr_sign_options *options;
+	const struct sr_digest *digests;
+	size_t count;
+	size_t made;
+	struct sr_signature *signatures;
 };
 
 /** sr_call_new() - NULL without memory */
 struct sr_call *sr_call_new(struct sr_server *server, const struct sr_peer *peer,
 			    void *arg);
 
-/** sr_call_sign() - have it signed, after all that has to be asked */
-void sr_call_sign(struct sr_call *call, bool confirm);
+/** sr_call_start() - have it signed, or decrypted, after all that has to be asked */
+void sr_call_start(struct sr_call *call, bool confirm);
 
 /** sr_call_fail() - it is done, and did not succeed */
 void sr_call_fail(struct sr_call *call, int r);

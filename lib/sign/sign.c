@@ -53,8 +53,8 @@ const char *sr_key_hash(const struct sr_key *key, const struct sr_sign_options *
 	return hash;
 }
 
-static int check(const struct sr_key *key, const struct sr_sign_options *options,
-		 struct sr_err *err)
+int sr_sign_check(const struct sr_key *key, const struct sr_sign_options *options,
+		  struct sr_err *err)
 {
 	const char *space = options->name_space;
 
@@ -76,9 +76,8 @@ static int check(const struct sr_key *key, const struct sr_sign_options *options
 	return sr_key_hash(key, options, err) ? 0 : -EINVAL;
 }
 
-/* How the TPM signs, which for OpenSSH's form is not how the message is hashed. */
-static struct sr_scheme scheme_of(const struct sr_key *key,
-				  const struct sr_sign_options *options)
+struct sr_scheme sr_sign_scheme(const struct sr_key *key,
+				const struct sr_sign_options *options)
 {
 	if (is_ssh(options))
 		return sr_ssh_scheme(key->type);
@@ -125,10 +124,9 @@ static int to_sign_ssh(const struct sr_key *key, const struct sr_sshsig *sig,
 	return 0;
 }
 
-/* What the key signs; where that is a message, it is in @digest, or in @bytes. */
-static int to_sign(const struct sr_key *key, const struct sr_sign_options *options,
-		   const struct sr_digest *digest, struct sr_buf *bytes,
-		   struct sr_digest *ret, struct sr_err *err)
+int sr_sign_what(const struct sr_key *key, const struct sr_sign_options *options,
+		 const struct sr_digest *digest, struct sr_buf *bytes,
+		 struct sr_digest *ret, struct sr_err *err)
 {
 	const char *hash = sr_key_hash(key, options, NULL);
 	struct sr_sshsig sig = sshsig_of(key, options, digest);
@@ -146,12 +144,12 @@ static int to_sign(const struct sr_key *key, const struct sr_sign_options *optio
 	return is_ssh(options) ? to_sign_ssh(key, &sig, bytes, ret, err) : 0;
 }
 
-static int write_form(const struct sr_key *key, const struct sr_sign_options *options,
-		      const struct sr_digest *digest, struct sr_buf *der,
-		      struct sr_signature *ret, struct sr_err *err)
+int sr_sign_form(const struct sr_key *key, const struct sr_sign_options *options,
+		 const struct sr_digest *digest, struct sr_buf *der,
+		 struct sr_signature *ret, struct sr_err *err)
 {
 	struct sr_sshsig sig = sshsig_of(key, options, digest);
-	struct sr_scheme scheme = scheme_of(key, options);
+	struct sr_scheme scheme = sr_sign_scheme(key, options);
 	struct sr_buf form = { 0 };
 	int r = 0;
 
@@ -186,17 +184,17 @@ static int sign_one(const struct hand *hand, const struct sr_sign_options *optio
 		    const struct sr_digest *digest, bool last, struct sr_signature *ret,
 		    struct sr_err *err)
 {
-	struct sr_scheme scheme = scheme_of(hand->key, options);
+	struct sr_scheme scheme = sr_sign_scheme(hand->key, options);
 	_cleanup_buf_ struct sr_buf der = { 0 }, bytes = { 0 };
 	struct sr_digest what;
-	int r = to_sign(hand->key, options, digest, &bytes, &what, err);
+	int r = sr_sign_what(hand->key, options, digest, &bytes, &what, err);
 
 	if (r == 0)
 		r = hand->signer
 			? sr_signer_sign(hand->signer, &scheme, &what, last, &der, err)
 			: sr_software_sign(hand->key, hand->pub, hand->value, &scheme,
 					   &what, &der, err);
-	return r < 0 ? r : write_form(hand->key, options, digest, &der, ret, err);
+	return r < 0 ? r : sr_sign_form(hand->key, options, digest, &der, ret, err);
 }
 
 static int sign_in_software(const struct sr_key *key, struct sr_tpm *tpm,
@@ -224,13 +222,13 @@ static int sign_all(const struct sr_key *key, struct sr_tpm *tpm,
 {
 	_cleanup_signer_ struct sr_signer signer = SR_SIGNER(tpm);
 	struct hand hand = { .key = key, .signer = &signer };
-	int r = check(key, options, err);
+	int r = sr_sign_check(key, options, err);
 
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		_cleanup_buf_ struct sr_buf bytes = { 0 };
 		struct sr_digest unused;
 
-		r = to_sign(key, options, &digests[i], &bytes, &unused, err);
+		r = sr_sign_what(key, options, &digests[i], &bytes, &unused, err);
 	}
 	if (r == 0 && key->type->software)
 		return sign_in_software(key, tpm, ask, options, digests, count, ret, err);
@@ -263,7 +261,7 @@ static int read_form(const struct sr_key *key, const struct sr_sign_options *opt
 		     struct sr_err *err)
 {
 	struct sr_buf form = { signature->data, signature->size };
-	struct sr_scheme scheme = scheme_of(key, options);
+	struct sr_scheme scheme = sr_sign_scheme(key, options);
 	TPMI_ALG_HASH hash;
 	int r;
 
@@ -297,13 +295,13 @@ static int verify(const struct sr_key *key, const struct sr_sign_options *option
 		  const struct sr_digest *digest, const struct sr_signature *signature,
 		  struct sr_err *err)
 {
-	struct sr_scheme scheme = scheme_of(key, options);
+	struct sr_scheme scheme = sr_sign_scheme(key, options);
 	_cleanup_evp_ EVP_PKEY *pub = NULL;
 	_cleanup_buf_ struct sr_buf der = { 0 }, bytes = { 0 };
 	const uint8_t *data;
 	struct sr_digest what;
 	size_t size;
-	int r = to_sign(key, options, digest, &bytes, &what, err);
+	int r = sr_sign_what(key, options, digest, &bytes, &what, err);
 
 	if (r == 0)
 		r = read_form(key, options, signature, &der, err);
@@ -324,20 +322,17 @@ int sr_key_verify(const struct sr_key *key, const struct sr_sign_options *option
 		  const struct sr_digest *digest, const struct sr_signature *signature,
 		  struct sr_err *err)
 {
-	int r = check(key, options, err);
+	int r = sr_sign_check(key, options, err);
 
 	if (r == 0)
 		r = verify(key, options, digest, signature, err);
 	return r < 0 ? sr_fail_key(key, r, err) : 0;
 }
 
-static int decrypt(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
-		   const char *oaep, const struct sr_secret *cipher,
-		   struct sr_secret *ret, struct sr_err *err)
+int sr_decrypt_check(const struct sr_key *key, const char *oaep, TPMI_ALG_HASH *ret,
+		     struct sr_err *err)
 {
-	_cleanup_signer_ struct sr_signer signer = SR_SIGNER(tpm);
 	TPMI_ALG_HASH hash = oaep ? sr_bank_parse(oaep) : 0;
-	int r;
 
 	if (oaep && !sr_scheme_md(&(struct sr_scheme){ .hash = hash }) &&
 	    hash != TPM2_ALG_SHA1)
@@ -349,8 +344,21 @@ static int decrypt(const struct sr_key *key, struct sr_tpm *tpm, const struct sr
 		return sr_fail(err, -EINVAL,
 			       "it is not for decryption: that takes an RSA key made "
 			       "with --usage decrypt");
-	r = sr_signer_open(key, tpm, ask, SR_SIGNER_ENCRYPTED, &signer, err);
-	return r < 0 ? r : sr_signer_decrypt(&signer, hash, cipher, ret, err);
+	*ret = hash;
+	return 0;
+}
+
+static int decrypt(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
+		   const char *oaep, const struct sr_secret *cipher,
+		   struct sr_secret *ret, struct sr_err *err)
+{
+	_cleanup_signer_ struct sr_signer signer = SR_SIGNER(tpm);
+	TPMI_ALG_HASH hash = 0;
+	int r = sr_decrypt_check(key, oaep, &hash, err);
+
+	if (r == 0)
+		r = sr_signer_open(key, tpm, ask, SR_SIGNER_ENCRYPTED, &signer, err);
+	return r < 0 ? r : sr_signer_decrypt(&signer, hash, cipher, true, ret, err);
 }
 
 int sr_key_decrypt(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,

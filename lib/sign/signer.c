@@ -192,11 +192,23 @@ int sr_key_explain(const struct sr_key *key, struct sr_tpm *tpm, struct sr_err *
 		       text);
 }
 
+int sr_key_disown(const struct sr_key *key, bool foreign, struct sr_err *err)
+{
+	if (foreign)
+		return sr_fail(err, -EREMOTE,
+			       "made by another TPM, or the TPM was cleared since: no "
+			       "other can use it");
+	if (!key->pinned || key->file->parent != SR_SRK_HANDLE)
+		return sr_fail(err, -EREMOTE,
+			       "made by another TPM, or the TPM was cleared since, or "
+			       "damaged");
+	return sr_fail(err, -EBADMSG, "its file is damaged: restore it from a backup");
+}
+
 static int explain(const struct opening *opening, int r, struct sr_err *err)
 {
 	if (r == -EREMOTE)
-		return sr_fail(err, -EBADMSG,
-			       "its file is damaged: restore it from a backup");
+		return sr_key_disown(opening->key, false, err);
 	return r == -EKEYREJECTED ? sr_key_explain(opening->key, opening->tpm, err) : r;
 }
 
@@ -215,15 +227,10 @@ static int question(const struct opening *opening, int r, struct sr_signer *ret,
 	int q;
 
 	if (!key->pinned || key->file->parent != SR_SRK_HANDLE)
-		return r == -EREMOTE ? sr_fail(err, r,
-					       "made by another TPM, or the TPM was "
-					       "cleared since, or damaged")
-				     : explain(opening, r, err);
+		return explain(opening, r, err);
 	q = sr_srk_question(opening->tpm, &key->parent, &parent, &other);
 	if (q == -EREMOTE)
-		return sr_fail(err, q,
-			       "made by another TPM, or the TPM was cleared since: no "
-			       "other can use it");
+		return sr_key_disown(key, true, err);
 	if (q < 0)
 		return sr_fail(err, q, "%s", other.text);
 	if (q == 1)
@@ -363,8 +370,16 @@ static bool is_padding(TSS2_RC rc)
 	return code == TPM2_RC_VALUE || code == TPM2_RC_SIZE || code == TPM2_RC_FAILURE;
 }
 
+int sr_fail_cipher(const struct sr_key *key, const struct sr_secret *cipher,
+		   struct sr_err *err)
+{
+	return sr_fail(err, -EBADMSG,
+		       "%zu bytes were not encrypted to this key: that would be %u",
+		       cipher->size, key->type->field);
+}
+
 int sr_signer_decrypt(struct sr_signer *signer, TPMI_ALG_HASH oaep,
-		      const struct sr_secret *cipher, struct sr_secret *ret,
+		      const struct sr_secret *cipher, bool last, struct sr_secret *ret,
 		      struct sr_err *err)
 {
 	time_t end = time(NULL) + PCR_CHANGED_SECONDS;
@@ -373,11 +388,8 @@ int sr_signer_decrypt(struct sr_signer *signer, TPMI_ALG_HASH oaep,
 	int r;
 
 	if (cipher->size != signer->key->type->field)
-		return sr_fail(err, -EBADMSG,
-			       "%zu bytes were not encrypted to this key: that would be "
-			       "%u",
-			       cipher->size, signer->key->type->field);
-	r = prepare(signer, true, err);
+		return sr_fail_cipher(signer->key, cipher, err);
+	r = prepare(signer, last, err);
 	if (r < 0)
 		return r;
 	do
@@ -389,6 +401,6 @@ int sr_signer_decrypt(struct sr_signer *signer, TPMI_ALG_HASH oaep,
 			       "not encrypted to this key, or with another padding");
 	if (rc != TSS2_RC_SUCCESS)
 		return fail_use(signer, rc, "TPM2_RSA_Decrypt", err);
-	used(signer, true);
+	used(signer, last);
 	return r < 0 ? sr_fail_memory(err) : 0;
 }

@@ -74,6 +74,16 @@ int sr_key_satisfy(const struct sr_key *key, const struct sr_handle *session,
 /** sr_key_explain() - say which PCRs are not as its policy wants them; -EKEYREJECTED */
 int sr_key_explain(const struct sr_key *key, struct sr_tpm *tpm, struct sr_err *err);
 
+/**
+ * sr_key_disown() - say why the TPM did not load a key that is not its own
+ * @key:	the key
+ * @foreign:	the TPM is known not to have its storage key
+ * @err:	says so
+ *
+ * Returns -EREMOTE, or -EBADMSG where the TPM has its storage key.
+ */
+int sr_key_disown(const struct sr_key *key, bool foreign, struct sr_err *err);
+
 /** sr_key_parent() - the storage key that a key was made under, as its file names it */
 int sr_key_parent(const struct sr_key *key, struct sr_tpm *tpm, struct sr_handle *ret,
 		  struct sr_err *err);
@@ -103,9 +113,39 @@ int sr_signature_check(EVP_PKEY *pub, const struct sr_scheme *scheme,
 		       const struct sr_digest *digest, const struct sr_buf *der,
 		       struct sr_err *err);
 
-/** sr_signer_decrypt() - decrypt and end the session; @oaep 0 for PKCS#1 v1.5 */
+/** sr_sign_check() - 0, or -EINVAL if a key does not sign like that */
+int sr_sign_check(const struct sr_key *key, const struct sr_sign_options *options,
+		  struct sr_err *err);
+
+/** sr_sign_scheme() - how the TPM signs: for OpenSSH's form not how messages are hashed */
+struct sr_scheme sr_sign_scheme(const struct sr_key *key,
+				const struct sr_sign_options *options);
+
+/**
+ * sr_sign_what() - what the key signs; -EINVAL for a digest that is not of the hash
+ *
+ * Where that is a message, it is in @digest, or in @bytes: release with sr_buf_done().
+ */
+int sr_sign_what(const struct sr_key *key, const struct sr_sign_options *options,
+		 const struct sr_digest *digest, struct sr_buf *bytes,
+		 struct sr_digest *ret, struct sr_err *err);
+
+/** sr_sign_form() - a signature in the form that was asked for; @der may be taken */
+int sr_sign_form(const struct sr_key *key, const struct sr_sign_options *options,
+		 const struct sr_digest *digest, struct sr_buf *der,
+		 struct sr_signature *ret, struct sr_err *err);
+
+/** sr_decrypt_check() - OAEP's hash, 0 for PKCS#1 v1.5; -EINVAL if a key does not decrypt */
+int sr_decrypt_check(const struct sr_key *key, const char *oaep, TPMI_ALG_HASH *ret,
+		     struct sr_err *err);
+
+/** sr_fail_cipher() - say that it is not as long as what is encrypted to a key */
+int sr_fail_cipher(const struct sr_key *key, const struct sr_secret *cipher,
+		   struct sr_err *err);
+
+/** sr_signer_decrypt() - decrypt; @oaep 0 for PKCS#1 v1.5, @last: end the session with it */
 int sr_signer_decrypt(struct sr_signer *signer, TPMI_ALG_HASH oaep,
-		      const struct sr_secret *cipher, struct sr_secret *ret,
+		      const struct sr_secret *cipher, bool last, struct sr_secret *ret,
 		      struct sr_err *err);
 
 #endif

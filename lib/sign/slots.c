@@ -5,6 +5,7 @@
 #include "fetch.h"
 #include "leftovers.h"
 #include "tpm/context.h"
+#include "tpm/meter.h"
 #include "tpm/session.h"
 #include "tpm/srk.h"
 
@@ -39,6 +40,9 @@ struct sr_slots {
 	bool policy_pinned;
 	struct slot slot[KEPT];
 	uint64_t uses;
+	struct sr_meter meter;
+	atomic_uint_fast64_t hits;
+	atomic_uint_fast64_t loads;
 };
 
 struct sr_slots *sr_slots_new(const char *tcti, bool encrypt, struct sr_err *err)
@@ -176,7 +180,9 @@ static void hang_up(struct sr_slots *slots)
 static int open_tpm(struct sr_slots *slots, struct sr_err *err)
 {
 	uint64_t before = slots->era;
-	int r = slots->tpm ? 0 : sr_tpm_open(slots->tcti, &slots->tpm, err);
+	int r = slots->tpm
+		    ? 0
+		    : sr_tpm_open_metered(slots->tcti, &slots->meter, &slots->tpm, err);
 
 	if (r < 0 || slots->session.tpm)
 		return r;
@@ -290,13 +296,16 @@ static struct slot *find_slot(struct sr_slots *slots, struct sr_served *served)
 
 /*
  * How to load: @parent is looked for only when needed; @doubt: the TPM refused what it had
- * so far, so it is asked whether it still has the storage key.
+ * so far, so it is asked whether it still has the storage key, and it is @foreign if not;
+ * @secret: what it will answer is one.
  */
 struct loading {
 	struct sr_slots *slots;
 	struct slot *slot;
 	struct sr_handle parent;
 	bool doubt;
+	bool secret;
+	bool foreign;
 };
 
 static int find_parent(struct loading *loading, struct sr_err *err)
@@ -309,6 +318,7 @@ static int find_parent(struct loading *loading, struct sr_err *err)
 	if (loading->doubt && key->pinned && key->file->parent == SR_SRK_HANDLE) {
 		int r = sr_srk_question(tpm, &key->parent, &loading->parent, err);
 
+		loading->foreign = r == -EREMOTE;
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
@@ -357,6 +367,7 @@ static int load(struct loading *loading, struct sr_err *err)
 	TSS2_RC rc;
 	int r;
 
+	(void)atomic_fetch_add(is_loaded(slot) ? &slots->hits : &slots->loads, 1);
 	if (is_loaded(slot))
 		return 0;
 	while (count_loaded(slots) >= LOADED)
@@ -382,9 +393,12 @@ static bool has_policy(const struct sr_key *key)
 	return key->file->policy.count > 0;
 }
 
-static bool needs_session(const struct sr_slots *slots, const struct sr_key *key)
+static bool needs_session(const struct loading *loading)
 {
-	return slots->encrypt || has_policy(key) || sr_key_needs_pin(key);
+	const struct sr_key *key = loading->slot->served->key;
+
+	return loading->slots->encrypt || loading->secret || has_policy(key) ||
+	       sr_key_needs_pin(key);
 }
 
 /*
@@ -400,7 +414,7 @@ static int ready_session(struct loading *loading, struct sr_err *err)
 	bool *pinned = policy ? &slots->policy_pinned : &slots->session_pinned;
 	int r;
 
-	if (!needs_session(slots, key)) {
+	if (!needs_session(loading)) {
 		loading->slot->signer.session = SR_HANDLE(slots->tpm);
 		return 0;
 	}
@@ -454,16 +468,21 @@ static int ready_policy(struct loading *loading, struct sr_err *err)
 	return r;
 }
 
-/* ---- signing ---- */
+/* ---- signing and decrypting ---- */
 
-/* A signature that somebody waits for; @sent: the TPM may have seen the PIN. */
-struct signing {
+/* What somebody waits for: a signature, or what @cipher hides. @sent: the TPM may have seen
+   the PIN. */
+struct use {
 	struct sr_served *served;
 	const struct sr_secret *pin;
 	const struct sr_scheme *scheme;
 	const struct sr_digest *digest;
-	struct sr_buf *ret;
+	struct sr_buf *signature;
+	TPMI_ALG_HASH oaep;
+	const struct sr_secret *cipher;
+	struct sr_secret *plain;
 	bool sent;
+	bool foreign;
 };
 
 static int lend_pin(struct slot *slot, const struct sr_secret *pin, struct sr_err *err)
@@ -488,16 +507,27 @@ static void take_pin_back(struct slot *slot)
 		(void)sr_object_use_pin(&slot->signer.object, &none, NULL);
 }
 
-static int try_sign(struct sr_slots *slots, struct signing *signing, bool doubt,
-		    struct sr_err *err)
+static int use_loaded(struct slot *slot, const struct use *use, struct sr_err *err)
 {
-	struct loading loading = { .slots = slots, .doubt = doubt };
+	if (use->cipher)
+		return sr_signer_decrypt(&slot->signer, use->oaep, use->cipher, false,
+					 use->plain, err);
+	return sr_signer_try(&slot->signer, use->scheme, use->digest, false,
+			     use->signature, err);
+}
+
+static int try_use(struct sr_slots *slots, struct use *use, bool doubt,
+		   struct sr_err *err)
+{
+	struct loading loading = { .slots = slots,
+				   .doubt = doubt,
+				   .secret = use->cipher };
 	struct slot *slot;
 	int r = open_tpm(slots, err);
 
 	if (r < 0)
 		return r;
-	slot = loading.slot = find_slot(slots, signing->served);
+	slot = loading.slot = find_slot(slots, use->served);
 	loading.parent = SR_HANDLE(slots->tpm);
 	slot->before = slot->used;
 	slot->used = ++slots->uses;
@@ -506,15 +536,15 @@ static int try_sign(struct sr_slots *slots, struct signing *signing, bool doubt,
 		r = ready_policy(&loading, err);
 	if (r == 0)
 		r = load(&loading, err);
+	use->foreign = loading.foreign;
 	sr_handle_flush(&loading.parent);
 	if (r == 0)
-		r = lend_pin(slot, signing->pin, err);
+		r = lend_pin(slot, use->pin, err);
 	if (r == 0) {
-		signing->sent = signing->pin->size > 0;
-		r = sr_signer_try(&slot->signer, signing->scheme, signing->digest, false,
-				  signing->ret, err);
+		use->sent = use->pin->size > 0;
+		r = use_loaded(slot, use, err);
 	}
-	if (signing->pin->size > 0)
+	if (use->pin->size > 0)
 		take_pin_back(slot);
 	slot->signer.session = SR_HANDLE(NULL);
 	return r;
@@ -526,12 +556,14 @@ static bool is_gone(TPM2_RC code)
 }
 
 /* Nothing is retried that the TPM counts, or that was not its doing. */
-static bool may_retry(const struct signing *signing, int r, const struct sr_err *why)
+static bool may_retry(const struct use *use, int r, const struct sr_err *why)
 {
 	TPM2_RC code = sr_tss_code(why->tss);
 
-	if (signing->sent)
+	if (use->sent)
 		return is_gone(code);
+	if (use->cipher && r == -EBADMSG) /* it is for another key, or padded otherwise */
+		return false;
 	return r != -EACCES && r != -EBUSY && r != -EINVAL && r != -EKEYREJECTED &&
 	       r != -ENOMEM;
 }
@@ -554,25 +586,72 @@ static void clean_up(struct sr_slots *slots, struct sr_served *served,
 	}
 }
 
+/* As sr_signer_open() has it. */
+static int explain(const struct sr_slots *slots, const struct use *use, int r,
+		   struct sr_err *err)
+{
+	const struct sr_key *key = use->served->key;
+
+	if (r == -EKEYREJECTED && !sr_key_is_approved(key))
+		return sr_key_explain(key, slots->tpm, err);
+	return r == -EREMOTE ? sr_key_disown(key, use->foreign, err) : r;
+}
+
+static int use_key(struct sr_slots *slots, struct use *use, struct sr_err *err)
+{
+	struct sr_err why = { 0 };
+	int r = try_use(slots, use, false, &why);
+
+	if (r < 0) {
+		clean_up(slots, use->served, &why);
+		if (may_retry(use, r, &why)) {
+			r = try_use(slots, use, true, &why);
+			if (r < 0)
+				clean_up(slots, use->served, &why);
+		}
+	}
+	if (r < 0)
+		r = explain(slots, use, r, &why);
+	if (r < 0 && err)
+		*err = why;
+	/* Without TPM it is none of the key. */
+	return r < 0 && slots->tpm ? sr_fail_key(use->served->key, r, err) : r;
+}
+
 int sr_slots_sign(struct sr_slots *slots, struct sr_served *served,
 		  const struct sr_secret *pin, const struct sr_scheme *scheme,
 		  const struct sr_digest *digest, struct sr_buf *ret, struct sr_err *err)
 {
-	struct signing signing = { served, pin, scheme, digest, ret, false };
-	struct sr_err why = { 0 };
-	int r = try_sign(slots, &signing, false, &why);
+	struct use use = { .served = served,
+			   .pin = pin,
+			   .scheme = scheme,
+			   .digest = digest,
+			   .signature = ret };
 
-	if (r < 0) {
-		clean_up(slots, served, &why);
-		if (may_retry(&signing, r, &why)) {
-			r = try_sign(slots, &signing, true, &why);
-			if (r < 0)
-				clean_up(slots, served, &why);
-		}
-	}
-	if (r < 0 && err)
-		*err = why;
-	return r < 0 ? sr_fail_key(served->key, r, err) : 0;
+	return use_key(slots, &use, err);
+}
+
+int sr_slots_decrypt(struct sr_slots *slots, struct sr_served *served,
+		     const struct sr_secret *pin, TPMI_ALG_HASH oaep,
+		     const struct sr_secret *cipher, struct sr_secret *ret,
+		     struct sr_err *err)
+{
+	struct use use = {
+		.served = served, .pin = pin, .oaep = oaep, .cipher = cipher, .plain = ret
+	};
+
+	return use_key(slots, &use, err);
+}
+
+const struct sr_meter *sr_slots_meter(const struct sr_slots *slots)
+{
+	return &slots->meter;
+}
+
+void sr_slots_counts(const struct sr_slots *slots, uint64_t *hits, uint64_t *loads)
+{
+	*hits = atomic_load(&slots->hits);
+	*loads = atomic_load(&slots->loads);
 }
 
 static int try_policy(struct sr_slots *slots, struct sr_served *served,

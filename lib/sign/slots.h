@@ -56,6 +56,19 @@ int sr_slots_sign(struct sr_slots *slots, struct sr_served *served,
 		  const struct sr_secret *pin, const struct sr_scheme *scheme,
 		  const struct sr_digest *digest, struct sr_buf *ret, struct sr_err *err);
 
+/** sr_slots_decrypt() - the same for decrypting: as sr_signer_decrypt() */
+int sr_slots_decrypt(struct sr_slots *slots, struct sr_served *served,
+		     const struct sr_secret *pin, TPMI_ALG_HASH oaep,
+		     const struct sr_secret *cipher, struct sr_secret *ret,
+		     struct sr_err *err);
+
+/** sr_slots_meter() - how long the TPM took; may be read in any thread */
+struct sr_meter;
+const struct sr_meter *sr_slots_meter(const struct sr_slots *slots);
+
+/** sr_slots_counts() - how often a key was there, and had to be loaded; in any thread */
+void sr_slots_counts(const struct sr_slots *slots, uint64_t *hits, uint64_t *loads);
+
 /**
  * sr_slots_check() - whether a key's policy holds, before a person is asked for its PIN
  *

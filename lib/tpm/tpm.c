@@ -9,6 +9,7 @@
 #include <tss2/tss2_tcti_device.h>
 #include <tss2/tss2_tctildr.h>
 
+#include "meter.h"
 #include "wait.h"
 
 static const char usual_device[] = "/dev/tpmrm0";
@@ -100,6 +101,7 @@ void sr_tpm_close(struct sr_tpm *tpm)
 		return;
 	if (tpm->esys)
 		Esys_Finalize(&tpm->esys);
+	free(tpm->metered);
 	if (tpm->loaded)
 		Tss2_TctiLdr_Finalize(&tpm->tcti);
 	else if (tpm->tcti)
@@ -111,7 +113,8 @@ void sr_tpm_close(struct sr_tpm *tpm)
 
 SR_DEFINE_CLEANUP(sr_tpm_closep, struct sr_tpm *, sr_tpm_close)
 
-int sr_tpm_open(const char *tcti, struct sr_tpm **ret, struct sr_err *err)
+int sr_tpm_open_metered(const char *tcti, struct sr_meter *meter, struct sr_tpm **ret,
+			struct sr_err *err)
 {
 	_cleanup_(sr_tpm_closep) struct sr_tpm *tpm = calloc(1, sizeof(*tpm));
 	TSS2_RC rc;
@@ -122,11 +125,18 @@ int sr_tpm_open(const char *tcti, struct sr_tpm **ret, struct sr_err *err)
 	r = open_tcti(tcti, tpm, err);
 	if (r < 0)
 		return r;
-	rc = Esys_Initialize(&tpm->esys, tpm->tcti, NULL);
+	if (meter && !(tpm->metered = sr_meter_tcti(tpm->tcti, meter)))
+		return sr_fail_memory(err);
+	rc = Esys_Initialize(&tpm->esys, tpm->metered ?: tpm->tcti, NULL);
 	if (rc != TSS2_RC_SUCCESS)
 		return sr_fail_tss(err, rc, "Esys_Initialize");
 	*ret = take(tpm);
 	return 0;
+}
+
+int sr_tpm_open(const char *tcti, struct sr_tpm **ret, struct sr_err *err)
+{
+	return sr_tpm_open_metered(tcti, NULL, ret, err);
 }
 
 void sr_handle_flush(struct sr_handle *handle)

@@ -13,7 +13,8 @@
 struct sr_tpm {
 	ESYS_CONTEXT *esys;
 	TSS2_TCTI_CONTEXT *tcti;
-	bool loaded; /* the TCTI came from tctildr */
+	TSS2_TCTI_CONTEXT *metered; /* around @tcti, where commands are timed */
+	bool loaded;		    /* the TCTI came from tctildr */
 };
 
 /**
@@ -27,6 +28,11 @@ struct sr_handle {
 	ESYS_TR tr;
 	bool kept;
 };
+
+/** sr_tpm_open_metered() - as sr_tpm_open(); its commands are timed, unless @meter is NULL */
+struct sr_meter;
+int sr_tpm_open_metered(const char *tcti, struct sr_meter *meter, struct sr_tpm **ret,
+			struct sr_err *err);
 
 #define SR_HANDLE(t) ((struct sr_handle){ .tpm = (t), .tr = ESYS_TR_NONE })
 #define _cleanup_handle_ _cleanup_(sr_handle_flush)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* An ssh-agent without socket: what the library answers to a peer of any user and groups. */
+/* A server without socket: what the library answers to a peer of any user and groups. */
 #include <assert.h>
 #include <poll.h>
 #include <string.h>
@@ -11,6 +11,9 @@
 /*
  *   peer UID GID[,GROUP...] list		the names that are listed
  *   peer UID GID[,GROUP...] sign KEYFILE	the answer in hexadecimal; "signed" for a signature
+ *   peer UID GID[,GROUP...] keys		the names of the keys that it may use otherwise
+ *   peer UID GID[,GROUP...] use NAME	"signed", or why not
+ *   peer UID GID[,GROUP...] open NAME	why 256 zeros are not decrypted
  *
  * The store is in $SEALRING_STATE_DIR and $SEALRING_CONFIG_DIR, the TPM in $SEALRING_TCTI.
  */
@@ -78,21 +81,74 @@ static void print_answer(struct sr_call *call)
 	}
 }
 
+static void wait_for(struct sr_server *server, struct sr_call *call)
+{
+	while (sr_call_state(call) == SR_CALL_WORK) {
+		struct pollfd wait = { .fd = sr_server_fd(server), .events = POLLIN };
+
+		assert(poll(&wait, 1, -1) == 1);
+		(void)sr_server_next(server);
+	}
+}
+
+static void print_keys(struct sr_server *server, const struct sr_peer *peer)
+{
+	const struct sr_key *key;
+
+	for (size_t at = 0; (key = sr_server_next_key(server, peer, &at));)
+		puts(key->name);
+}
+
+static void use_key(struct sr_server *server, const struct sr_peer *peer,
+		    const char *name, bool open)
+{
+	static const struct sr_sign_options options = { .hash = "sha256" };
+	static const struct sr_secret none;
+	uint8_t zeros[256] = { 0 };
+	struct sr_digest digest = { .size = 32 };
+	struct sr_secret cipher = { .data = zeros, .size = sizeof(zeros) };
+	struct sr_sign_request sign = { name, &options, &digest, 1, &none };
+	struct sr_decrypt_request decrypt = { name, "sha256", &cipher, &none };
+	struct sr_call *call = NULL;
+	struct sr_err why = { 0 };
+	int r = open ? sr_decrypt_call(server, peer, &decrypt, NULL, &call, &why)
+		     : sr_sign_call(server, peer, &sign, NULL, &call, &why);
+
+	if (call) {
+		wait_for(server, call);
+		r = sr_call_result(call, &why);
+	}
+	puts(r == 0 ? "signed" : why.text);
+	sr_call_free(call);
+}
+
+static void ask_agent(struct sr_server *server, const struct sr_peer *peer,
+		      struct sr_store *store, const char *keyfile)
+{
+	struct sr_call *call = NULL;
+	uint8_t message[4096];
+	size_t size = message_of(keyfile, store, message, sizeof(message));
+
+	assert(sr_agent_call(server, peer, message, size, NULL, &call, NULL) == 0);
+	wait_for(server, call);
+	print_answer(call);
+	sr_call_free(call);
+}
+
 int main(int argc, char **argv)
 {
 	struct sr_store_options where = { .config_dir = getenv("SEALRING_CONFIG_DIR"),
 					  .state_dir = getenv("SEALRING_STATE_DIR") };
 	struct sr_server_options how = { .report = complain,
 					 .tcti = getenv("SEALRING_TCTI") };
-	uint8_t message[4096];
 	gid_t groups[16];
 	struct sr_peer peer = { .groups = groups };
 	struct sr_store *store = NULL;
 	struct sr_server *server = NULL;
-	struct sr_call *call = NULL;
-	size_t size;
+	const char *name;
 
 	assert(argc >= 4);
+	name = argc > 4 ? argv[4] : NULL;
 	peer.uid = (uid_t)strtoul(argv[1], NULL, 10);
 	for (char *group = strtok(argv[2], ","); group; group = strtok(NULL, ","))
 		groups[peer.group_count++] = (gid_t)strtoul(group, NULL, 10);
@@ -102,16 +158,12 @@ int main(int argc, char **argv)
 	assert(sr_store_open(&where, &store, NULL) == 0);
 	how.store = store;
 	assert(sr_server_new(&how, &server, NULL) == 0);
-	size = message_of(argc > 4 ? argv[4] : NULL, store, message, sizeof(message));
-	assert(sr_agent_call(server, &peer, message, size, NULL, &call, NULL) == 0);
-	while (sr_call_state(call) == SR_CALL_WORK) {
-		struct pollfd wait = { .fd = sr_server_fd(server), .events = POLLIN };
-
-		assert(poll(&wait, 1, -1) == 1);
-		(void)sr_server_next(server);
-	}
-	print_answer(call);
-	sr_call_free(call);
+	if (strcmp(argv[3], "keys") == 0)
+		print_keys(server, &peer);
+	else if (strcmp(argv[3], "use") == 0 || strcmp(argv[3], "open") == 0)
+		use_key(server, &peer, name, argv[3][0] == 'o');
+	else
+		ask_agent(server, &peer, store, name);
 	sr_server_free(server);
 	sr_store_close(store);
 	return 0;

@@ -1,0 +1,214 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# tpm-sign by way of the daemon, and without: the same answers, the same failures.
+# shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
+
+load common
+load rest
+
+setup_file() {
+    tpm_start
+    boot_state
+    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+}
+
+setup() {
+    store_new
+    KEYS=$SEALRING_STATE_DIR/keys
+    printf 'correct horse battery\n' >pin
+    printf 'wrong horse battery\n' >wrong
+    echo 'a message' >message
+}
+
+teardown() {
+    rest_stop
+    no_handles_left
+}
+
+teardown_file() {
+    tpm_stop
+}
+
+keygen() {
+    tpm-sign keygen -q "$@" 2>/dev/null
+}
+
+# without COMMAND...: the same without daemon, into without.status and without.said
+without() {
+    rest_stop
+    run "$@"
+    echo "$status" >without.status
+    printf '%s\n' "$output" | sed 's/ (TPM2_[^)]*)//' >without.said
+}
+
+# same STATUS COMMAND...: with and without the daemon it ends like that, saying the same
+same() {
+    without "${@:2}"
+    [ "$(cat without.status)" -eq "$1" ] || {
+        echo "without daemon: $(cat without.status), not $1: ${*:2}: $(cat without.said)"
+        return 1
+    }
+    rest_start
+    run "${@:2}"
+    [ "$status" -eq "$1" ] || {
+        echo "by the daemon: $status, not $1: ${*:2}: $output"
+        return 1
+    }
+    diff without.said <(printf '%s\n' "$output" | sed 's/ (TPM2_[^)]*)//')
+}
+
+# asked: how often the daemon was, since it began
+asked() {
+    ask /metrics
+    awk '/^sealring_operations_total/ { sum += $2 } END { print sum }' answer
+}
+
+@test "signatures are made by the daemon where there is one, and are as good" {
+    local format
+    keygen web
+    keygen rsa -t rsa2048
+    keygen guarded --pin-file pin
+    rest_start
+    for format in der plain tss ssh; do
+        tpm-sign sign web --format $format -o message.sig message
+        tpm-sign verify -q web --format $format -s message.sig message
+    done
+    tpm-sign sign web message >message.sig
+    openssl dgst -sha256 -verify <(tpm-sign pubkey web) -signature message.sig message
+    tpm-sign sign web --hash sha512 message >message.sig
+    openssl dgst -sha512 -verify <(tpm-sign pubkey web) -signature message.sig message
+    tpm-sign sign web --format ssh --namespace git -o message.sig message
+    tpm-sign verify -q web --format ssh --namespace git -s message.sig message
+    tpm-sign sign rsa --pss message >message.sig
+    openssl dgst -sha256 -sigopt rsa_padding_mode:pss -verify <(tpm-sign pubkey rsa) -signature message.sig message
+    openssl dgst -sha256 -binary message | tpm-sign sign web --digest >message.sig
+    openssl dgst -sha256 -verify <(tpm-sign pubkey web) -signature message.sig message
+    tpm-sign sign guarded --pin-file pin message >message.sig
+    openssl dgst -sha256 -verify <(tpm-sign pubkey guarded) -signature message.sig message
+    # RSA's have but one value.
+    tpm-sign sign rsa message >by-daemon
+    [ "$(asked)" -eq 11 ]
+    # Many at once, by fingerprint.
+    for n in 1 2 3; do echo "message $n" >m$n; done
+    tpm-sign sign "$(tpm-sign info web --json | jq -r '.[0].ssh_fingerprint')" m1 m2 m3
+    for n in 1 2 3; do openssl dgst -sha256 -verify <(tpm-sign pubkey web) -signature m$n.sig m$n; done
+    [ "$(asked)" -eq 14 ]
+    rest_stop
+    tpm-sign sign rsa message >direct
+    cmp by-daemon direct
+}
+
+@test "a PIN that JSON has no letters for" {
+    printf 'quote" \\ \t\xff\xc3\xa9' >odd
+    keygen guarded --pin-file odd
+    rest_start
+    tpm-sign sign guarded --pin-file odd message >message.sig
+    openssl dgst -sha256 -verify <(tpm-sign pubkey guarded) -signature message.sig message
+    [ "$(asked)" -eq 1 ]
+    rest_stop
+    [ "$(failed_tries)" -eq 0 ]
+}
+
+@test "what was encrypted is opened, with either padding" {
+    keygen opens -t rsa2048 --usage both --pin-file pin
+    tpm-sign pubkey opens >opens.pem
+    head -c 100 /dev/urandom >secret
+    openssl pkeyutl -encrypt -pubin -inkey opens.pem -pkeyopt rsa_padding_mode:oaep \
+        -pkeyopt rsa_oaep_md:sha256 -in secret -out oaep
+    openssl pkeyutl -encrypt -pubin -inkey opens.pem -in secret -out rsaes
+    rest_start
+    tpm-sign decrypt opens --pin-file pin oaep | cmp - secret
+    tpm-sign decrypt opens --pin-file pin --rsaes rsaes | cmp - secret
+    : | openssl pkeyutl -encrypt -pubin -inkey opens.pem -out empty
+    tpm-sign decrypt opens --pin-file pin --rsaes empty | cmp - /dev/null
+    [ "$(asked)" -eq 3 ]
+    tpm-sign decrypt opens --pin-file pin --direct oaep 2>/dev/null | cmp - secret || {
+        rest_stop
+        tpm-sign decrypt opens --pin-file pin --direct oaep | cmp - secret
+    }
+}
+
+@test "the same failures, in the same words" {
+    extend 16 state
+    keygen web
+    keygen guarded --pin-file pin
+    keygen opens -t rsa2048 --usage decrypt
+    keygen bound --pcrs 0+16 --accept-unmeasured
+    echo nonsense >"$KEYS/bad.pem"
+    tpm2_pcrreset 16
+    same 9 tpm-sign sign nix message
+    same 9 tpm-sign sign "$(printf '%064d' 0)" message
+    same 2 tpm-sign sign .hidden message
+    same 8 tpm-sign sign bad message
+    same 2 tpm-sign sign web --hash md5 message
+    same 2 tpm-sign sign web --hash sha384 --format ssh message
+    same 2 tpm-sign sign web --format xml message
+    same 2 tpm-sign sign web --pss message
+    same 2 tpm-sign sign web --digest message
+    same 1 tpm-sign sign web no-such-file
+    same 2 tpm-sign sign opens message
+    same 2 tpm-sign decrypt web message
+    same 8 tpm-sign decrypt opens message
+    same 2 tpm-sign decrypt opens --hash md5 message
+    same 3 tpm-sign sign bound message
+    same 4 tpm-sign sign guarded --pin-file wrong message
+    same 4 tpm-sign sign guarded message </dev/null
+}
+
+@test "the TPM of another machine, a TPM in lockout, a TPM that is gone" {
+    keygen web
+    keygen guarded --pin-file pin
+    tpm2_dictionarylockout -Q --setup-parameters -n 1 -t 10000 -l 10000
+    run tpm-sign sign guarded --pin-file wrong message
+    same 5 tpm-sign sign guarded --pin-file pin message
+    rest_stop
+    tpm2_dictionarylockout -Q --clear-lockout
+    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_start other
+    tpm2_createprimary -Q -C o -c primary.ctx
+    tpm2_evictcontrol -Q -C o -c primary.ctx 0x81000001
+    tpm2_flushcontext -t
+    same 7 tpm-sign sign web message
+    rest_stop
+    tpm_stop other
+    same 6 tpm-sign sign web message
+    rest_stop
+    tpm_use main
+}
+
+@test "where nobody listens, or it is told to, it uses the TPM" {
+    keygen web
+    # A socket that a killed daemon left.
+    rest_start
+    kill -9 "$rest"
+    wait "$rest" || true
+    rest=
+    "$helper/handles" "$SEALRING_TCTI" flush >/dev/null || true
+    [ -S "$REST" ]
+    tpm-sign sign web message >message.sig
+    openssl dgst -sha256 -verify <(tpm-sign pubkey web) -signature message.sig message
+    # The daemon's TPM is none, so that whoever asks it fails.
+    rest_start --tcti "swtpm:path=$PWD/nothing"
+    fails 6 tpm-sign sign web -o message.sig message
+    tpm-sign sign web --direct -o message.sig message
+    tpm-sign sign web --tcti "$SEALRING_TCTI" -o message.sig message
+    tpm-sign sign web --encrypt-session -o message.sig message
+    tpm-sign sign "$KEYS/web.pem" -o message.sig message
+    # The sockets are not of the store that was chosen.
+    (unset SEALRING_RUNTIME_DIR && tpm-sign sign web -o message.sig message)
+    # What listens is no daemon.
+    rest_stop
+    socat_like() { python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); print("ready", flush=True)
+c, _ = s.accept(); c.recv(4096); c.sendall(b"nonsense"); c.close()' "$1"; }
+    socat_like "$REST" >ready 3>&- &
+    until [ -s ready ]; do sleep 0.01; done
+    fails 1 tpm-sign sign web -o message.sig message
+    says 'what answers there is not tpm-serve'
+    wait
+}
+
+@test "without daemon a signature is three TPM commands, as ever" {
+    keygen web
+    [ "$(commands tpm-sign sign web message)" = 'Load Sign FlushContext' ]
+}

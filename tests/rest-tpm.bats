@@ -1,0 +1,134 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# REST and the TPM: how many commands, a reset, clients that leave, and that nothing stays there.
+# shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
+
+load common
+load rest
+
+setup() {
+    tpm_start
+    boot_state
+    store_new
+}
+
+teardown() {
+    rest_stop
+    no_handles_left
+    tpm_stop
+}
+
+keygen() {
+    tpm-sign keygen -q "$@" 2>/dev/null
+}
+
+# captured_rest FILE: ... whose TPM commands are in FILE
+captured_rest() {
+    export TCTI_PCAP_FILE=$PWD/$1
+    rest_start --tcti "pcap:$SEALRING_TCTI"
+}
+
+# sent FILE COMMANDS: these TPM commands, and no others
+sent() {
+    diff <("$helper/bus" "$1") <(tr ' ' '\n' <<<"$2")
+}
+
+@test "one TPM command a signature, once the key is loaded; a decryption has a session in any case" {
+    keygen web
+    rest_start
+    signs web # the first after a TPM's start may be asked for twice
+    rest_stop
+    captured_rest encrypted
+    "$helper/rest" sign 1 5 >/dev/null
+    rest_stop
+    sent encrypted "ReadClock StartAuthSession Load Sign Sign Sign Sign Sign ReadClock FlushContext FlushContext"
+    captured_rest many
+    answers 200 "$(key_path web sign)" -d '{"data":["AAAA","BBBB","CCCC"]}'
+    rest_stop
+    sent many "ReadClock StartAuthSession Load Sign Sign Sign ReadClock FlushContext FlushContext"
+    # Where nothing else is encrypted:
+    printf '[Sign]\nEncryptSessions=no\n' >"$SEALRING_CONFIG_DIR/sealring.conf"
+    keygen opens -t rsa2048 --usage decrypt
+    printf 'an answer nobody else reads' | openssl pkeyutl -encrypt -pubin -inkey <(tpm-sign pubkey opens) \
+        -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -out cipher
+    captured_rest plain
+    signs web
+    answers 200 "$(key_path opens decrypt)" -d "$(body ciphertext "$(base64 -w0 cipher)")"
+    [ "$(jq -r .plaintext answer | base64 -d)" = 'an answer nobody else reads' ]
+    rest_stop
+    sent plain "ReadClock Load Sign StartAuthSession Load RSA_Decrypt ReadClock FlushContext FlushContext FlushContext"
+    crossed plain "$(openssl dgst -sha256 -r message | cut -d' ' -f1)"
+    run crossed plain "$(printf 'an answer nobody else reads' | xxd -p | tr -d '\n')"
+    [ "$status" -ne 0 ]
+}
+
+@test "16 clients, 50 signatures each, 10 keys: 800 are good, and nothing is left" {
+    local n
+    for ((n = 0; n < 10; n++)); do keygen k$n; done
+    rest_start
+    output=$("$helper/rest" sign 16 50)
+    echo "# $output a second" >&3
+    [ "${output% *}" -eq 800 ]
+    rest_stop
+    no_handles_left
+    [ ! -s said ]
+}
+
+@test "the TPM is reset, and its connection lost: the next signature is made" {
+    keygen web
+    keygen more
+    rest_start
+    signs web
+    signs more
+    tpm_reboot
+    signs more
+    signs web
+    [ ! -s said ]
+}
+
+@test "who hangs up is not waited for: what was not begun is not made, and the others get theirs" {
+    local n made
+    keygen web
+    keygen rsa -t rsa3072
+    rest_start
+    # All of them wait for the TPM before the first is done.
+    "$helper/rest" hang-up 60
+    output=$("$helper/rest" sign 4 10)
+    [ "${output% *}" -eq 40 ]
+    answers 200 /metrics
+    made=$(awk '$1 ~ /^sealring_tpm_command_seconds_count.command="Sign"/ { print $2 }' answer)
+    echo "# 40 of 100 signatures that were asked for were waited for, $made were made" >&3
+    [ "$made" -lt 80 ]
+    [ "$(awk '$1 == "sealring_queue_length" { print $2 }' answer)" -eq 0 ]
+    rest_stop
+    [ ! -s said ]
+}
+
+@test "told to end, it answers who waits for the TPM, and leaves that" {
+    local n
+    keygen web
+    for ((n = 0; n < 5; n++)); do
+        rest_start
+        "$helper/rest" sign 4 50 >signed 2>&1 3>&- &
+        client=$!
+        sleep 0.1
+        rest_stop
+        wait "$client" || true
+        no_handles_left
+    done
+}
+
+@test "both sockets at once: one queue, one session" {
+    local n
+    for ((n = 0; n < 4; n++)); do keygen k$n; done
+    export SSH_AUTH_SOCK=$PWD/agent.sock
+    rest_start --listen "$SSH_AUTH_SOCK"
+    "$helper/rest" sign 4 20 >rest-signed 3>&- &
+    client=$!
+    "$helper/agent" sign 4 20 >agent-signed
+    wait "$client"
+    [ "$(cut -d' ' -f1 <rest-signed)" -eq 80 ]
+    [ "$(cut -d' ' -f1 <agent-signed)" -eq 80 ]
+    rest_stop
+    [ ! -s said ]
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Keys in words: for people, for programs, in options and in JSON. */
+#include "key_text.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "json.h"
+
+static const struct {
+	const char *name;
+	enum sr_signature_form form;
+} forms[] = {
+	{ "der", SR_SIGNATURE_DER },
+	{ "plain", SR_SIGNATURE_PLAIN },
+	{ "tss", SR_SIGNATURE_TSS },
+	{ "ssh", SR_SIGNATURE_SSH },
+};
+
+const char *key_usage_name(unsigned int usage)
+{
+	return usage == SR_KEY_SIGN	 ? "sign"
+	       : usage == SR_KEY_DECRYPT ? "decrypt"
+					 : "both";
+}
+
+int key_form_parse(const char *name, enum sr_signature_form *ret, struct sr_err *err)
+{
+	for (size_t i = 0; i < SR_COUNT(forms); i++)
+		if (strcmp(forms[i].name, name) == 0) {
+			*ret = forms[i].form;
+			return 0;
+		}
+	return sr_fail(err, -EINVAL, "no format \"%s\": der, plain, tss or ssh", name);
+}
+
+const char *key_form_name(enum sr_signature_form form)
+{
+	size_t at = 0;
+
+	while (forms[at].form != form)
+		at++;
+	return forms[at].name;
+}
+
+static struct json_object *tags_to_json(const struct sr_key_info *info)
+{
+	struct json_object *tags = json_object_new_object();
+
+	for (size_t i = 0; i < info->tag_count; i++) {
+		const char *tag = info->tags[i];
+		size_t length = strcspn(tag, "=");
+		char name[SR_NAME_MAX + 1];
+
+		(void)snprintf(name, sizeof(name), "%.*s", (int)length, tag);
+		json_add_text(tags, name, tag + length + 1);
+	}
+	return tags;
+}
+
+struct json_object *key_to_json(const struct sr_key_info *info)
+{
+	struct json_object *key = json_object_new_object();
+
+	json_add_text(key, "name", info->name);
+	json_add_text(key, "type", info->type);
+	json_add_text(key, "usage", key_usage_name(info->usage));
+	json_object_object_add(key, "pin", json_object_new_boolean(info->pin));
+	json_add_text(key, "pcrs", info->pcrs[0] ? info->pcrs : NULL);
+	json_object_object_add(key, "in_tpm", json_object_new_boolean(info->in_tpm));
+	json_add_text(key, "ring", info->ring && info->ring[0] ? info->ring : NULL);
+	json_object_object_add(key, "imported",
+			       json_object_new_boolean(!info->born_here));
+	json_object_object_add(key, "exportable",
+			       json_object_new_boolean(info->exportable));
+	json_add_text(key, "hash", info->hash);
+	json_add_time(key, "made", info->made);
+	json_object_object_add(key, "version", json_object_new_int((int)info->version));
+	json_object_object_add(key, "tags", tags_to_json(info));
+	json_add_text(key, "ssh_fingerprint", info->ssh[0] ? info->ssh : NULL);
+	json_add_text(key, "spki_sha256", info->spki);
+	return key;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Keys in words: for people, for programs, in options and in JSON. */
+#ifndef KEY_TEXT_H
+#define KEY_TEXT_H
+
+#include <json-c/json.h>
+
+#include "sealring.h"
+
+/** key_usage_name() - "sign", "decrypt" or "both" */
+const char *key_usage_name(unsigned int usage);
+
+/** key_form_parse() - "der", "plain", "tss" or "ssh"; 0 or -EINVAL */
+int key_form_parse(const char *name, enum sr_signature_form *ret, struct sr_err *err);
+
+/** key_form_name() - the opposite */
+const char *key_form_name(enum sr_signature_form form);
+
+/** key_to_json() - all that is known of a key */
+struct json_object *key_to_json(const struct sr_key_info *info);
+
+#endif

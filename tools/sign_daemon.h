@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tpm-sign: asking the daemon that serves the keys, where there is one. */
+#ifndef SIGN_DAEMON_H
+#define SIGN_DAEMON_H
+
+#include "sign.h"
+
+/**
+ * struct daemon - one that is asked for a key
+ * @socket:	where
+ * @key:	name or fingerprint
+ * @needs_pin:	using it takes a PIN
+ * @hash:	the key's own
+ */
+struct daemon {
+	char *socket;
+	const char *key;
+	bool needs_pin;
+	char hash[16];
+};
+
+void daemon_done(struct daemon *daemon);
+
+#define _cleanup_daemon_ __attribute__((cleanup(daemon_done)))
+
+/**
+ * daemon_find() - whether the daemon is to be asked for a key
+ * @name:	as on the command line
+ * @ret:	what it says of the key; release with daemon_done()
+ * @err:	says why, on failure
+ *
+ * Not with --direct, --tcti or --encrypt-session, which name the TPM and the way to it; not for
+ * a file; not where the store was moved, but not the sockets; and not where nobody listens.
+ *
+ * Returns 1, 0 (use the TPM) or a negative errno.
+ */
+int daemon_find(const char *name, struct daemon *ret, struct sr_err *err);
+
+/** daemon_sign() - as sr_key_sign() */
+int daemon_sign(const struct daemon *daemon, const struct sr_sign_options *options,
+		const struct sr_digest *digests, size_t count, struct sr_signature *ret,
+		struct sr_err *err);
+
+/** daemon_hash() - as sr_key_hash() */
+const char *daemon_hash(const struct daemon *daemon,
+			const struct sr_sign_options *options, struct sr_err *err);
+
+/** daemon_decrypt() - as sr_key_decrypt() */
+int daemon_decrypt(const struct daemon *daemon, const char *oaep,
+		   const struct sr_secret *cipher, struct sr_secret *ret,
+		   struct sr_err *err);
+
+#endif
