@@ -107,7 +107,7 @@ no_trouble_left() {
     while read -r code rc text; do
         troubled 500 answer "$code" "$rc"
         [ "$(try kept)" = 'good refused' ] || { echo "$code $rc" && false; }
-        agent_said "key kept: $text"
+        agent_said "$text"
         : >"$TIMES"
         [ "$(try kept)" = 'good good' ] || { echo "$code $rc: $(cat said)" && false; }
     done <<'END'
@@ -116,7 +116,7 @@ no_trouble_left() {
 157 902 all object slots of the TPM are taken
 176 903 all session slots of the TPM are taken
 15d 921 the TPM is in dictionary-attack lockout
-157 1df sealed by another TPM, or the TPM was cleared
+157 1df its file is damaged
 181 101 the TPM is in failure mode
 END
 }
@@ -133,7 +133,7 @@ END
             [[ $code = 15d || $trouble:$code = break:181 ]] || continue
             troubled 100 $trouble $code
             [ "$(try kept)" = 'good refused' ]
-            agent_said 'key kept: '
+            agent_said "(TPM2_"
             : >"$TIMES"
             [ "$(try kept)" = 'good good' ] || { echo "$trouble $code: $(cat said)" && false; }
         done

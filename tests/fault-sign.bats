@@ -39,7 +39,8 @@ signs() {
 }
 
 well_formed() {
-    ! find state -mindepth 1 | grep -qvxE 'state/keys(/(kept|guarded|new)\.(pem|pub))?'
+    ! find state -mindepth 1 | grep -vxE 'state/keys(/(kept|guarded|new)\.(pem|pub))?' | grep -qvxE \
+        'state/rings(/system(/ring\.conf|/approvals(/current\.pem)?|/secrets(/[0-9a-f]{40}\.softkey\.cms)?)?)?'
 }
 
 @test "tpm-sign sign" {

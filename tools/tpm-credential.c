@@ -325,7 +325,7 @@ static int parse_numbers(struct sr_err *err)
 
 static int run(int argc, char **argv, struct sr_err *err)
 {
-	char **names = NULL;
+	_cleanup_strv_ char **names = NULL;
 	int count, r = parse_numbers(err);
 
 	(void)argc;
@@ -341,9 +341,6 @@ static int run(int argc, char **argv, struct sr_err *err)
 	if (r < 0)
 		return sr_fail_sys(err, -r, "cannot wait for requests");
 	r = take_sockets(names, count, err);
-	for (int i = 0; i < count; i++)
-		free(names[i]);
-	free(names);
 	if (r == 0) {
 		(void)sd_notify(false, "READY=1");
 		r = sd_event_loop(event);

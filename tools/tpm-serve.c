@@ -167,7 +167,7 @@ static int take_socket(int fd, const char *name, struct sr_err *err)
 
 static int take_sockets(struct sr_err *err)
 {
-	char **names = NULL;
+	_cleanup_strv_ char **names = NULL;
 	int count = sd_listen_fds_with_names(true, &names), r = 0;
 
 	if (count < 1 && !listen_path && !rest_path)
@@ -175,12 +175,8 @@ static int take_sockets(struct sr_err *err)
 		    err, -EINVAL,
 		    "it is started when somebody asks: systemctl start "
 		    "tpm-sign-agent.socket or tpm-sign.socket; or use --listen");
-	for (int i = 0; i < count; i++) {
-		if (r == 0)
-			r = take_socket(SD_LISTEN_FDS_START + i, names[i], err);
-		free(names[i]);
-	}
-	free(names);
+	for (int i = 0; r == 0 && i < count; i++)
+		r = take_socket(SD_LISTEN_FDS_START + i, names[i], err);
 	return r < 0 ? r : make_doors(err);
 }
 

@@ -292,7 +292,7 @@ int sr_pubkey_evp(const TPM2B_PUBLIC *pub, EVP_PKEY **ret, struct sr_err *err)
 {
 	const struct sr_key_type *type = sr_key_type_of(pub);
 	const TPMU_PUBLIC_ID *unique = &pub->publicArea.unique;
-	_cleanup_(builder_freep) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+	_cleanup_(builder_freep) OSSL_PARAM_BLD *builder = NULL;
 	_cleanup_(params_freep) OSSL_PARAM *params = NULL;
 	_cleanup_(pkey_ctx_freep) EVP_PKEY_CTX *ctx = NULL;
 	_cleanup_(bn_freep) BIGNUM *n = NULL, *e = NULL;
@@ -304,6 +304,7 @@ int sr_pubkey_evp(const TPM2B_PUBLIC *pub, EVP_PKEY **ret, struct sr_err *err)
 	if (type->alg == SR_ALG_EDDSA)
 		return evp_of_octets(type, &unique->ecc, ret, err);
 	ecc = type->alg == TPM2_ALG_ECC;
+	builder = OSSL_PARAM_BLD_new();
 	ok = builder && (ecc ? build_ecc(builder, type, &unique->ecc, point)
 			     : build_rsa(builder, &unique->rsa, &n, &e));
 	if (ok) {

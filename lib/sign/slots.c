@@ -481,6 +481,7 @@ struct use {
 	TPMI_ALG_HASH oaep;
 	const struct sr_secret *cipher;
 	struct sr_secret *plain;
+	bool opened;
 	bool sent;
 	bool foreign;
 };
@@ -525,6 +526,7 @@ static int try_use(struct sr_slots *slots, struct use *use, bool doubt,
 	struct slot *slot;
 	int r = open_tpm(slots, err);
 
+	use->opened = r == 0;
 	if (r < 0)
 		return r;
 	slot = loading.slot = find_slot(slots, use->served);
@@ -615,7 +617,7 @@ static int use_key(struct sr_slots *slots, struct use *use, struct sr_err *err)
 	if (r < 0 && err)
 		*err = why;
 	/* Without TPM it is none of the key. */
-	return r < 0 && slots->tpm ? sr_fail_key(use->served->key, r, err) : r;
+	return r < 0 && use->opened ? sr_fail_key(use->served->key, r, err) : r;
 }
 
 int sr_slots_sign(struct sr_slots *slots, struct sr_served *served,
