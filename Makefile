@@ -407,7 +407,7 @@ THREAD_PROGRAMS := $(addprefix $(BUILD)/,bin/tpm-sign bin/tpm-serve helper/race 
 	$(addprefix helper/,agent bus handles peer proxy))
 check-threads: $(THREAD_PROGRAMS)
 	! $(BUILD)/helper/race 2>/dev/null
-	@+$(test_env) tests/run tests/unit/test_agent.c tests/agent.bats tests/agent-trouble.bats
+	@+$(test_env) tests/run tests/unit/test_agent.c tests/agent.bats tests/fault-trouble.bats
 
 check-tsan: ## the tests of the daemon's threads, built with the thread sanitizer
 	@+$(MAKE) --no-print-directory BUILD=$(BUILD)-tsan SANITIZE=thread check-threads

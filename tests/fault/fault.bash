@@ -74,8 +74,12 @@ is_old() {
     fi
 }
 
+# What a program makes outside the store takes other calls once it is there.
+anew=
+
 # at CLASS N KIND PROGRAM ARGS: one run whose N-th call of the class fails
 at() {
+    [ -z "$anew" ] || rm -rf "$anew"
     point="$1:$2:$3"
     : >"$HIT"
     status=0
@@ -108,6 +112,7 @@ wrong() {
 #   sr_ring_check_key          another secret of the ring may do
 #   describe_latch describe_recovery say_limits say_sealed sr_ring_status
 #                              what is only said
+#   fill_ring                  a baseline that can't be read explains nothing in the initramfs
 #   reseal_take_baseline       what later explanations compare with: a warning says so
 #   follow_start               whether there is a store at all: the next step tells
 #   daemon_find                whether a daemon is there: if not, the TPM is asked itself
@@ -115,12 +120,13 @@ wrong() {
 lenient="Esys_FlushContext Esys_TR_Deserialize mlock madvise BIO_read fflush"
 lenient_in="read_text|is_current|discard_all_hidden|sr_discard_hidden|make_dir|has_current|read_approvals"
 lenient_in+="|sr_ring_check_key|describe_latch|describe_recovery|say_limits|say_sealed|sr_ring_status"
-lenient_in+="|reseal_take_baseline|sr_in_initramfs|follow_start|daemon_find"
+lenient_in+="|reseal_take_baseline|sr_in_initramfs|follow_start|daemon_find|fill_ring"
 
 # tolerated PROGRAM ARGS: a second run says where the call came from; it may leave a handle,
 # as the first did.
 tolerated() {
     [[ " $lenient " != *" $name "* ]] || return 0
+    [ -z "$anew" ] || rm -rf "$anew"
     SEALRING_FAULT_TRACE=1 SEALRING_FAULT_AT=$point "$SEALRING_FAULT/bin/$1" "${@:2}" \
         <input >out 2>trace
     "$helper/handles" "$SEALRING_TCTI" flush >/dev/null
