@@ -159,5 +159,5 @@ campaign() (
     echo "$points points, $changed changed, $leftover with leftovers, $flushed with handles, $bad bad"
     # Kills came before, while and after the TPM was used, and before and after a rename.
     ((points > 50 && points > changed && bad == 0)) || return
-    ((${calm:-0} ? changed > 0 : changed > 7 && leftover > 5 && flushed > 3))
+    ((${calm:-0} ? changed > 0 : changed > 4 && leftover > 3 && flushed > 2))
 )
