@@ -187,7 +187,7 @@ static void check_refused(const struct pair *one, const struct pair *other)
 /* A point that is not on its curve, and what is no key of ours. */
 static void check_bad_public(struct pair *pair)
 {
-	_cleanup_evp_ EVP_PKEY *key = NULL, *other = EVP_EC_gen("secp256k1");
+	_cleanup_evp_ EVP_PKEY *key = NULL, *other = EVP_EC_gen("P-224");
 	struct sr_buf spki = { 0 };
 	TPM2B_PUBLIC pub = pair->pub;
 
