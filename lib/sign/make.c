@@ -466,7 +466,8 @@ bool sr_key_is_file(const struct sr_secret *content)
 {
 	static const char head[] = "-----BEGIN TSS2 PRIVATE KEY-----";
 
-	return memmem(content->data, content->size, head, strlen(head));
+	return content->size > 0 &&
+	       memmem(content->data, content->size, head, strlen(head));
 }
 
 int sr_key_adopt_file(struct sr_store *store, struct sr_tpm *tpm, const char *name,
