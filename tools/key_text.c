@@ -17,11 +17,31 @@ static const struct {
 	{ "ssh", SR_SIGNATURE_SSH },
 };
 
+static const struct {
+	const char *name;
+	unsigned int usage;
+} usages[] = {
+	{ "sign", SR_KEY_SIGN },
+	{ "decrypt", SR_KEY_DECRYPT },
+	{ "both", SR_KEY_SIGN | SR_KEY_DECRYPT },
+};
+
+int key_usage_parse(const char *name, unsigned int *ret, struct sr_err *err)
+{
+	for (size_t i = 0; i < SR_COUNT(usages); i++)
+		if (strcmp(usages[i].name, name) == 0) {
+			*ret = usages[i].usage;
+			return 0;
+		}
+	return sr_fail(err, -EINVAL, "no usage \"%s\": sign, decrypt or both", name);
+}
+
 const char *key_usage_name(unsigned int usage)
 {
-	return usage == SR_KEY_SIGN	 ? "sign"
-	       : usage == SR_KEY_DECRYPT ? "decrypt"
-					 : "both";
+	for (size_t i = 0; i < SR_COUNT(usages) - 1; i++)
+		if (usages[i].usage == usage)
+			return usages[i].name;
+	return "both";
 }
 
 int key_form_parse(const char *name, enum sr_signature_form *ret, struct sr_err *err)

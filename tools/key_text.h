@@ -7,7 +7,10 @@
 
 #include "sealring.h"
 
-/** key_usage_name() - "sign", "decrypt" or "both" */
+/** key_usage_parse() - "sign", "decrypt" or "both"; 0 or -EINVAL */
+int key_usage_parse(const char *name, unsigned int *ret, struct sr_err *err);
+
+/** key_usage_name() - the opposite */
 const char *key_usage_name(unsigned int usage);
 
 /** key_form_parse() - "der", "plain", "tss" or "ssh"; 0 or -EINVAL */

@@ -13,26 +13,6 @@
 #define PRIVATE_MAX 16384   /* bytes in a file with a private key */
 #define BOUND_TEXT 112	    /* the longest text that says what a key is bound to */
 
-static int parse_usage(unsigned int *ret, struct sr_err *err)
-{
-	static const struct {
-		const char *name;
-		unsigned int usage;
-	} usages[] = {
-		{ "sign", SR_KEY_SIGN },
-		{ "decrypt", SR_KEY_DECRYPT },
-		{ "both", SR_KEY_SIGN | SR_KEY_DECRYPT },
-	};
-	const char *name = sign_choices.usage ?: "sign";
-
-	for (size_t i = 0; i < SR_COUNT(usages); i++)
-		if (strcmp(usages[i].name, name) == 0) {
-			*ret = usages[i].usage;
-			return 0;
-		}
-	return sr_fail(err, -EINVAL, "no usage \"%s\": sign, decrypt or both", name);
-}
-
 static bool in_software(void)
 {
 	return sign_choices.type && sr_key_type_in_software(sign_choices.type);
@@ -96,7 +76,7 @@ static int choose_conditions(struct key_work *work, const char *name, struct sr_
 static int choose(struct key_work *work, const char *name, struct sr_key_options *ret,
 		  struct sr_err *err)
 {
-	int r = parse_usage(&ret->usage, err);
+	int r = key_usage_parse(sign_choices.usage ?: "sign", &ret->usage, err);
 
 	if (r == 0)
 		r = tool_store(&work->store, err);
