@@ -30,33 +30,17 @@ agent_listens() {
 }
 
 agent_stop() {
-    local status=0
-    [ -n "${agent-}" ] || return 0
-    kill "$agent" 2>/dev/null || true
-    wait "$agent" || status=$?
-    agent=
-    return "$status"
+    daemon_stop agent
 }
 
 # agent_gone: ... by itself; waits for that
 agent_gone() {
-    local status=0
-    wait "$agent" || status=$?
-    agent=
-    [ "$status" -eq 0 ] || cat said
-    return "$status"
+    daemon_gone agent
 }
 
 # agent_said TEXT: waits until it is in what the daemon said
 agent_said() {
-    local n
-    for ((n = 0; n < 500; n++)); do
-        ! grep -qF -- "$1" said || return 0
-        sleep 0.01
-    done
-    echo "expected: $1"
-    cat said
-    return 1
+    daemon_said "$1"
 }
 
 # public NAME: as a file for ssh-keygen and ssh, NAME.pub

@@ -172,3 +172,40 @@ openssl_modules() {
     mkdir -p "$OPENSSL_MODULES"
     ln -sf "$(openssl version -m | cut -d'"' -f2)"/*.so "$SEALRING_BUILD"/ossl-modules/*.so "$OPENSSL_MODULES"
 }
+
+# daemon_stop VARIABLE: the daemon whose pid is there is told to end; waits until it has
+daemon_stop() {
+    local -n daemon_pid=$1
+    [ -n "${daemon_pid-}" ] || return 0
+    kill "$daemon_pid" 2>/dev/null || true
+    daemon_wait "$1"
+}
+
+# daemon_wait VARIABLE: its exit status; there is none any more
+daemon_wait() {
+    local -n daemon_waited=$1
+    local status=0
+    wait "$daemon_waited" || status=$?
+    daemon_waited=
+    return "$status"
+}
+
+# daemon_gone VARIABLE: it ends by itself; waits for that
+daemon_gone() {
+    local ended=0
+    daemon_wait "$1" || ended=$?
+    [ "$ended" -eq 0 ] || cat said
+    return "$ended"
+}
+
+# daemon_said TEXT: waits until it is in the file "said"
+daemon_said() {
+    local n
+    for ((n = 0; n < 500; n++)); do
+        ! grep -qF -- "$1" said || return 0
+        sleep 0.01
+    done
+    echo "expected: $1"
+    cat said
+    return 1
+}

@@ -24,33 +24,17 @@ rest_ready() {
 }
 
 rest_stop() {
-    local status=0
-    [ -n "${rest-}" ] || return 0
-    kill "$rest" 2>/dev/null || true
-    wait "$rest" || status=$?
-    rest=
-    return "$status"
+    daemon_stop rest
 }
 
 # rest_gone: ... by itself; waits for that
 rest_gone() {
-    local status=0
-    wait "$rest" || status=$?
-    rest=
-    [ "$status" -eq 0 ] || cat said
-    return "$status"
+    daemon_gone rest
 }
 
 # rest_said TEXT: waits until it is in what the daemon said
 rest_said() {
-    local n
-    for ((n = 0; n < 500; n++)); do
-        ! grep -qF -- "$1" said || return 0
-        sleep 0.01
-    done
-    echo "expected: $1"
-    cat said
-    return 1
+    daemon_said "$1"
 }
 
 ask() {
