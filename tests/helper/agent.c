@@ -3,12 +3,10 @@
 #include <assert.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
-#include <time.h>
 
+#include "clients.h"
 #include "codec/agent.h"
 #include "sign/key.h"
 
@@ -250,64 +248,7 @@ static unsigned int work(unsigned long client, unsigned long count, unsigned lon
 	return good;
 }
 
-static double now(void)
-{
-	struct timespec time;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static void wait_for(int fd, unsigned long count)
-{
-	char byte;
-
-	while (count-- > 0)
-		assert(read(fd, &byte, 1) == 1);
-}
-
-static int sign(unsigned long clients, unsigned long count, unsigned long hot)
-{
-	unsigned int *good = mmap(NULL, clients * sizeof(*good), PROT_READ | PROT_WRITE,
-				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int ready[2], start[2], finished[2];
-	unsigned int total = 0;
-	double began, took;
-
-	assert(good != MAP_FAILED && pipe(ready) == 0 && pipe(start) == 0 &&
-	       pipe(finished) == 0);
-	for (unsigned long i = 0; i < clients; i++) {
-		pid_t pid = fork();
-
-		assert(pid >= 0);
-		if (pid == 0) {
-			(void)close(start[1]);
-			good[i] = work(i, count, hot, ready[1], start[0], finished[1]);
-			_exit(0);
-		}
-	}
-	wait_for(ready[0], clients);
-	began = now();
-	(void)close(start[1]);
-	wait_for(finished[0], clients);
-	took = now() - began;
-	while (wait(NULL) > 0)
-		;
-	for (unsigned long i = 0; i < clients; i++)
-		total += good[i];
-	printf("%u %.0f\n", total, (double)(clients * count) / took);
-	return total == clients * count ? 0 : 1;
-}
-
 /* ---- what it should not send ---- */
-
-static uint32_t seed;
-
-static uint32_t random_number(uint32_t below)
-{
-	seed = seed * 1664525U + 1013904223U;
-	return (seed >> 8) % below;
-}
 
 static size_t good_message(uint8_t *message, size_t room)
 {
@@ -544,8 +485,8 @@ int main(int argc, char **argv)
 		return crowd(count);
 	learn_keys();
 	if (strcmp(argv[1], "sign") == 0 && argc >= 4)
-		return sign(count, strtoul(argv[3], NULL, 10),
-			    argc > 4 ? strtoul(argv[4], NULL, 10) : 0);
+		return sign_at_once(work, count, strtoul(argv[3], NULL, 10),
+				    argc > 4 ? strtoul(argv[4], NULL, 10) : 0);
 	if (strcmp(argv[1], "hang-up") == 0)
 		return hang_up(count);
 	if (strcmp(argv[1], "hold") == 0)
