@@ -248,7 +248,9 @@ static int make_room(struct request *request, size_t size)
 		wanted *= 2;
 	if (wanted == request->body.size)
 		return 0;
-	r = sr_secret_alloc(wanted, &larger, NULL);
+	r = client_hold(&request->link->client, wanted)
+		? sr_secret_alloc(wanted, &larger, NULL)
+		: -ENOMEM;
 	if (r < 0)
 		return r;
 	if (request->used > 0)
@@ -341,6 +343,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 	api_free(request->work);
 	api_answer_done(&request->answer);
 	sr_secret_done(&request->body);
+	(void)client_hold(&request->link->client, 0);
 	request->link->request = NULL;
 	set_deadline(request->link);
 	free(request);
