@@ -547,6 +547,41 @@ ca() {
     cmp chain.crt "$KEYS/p256.crt"
 }
 
+@test "show: what was installed, for people and for programs" {
+    ca ca /CN=CA
+    tpm-sign csr p256 --subject '/O=Examples/CN=mine' --alt-name DNS:example.org --alt-name IP:192.0.2.1 |
+        openssl x509 -req -CA ca.crt -CAkey ca.key -copy_extensions copy 2>/dev/null >mine.crt
+    fails 9 tpm-sign cert show p256
+    says "key p256 has no certificate"
+    cat mine.crt ca.crt | tpm-sign cert install -q p256
+    tpm-sign cert show p256 >shown
+    diff <(sed '/^-----END/,/^-----BEGIN/{/^-----/!d}' shown | grep -v ': ') <(cat mine.crt ca.crt)
+    grep -qx 'Subject:     O = Examples, CN = mine' shown
+    grep -qx 'Names:       DNS:example.org, IP Address:192.0.2.1' shown
+    [ "$(grep -cx 'Issuer:      CN = CA' shown)" -eq 2 ]
+    grep -qx "Valid:       $(date -u -d "$(openssl x509 -in mine.crt -noout -startdate | cut -d= -f2)" +%FT%TZ) to $(
+        date -u -d "$(openssl x509 -in mine.crt -noout -enddate | cut -d= -f2)" +%FT%TZ)" shown
+    grep -qx "SHA-256:     $(openssl x509 -in mine.crt -outform DER | sha256sum | cut -d' ' -f1)" shown
+    # Such a file is one of certificates, to others and to us.
+    openssl verify -CAfile ca.crt shown
+    tpm-sign cert show p256 -o shown2
+    cmp shown shown2
+    tpm-sign cert install -q p256 shown
+    tpm-sign cert show p256 | cmp shown -
+    # A CA writes what it likes there; a terminal does not get it.
+    printf 'subjectAltName=DNS:a\033[2Jb' >names
+    tpm-sign csr p256 --subject "/CN=$(printf 'a\033[2Jb')" |
+        openssl x509 -req -CA ca.crt -CAkey ca.key -extfile names 2>/dev/null >evil.crt
+    grep -q "$(printf 'a\033')" <(openssl x509 -in evil.crt -outform DER)
+    tpm-sign cert install -q p256 evil.crt
+    tpm-sign cert show p256 >shown
+    run grep "$(printf '\033')" shown
+    [ "$status" -eq 1 ]
+    # What others put there is not shown if it is for another key.
+    cp ca.crt "$KEYS/p256.crt"
+    fails 8 tpm-sign cert show p256
+}
+
 @test "what is public and says that it is encrypted: no question on the terminal" {
     local encrypted='Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n'
     tpm-sign cert self-sign p256 --subject /CN=mine | sed "1s/\$/\n$encrypted/" >mine.crt
