@@ -604,7 +604,6 @@ WRAP(FILES, off_t, lseek, (int fd, off_t offset, int whence), (fd, offset, whenc
      DISK_BROKEN)
 WRAP(FILES, int, fsync, (int fd), (fd), DISK_BROKEN)
 WRAP(FILES, int, eventfd_write, (int fd, eventfd_t value), (fd, value), DISK_BROKEN)
-WRAP(FILES, int, chmod, (const char *path, mode_t mode), (path, mode), DISK_BROKEN)
 WRAP(FILES, int, fchmod, (int fd, mode_t mode), (fd, mode), DISK_BROKEN)
 WRAP(FILES, int, fchmodat, (int dir, const char *path, mode_t mode, int flags),
      (dir, path, mode, flags), DISK_BROKEN)
