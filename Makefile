@@ -188,7 +188,7 @@ pkg_libs = $(or $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null),-l$(patsubst lib%
 pkg_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 pkg_dir = $(or $(shell $(PKG_CONFIG) --variable=$(2) $(1) 2>/dev/null),$(3))
 
-LIB_MODULES := tss2-esys tss2-mu tss2-tctildr tss2-tcti-device tss2-rc libcrypto libkeyutils inih
+LIB_MODULES := tss2-esys tss2-sys tss2-mu tss2-tctildr tss2-tcti-device tss2-rc libcrypto libkeyutils inih
 TOOL_MODULES := json-c libcryptsetup libsystemd libmicrohttpd zlib $(if $(filter 1,$(HAVE_QRENCODE)),libqrencode)
 LIBS := $(foreach m,$(LIB_MODULES),$(call pkg_libs,$(m)))
 TOOL_LIBS := $(foreach m,$(TOOL_MODULES),$(call pkg_libs,$(m)))
