@@ -227,6 +227,17 @@ void sr_slots_doubt(struct sr_slots *slots)
 	hang_up(slots);
 }
 
+int sr_slots_lend(struct sr_slots *slots, struct sr_tpm **ret, struct sr_err *err)
+{
+	int r;
+
+	sr_slots_leave(slots);
+	r = sr_slots_open(slots, err);
+	if (r == 0)
+		*ret = slots->tpm;
+	return r;
+}
+
 /* ---- what it did ---- */
 
 const struct sr_meter *sr_slots_meter(const struct sr_slots *slots)
