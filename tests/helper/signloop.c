@@ -57,8 +57,10 @@ int main(int argc, char **argv)
 		TPMT_SIGNATURE signature = { 0 };
 
 		digest.data[0] = (uint8_t)i;
-		assert(sr_object_sign(&signer.object, session ? &signer.session : NULL,
-				      key->type, &scheme, &digest, &signature) == 0);
+		assert(sr_object_sign_begin(&signer.object,
+					    session ? &signer.session : NULL, key->type,
+					    &scheme, &digest) == 0);
+		assert(sr_object_sign_end(&signer.object, &signature) == 0);
 	}
 	printf("%.0f\n", (double)count / (now() - began));
 	sr_signer_done(&signer);
