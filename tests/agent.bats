@@ -413,3 +413,57 @@ count_tries() {
     ssh_signs web
     [ ! -s said ]
 }
+
+# ask_to_sign NAME: the message for it
+ask_to_sign() {
+    local blob
+    blob=$(cut -d' ' -f2 "$1.pub" | base64 -d | xxd -p | tr -d '\n')
+    # The key, "x", and no flags.
+    printf '%08x0d%08x%s000000017800000000' $((${#blob} / 2 + 14)) $((${#blob} / 2)) "$blob" |
+        xxd -r -p
+}
+
+# question_of USER: this user wants web to sign
+question_of() {
+    setpriv --reuid "$1" --regid "$1" --clear-groups env SSH_AUTH_SOCK="$open/agent.sock" \
+        "$open/agent" raw 0 <request >>answered 3>&- &
+    questions+=($!)
+}
+
+# connections: of the daemon
+connections() {
+    find "/proc/$agent/fd" -lname 'socket:*' | wc -l
+}
+
+@test "questions of users take turns" {
+    # An ordinary user has no others to be.
+    [ "$(id -u)" -eq 0 ] || return 0
+    local questions=() at before
+    mkdir "$RULES"
+    keygen web
+    printf '[Access]\nUsers=4001\nUsers=4002\nConfirm=yes\n' >"$RULES/web.conf"
+    answers ''
+    sed -i '2i while [ ! -e go ]; do sleep 0.02; done' askpass
+    agent_start
+    open=$(mktemp -d "${TMPDIR:-/tmp}/sealring-turns-XXXXXX")
+    chmod 711 "$open"
+    ln "$SSH_AUTH_SOCK" "$open/agent.sock"
+    chmod 666 "$open/agent.sock"
+    cp "$helper/agent" "$open"
+    public web
+    ask_to_sign web >request
+    before=$(connections)
+    for at in 1 2 3 4 5; do question_of 4001; done
+    until (($(connections) >= before + 5)); do sleep 0.02; done
+    sleep 0.3
+    question_of 4002
+    until (($(connections) >= before + 6)); do sleep 0.02; done
+    sleep 0.3
+    touch go
+    wait "${questions[@]}"
+    rm -r "$open"
+    cat asked
+    [ "$(asked)" -eq 6 ]
+    at=$(grep -n '4002' asked)
+    [ "${at%%:*}" -le 2 ]
+}
