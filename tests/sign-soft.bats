@@ -461,7 +461,7 @@ guarded_agent() {
     guarded_agent
     run ssh_signs key
     [ "$status" -ne 0 ]
-    agent_said "journalctl -u tpm-credential"
+    agent_said "journalctl -u tpm-sign-softkey"
     grep -q "PCR 7" broker
     kill "$broker" && wait "$broker" || true
     tpm_boot
