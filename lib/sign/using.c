@@ -37,11 +37,9 @@ static int lend_pin(struct sr_slot *slot, const struct sr_secret *pin, struct sr
 /* Neither ESYS nor the slot remembers a PIN from one use to the next. */
 static void take_pin_back(struct sr_slot *slot)
 {
-	static const struct sr_secret none;
-
 	sr_secret_done(&slot->signer.pin);
 	if (sr_slot_is_loaded(slot))
-		(void)sr_object_use_pin(&slot->signer.object, &none, NULL);
+		sr_object_forget_pin(&slot->signer.object, &slot->signer.session);
 }
 
 static int use_loaded(struct sr_slot *slot, const struct use *use, struct sr_err *err)
