@@ -61,6 +61,21 @@ int sr_keystore_lock(const struct sr_store *store, int *ret, struct sr_err *err)
 	return 0;
 }
 
+int sr_keystore_lock_key(const struct sr_store *store, const char *name, int *ret,
+			 struct sr_err *err)
+{
+	char file[SR_KEY_FILE];
+	int r = sr_keystore_lock(store, ret, err);
+
+	if (r < 0)
+		return r;
+	sr_keystore_file(name, ".pem", file);
+	if (faccessat(*ret, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return errno == ENOENT ? sr_fail(err, -ENOKEY, "it is not there any more")
+			       : sr_fail_sys(err, errno, "cannot look for %s", file);
+}
+
 mode_t sr_keystore_mode(int dir)
 {
 	struct stat st;
