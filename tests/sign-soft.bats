@@ -242,6 +242,61 @@ openssl_accepts() {
     [ -z "$(find "$RINGS/system/secrets" "$KEYS" -type f)" ]
 }
 
+@test "a ring that is removed: the keys that are lost with it are named before" {
+    keygen one -t ed25519
+    keygen two -t secp256k1
+    tpm-sign rotate -q two
+    keygen other -t ed448 --ring other
+    keygen web
+    fails 2 tpm-ring remove system </dev/null
+    says "keys in software whose private parts ring system has are lost with it: one, two"
+    tpm-sign sign one message -o sig
+    run tpm-ring remove -q --force system
+    [ "$status" -eq 0 ]
+    says "are lost with it: one, two"
+    fails 9 tpm-sign sign one message -o sig
+    tpm-sign sign other message -o sig
+    tpm-sign sign web message -o sig
+    tpm-sign delete -q --force two
+    run tpm-ring remove -q --force other
+    says "are lost with it: other"
+    tpm-seal -q --generate --no-recovery secret 2>/dev/null
+    run tpm-ring remove -q --force system
+    [ "$output" = "" ]
+}
+
+@test "a private part that no key file names is told by tpm-doctor, and can be deleted" {
+    local stray
+    keygen key -t ed25519
+    keygen half -t ed25519
+    tpm-sign rotate -q key
+    tpm-doctor >found || true
+    fails 1 grep softkey found
+    # As if keygen had been killed before the file was there.
+    stray=$(openssl pkey -pubin -in "$KEYS/half.pub" -outform DER | sha256sum | cut -c1-40).softkey
+    mv "$KEYS/half.pem" away
+    tpm-doctor >found || true
+    [ "$(grep -c 'softkey is a private key that no key file names' found)" -eq 1 ]
+    grep -q "tpm-sign delete $stray" found
+    # Once the file is back it is a key's, and stays; so it does where that can't be known.
+    cp away "$KEYS/half@1.pem"
+    fails 2 tpm-sign delete --force "$stray"
+    says "is the private part of a key"
+    rm "$KEYS/half@1.pem"
+    sed 's/^[A-Za-z0-9+/]*=*$/x/' "$KEYS/key.pem" >"$KEYS/damaged.pem"
+    fails 8 tpm-sign delete --force "$stray"
+    rm "$KEYS/damaged.pem"
+    [ -e "$RINGS/system/secrets/$stray.cms" ]
+    fails 2 tpm-sign delete "$stray" </dev/null
+    tpm-sign delete -q --force "$stray"
+    [ ! -e "$RINGS/system/secrets/$stray.cms" ]
+    [ "$(find "$RINGS/system/secrets" -name '*.softkey.cms' | wc -l)" -eq 2 ]
+    tpm-doctor >found || true
+    fails 1 grep softkey found
+    fails 9 tpm-sign delete --force "$stray"
+    tpm-sign sign key message -o sig
+}
+
 @test "a file that says another key or ring signs nothing" {
     keygen key -t ed25519
     keygen other -t ed25519

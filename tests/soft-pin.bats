@@ -120,7 +120,7 @@ tried() {
 }
 
 @test "REST: it comes with the request, is tried once, and is not kept" {
-    export SSH_ASKPASS= SSH_ASKPASS_REQUIRE=never
+    export SSH_ASKPASS='' SSH_ASKPASS_REQUIRE=never
     rest_start
     refuses 403 wrong_pin "$(key_path ed sign)" -d "$(body data "$(base64 -w0 message)")"
     [[ $(jq -r .message answer) == 'key ed: '*'takes a PIN, and none was given'* ]]
