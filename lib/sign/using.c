@@ -215,29 +215,33 @@ int sr_slots_check(struct sr_slots *slots, struct sr_served *served, struct sr_e
 }
 
 static int try_unseal(struct sr_slots *slots, struct sr_store *store,
-		      const struct sr_served *served, struct sr_secret *ret,
-		      struct sr_err *err)
+		      const struct sr_served *served, struct sr_given *pin,
+		      struct sr_secret *ret, struct sr_err *err)
 {
+	struct sr_ask ask = sr_given_ask(pin);
 	int r;
 
 	if (sr_fetch_needed(store))
 		return sr_fetch(served->key, store, ret, err);
 	r = sr_slots_open(slots, err);
 	return r < 0 ? r
-		     : sr_software_open(served->key, store, slots->tpm, NULL, ret, err);
+		     : sr_software_open(served->key, store, slots->tpm, &ask, ret, err);
 }
 
-/* After a reset, or with slots and sessions that were all taken, it may do the second time. */
+/*
+ * After a reset, or with slots and sessions that were all taken, it may do the second time:
+ * but not with a PIN that the TPM may have seen.
+ */
 int sr_slots_unseal(struct sr_slots *slots, struct sr_store *store,
-		    const struct sr_served *served, struct sr_secret *ret,
-		    struct sr_err *err)
+		    const struct sr_served *served, struct sr_given *pin,
+		    struct sr_secret *ret, struct sr_err *err)
 {
 	struct sr_err why = { 0 };
-	int r = try_unseal(slots, store, served, ret, &why);
+	int r = try_unseal(slots, store, served, pin, ret, &why);
 
-	if (r == -EIO || r == -ENODEV) {
+	if ((r == -EIO || r == -ENODEV) && !pin->wanted) {
 		sr_slots_leave(slots);
-		r = try_unseal(slots, store, served, ret, &why);
+		r = try_unseal(slots, store, served, pin, ret, &why);
 	}
 	if (r < 0 && err)
 		*err = why;
