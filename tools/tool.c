@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -48,6 +49,14 @@ int tool_status(int r)
 		if (table[i].number == -r)
 			return table[i].status;
 	return 1;
+}
+
+void tool_quick_crypto(void)
+{
+	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
+				      OPENSSL_INIT_NO_ADD_ALL_DIGESTS |
+				      OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS,
+				  NULL);
 }
 
 bool tool_is_quiet(void)
