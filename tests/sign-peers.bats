@@ -243,6 +243,44 @@ refused() {
     fails 4 setsid -w tpm-sign sign both message
 }
 
+# flipped FILE LINE: another letter in the middle of the line
+flipped() {
+    awk -v n="$2" 'NR == n { at = int(length($0) / 2); letter = substr($0, at, 1)
+        $0 = substr($0, 1, at - 1) (letter == "A" ? "B" : "A") substr($0, at + 1) } 1' "$1"
+}
+
+@test "private keys of OpenSSH come in, and are the same keys; of a damaged file no other" {
+    local kind n refused=0
+    for kind in 'ecdsa 256' 'ecdsa 384' 'ecdsa 521' 'rsa 2048'; do
+        rm -f login login.pub
+        # shellcheck disable=SC2086 # words
+        ssh-keygen -q -t ${kind% *} -b ${kind#* } -N '' -C 'a comment' -f login
+        tpm-sign import -q login login
+        diff <(tpm-sign pubkey login --format ssh | cut -d' ' -f1,2) <(cut -d' ' -f1,2 login.pub)
+        tpm-sign sign login --hash sha256 -o sig message
+        accepted login sha256
+        tpm-sign info login | grep -q ', imported$'
+        tpm-sign delete -q -f login
+        # What is in the comment, or what RSA computes from the rest, may be damaged.
+        for ((n = 2; n < $(wc -l <login); n++)); do
+            flipped login $n >damaged
+            run tpm-sign import -q damaged damaged
+            [ "$status" -eq 8 ] || [ "$status" -eq 0 ]
+            refused=$((refused + (status == 8)))
+            [ "$status" -eq 8 ] || diff <(tpm-sign pubkey damaged --format ssh | cut -d' ' -f1,2) \
+                <(cut -d' ' -f1,2 login.pub)
+            [ ! -e "$KEYS/damaged.pem" ] || tpm-sign delete -q -f damaged
+        done
+    done
+    echo "# $refused damaged files refused" >&3
+    [ "$refused" -ge 30 ]
+    ssh-keygen -q -t ecdsa -N sesame -f locked
+    fails 8 tpm-sign import locked locked
+    says "ssh-keygen -p -N '' -f COPY"
+    ssh-keygen -q -p -P sesame -N '' -f locked >/dev/null
+    tpm-sign import -q locked locked
+}
+
 @test "PKCS#12: the key, with its certificate and those behind it" {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=CA \
         -keyout ca.key -out ca.crt 2>/dev/null
