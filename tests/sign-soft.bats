@@ -185,12 +185,6 @@ openssl_accepts() {
     says "ssh-keygen -p -N '' -f COPY"
     ssh-keygen -q -p -P secret -N '' -f locked >/dev/null
     tpm-sign import -q other locked
-    # Others are converted.
-    ssh-keygen -q -t ecdsa -N '' -f curve
-    fails 8 tpm-sign import curve curve
-    says "ssh-keygen -p -m PKCS8 -f COPY"
-    ssh-keygen -q -p -m PKCS8 -P '' -N '' -f curve >/dev/null
-    tpm-sign import -q curve curve
     # Damaged in each of its lines.
     for ((n = 2; n < $(wc -l <login); n++)); do
         sed "${n}s/^\(.\{20\}\)../\1__/" login >damaged

@@ -286,6 +286,9 @@ alone() {
     keygen open
     fails 2 tpm-sign passwd open --new-pin-file new
     says "takes no PIN"
+    # ... and that is said before anybody is asked for another.
+    fails 2 setsid -w tpm-sign passwd open
+    says "takes no PIN"
 }
 
 @test "lockout: exit 5" {

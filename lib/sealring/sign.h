@@ -178,7 +178,7 @@ int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name
  * @store:	where
  * @tpm:	the TPM
  * @name:	a new name
- * @private_key:	PKCS#8, PKCS#1 or SEC1, PEM or DER; PKCS#12; Ed25519 of OpenSSH
+ * @private_key:	PKCS#8, PKCS#1 or SEC1, PEM or DER; PKCS#12; OpenSSH's own
  * @passphrase:	asked for if it is encrypted; may be NULL
  * @options:	how
  * @ret:	the key; release with sr_key_free()

@@ -393,14 +393,10 @@ const uint8_t *sr_call_answer(const struct sr_call *call, size_t *size)
 /* ---- what the thread gives back ---- */
 
 /* One chance more: where no resource manager is, a handle may have become another's. */
-static bool begin_again(struct sr_call *call)
+static bool is_doubtful(const struct sr_call *call)
 {
-	if (call->doubted || call->pin.size > 0)
-		return false;
-	call->doubted = true;
-	sr_buf_done(&call->der);
-	submit(call);
-	return call->state == SR_CALL_WORK;
+	return call->r == -EIO && call->der.size > 0 && !call->doubted &&
+	       call->pin.size == 0;
 }
 
 /* A PIN is remembered once it was right, and forgotten once it was not. */
@@ -457,8 +453,12 @@ static bool conclude(struct sr_call *call)
 	if (call->r == 0 && !call->decrypts && !call->work)
 		call->r = sr_signature_check(call->served->pub, &call->scheme,
 					     &call->digest, &call->der, &call->err);
-	if (call->r == -EIO && call->der.size > 0 && begin_again(call))
-		return false;
+	if (is_doubtful(call)) {
+		call->doubted = true;
+		sr_buf_done(&call->der);
+		submit(call);
+		return call->state != SR_CALL_WORK;
+	}
 	call->server->changed |= call->renewed != NULL;
 	learn(call);
 	count(call);
