@@ -232,8 +232,9 @@ static int decrypt_direct(const char *name, const char *file, const char *oaep,
 	if (r == 0)
 		r = choices_read_file(file, CIPHER_MAX, &cipher, err);
 	return r < 0 ? r
-		     : sr_key_decrypt(work.key, work.tpm, choices_ask(), oaep, &cipher,
-				      ret, err);
+		     : sr_key_decrypt(work.key, work.tpm, choices_ask(),
+				      &(struct sr_padding){ .oaep = oaep }, &cipher, ret,
+				      err);
 }
 
 static int decrypt_served(const struct daemon *daemon, const char *file, const char *oaep,

@@ -173,13 +173,13 @@ int sr_sign_call(struct sr_server *server, const struct sr_peer *peer,
 /**
  * struct sr_decrypt_request - what is to be decrypted
  * @key:	name or fingerprint
- * @oaep:	hash of OAEP; NULL for PKCS#1 v1.5
+ * @padding:	as for sr_key_decrypt()
  * @cipher:	as long as the modulus
  * @pin:	as in struct sr_sign_request
  */
 struct sr_decrypt_request {
 	const char *key;
-	const char *oaep;
+	const struct sr_padding *padding;
 	const struct sr_secret *cipher;
 	const struct sr_secret *pin;
 };
@@ -190,7 +190,26 @@ int sr_decrypt_call(struct sr_server *server, const struct sr_peer *peer,
 		    struct sr_call **ret, struct sr_err *err);
 
 /**
- * sr_call_result() - what came of one of the two above
+ * struct sr_derive_request - with whom a secret is to be shared
+ * @key:	name or fingerprint
+ * @peer:	as for sr_key_derive()
+ * @size:	bytes in @peer
+ * @pin:	as in struct sr_sign_request
+ */
+struct sr_derive_request {
+	const char *key;
+	const uint8_t *peer;
+	size_t size;
+	const struct sr_secret *pin;
+};
+
+/** sr_derive_call() - derive a shared secret, as above */
+int sr_derive_call(struct sr_server *server, const struct sr_peer *peer,
+		   const struct sr_derive_request *request, void *arg,
+		   struct sr_call **ret, struct sr_err *err);
+
+/**
+ * sr_call_result() - what came of one of those above
  * @call:	a call that is done
  * @ret:	why it failed
  *
@@ -202,7 +221,7 @@ int sr_call_result(const struct sr_call *call, struct sr_err *ret);
 /** sr_call_signature() - one of those that were asked for; valid as long as the call */
 const struct sr_signature *sr_call_signature(const struct sr_call *call, size_t at);
 
-/** sr_call_plain() - what was decrypted; valid as long as the call */
+/** sr_call_plain() - what was decrypted, or derived; valid as long as the call */
 const struct sr_secret *sr_call_plain(const struct sr_call *call);
 
 /* What takes a TPM how many seconds: at most so many, or more than all of them. */
@@ -227,7 +246,7 @@ struct sr_latency {
 /**
  * struct sr_server_counts - what a server did since it began
  * @signatures:	made
- * @decryptions:	made
+ * @decryptions:	made, with what was derived
  * @failed_signatures:	not made
  * @failed_decryptions:	not made
  * @refusals:	a key was asked for that there is not, or not for that caller

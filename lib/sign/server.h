@@ -44,9 +44,9 @@ struct sr_server {
  * @pin:	its PIN
  * @own_pin:	it came with its PIN, or with none: nobody is asked, nothing remembered
  * @decrypts:	what it is for; otherwise it signs
- * @oaep:	hash of OAEP; 0 for PKCS#1 v1.5
- * @cipher:	what is decrypted
- * @plain:	what was
+ * @how:	it decrypts: what the TPM is asked for
+ * @cipher:	what is decrypted, or with ECDH the peer's point
+ * @plain:	what came of it
  * @value:	of a software key, its private part
  * @r:		what came of it
  * @err:	why it failed
@@ -76,7 +76,7 @@ struct sr_call {
 	struct sr_secret pin;
 	bool own_pin;
 	bool decrypts;
-	TPMI_ALG_HASH oaep;
+	struct sr_decryption how;
 	struct sr_secret cipher;
 	struct sr_secret plain;
 	struct sr_secret value;
