@@ -297,6 +297,18 @@ static int show_public(struct api_work *work, struct sr_err *err)
 	return 0;
 }
 
+static int show_certificate(struct api_work *work, struct sr_err *err)
+{
+	int r = sr_server_certificate(work->server, &work->waiter->client->peer,
+				      work->key, &work->answer->text, err);
+
+	if (r < 0)
+		return r;
+	work->answer->status = 200;
+	work->answer->type = "application/x-pem-file";
+	return 0;
+}
+
 /* ---- using them ---- */
 
 static int sign(struct api_work *work, struct sr_err *err)
@@ -362,6 +374,8 @@ static int take_padding(const struct api_work *work, struct sr_padding *ret,
 	if (r < 0)
 		return r;
 	ret->size = work->fields[SIZE].number;
+	if (work->fields[SIZE].is != JSON_ABSENT && ret->size == 0)
+		return sr_fail(err, -EINVAL, "size: nothing has no bytes");
 	if (!padding || strcmp(padding, "oaep") == 0) {
 		ret->oaep = ret->oaep ?: "sha256";
 		return 0;
@@ -538,6 +552,7 @@ static const struct route {
 	{ false, "/metrics", "GET", show_metrics },
 	{ false, KEYS, "GET", list_keys },
 	{ true, "/public", "GET", show_public },
+	{ true, "/certificate", "GET", show_certificate },
 	{ true, "/sign", "POST", sign },
 	{ true, "/verify", "POST", verify },
 	{ true, "/decrypt", "POST", decrypt },

@@ -44,6 +44,15 @@ int sr_server_key(struct sr_server *server, const struct sr_peer *peer, const ch
 	return r;
 }
 
+int sr_server_certificate(struct sr_server *server, const struct sr_peer *peer,
+			  const char *name, char **ret, struct sr_err *err)
+{
+	const struct sr_key *key = NULL;
+	int r = sr_server_key(server, peer, name, &key, err);
+
+	return r < 0 ? r : sr_key_certificate(server->store, key, ret, err);
+}
+
 const struct sr_key *sr_server_next_key(struct sr_server *server,
 					const struct sr_peer *peer, size_t *at)
 {
