@@ -34,9 +34,10 @@ enum {
 	SIZE,
 	PEER,
 	PIN,
+	ACCEPT_UNMEASURED,
 	MEMBERS
 };
-enum { SIGN = 1, VERIFY = 2, DECRYPT = 4, DERIVE = 8 };
+enum { SIGN = 1, VERIFY = 2, DECRYPT = 4, DERIVE = 8, ROTATE = 16 };
 
 static const struct {
 	const char *name;
@@ -54,7 +55,8 @@ static const struct {
 	[PADDING] = { "padding", JSON_TEXT, DECRYPT },
 	[SIZE] = { "size", JSON_NUMBER, DECRYPT },
 	[PEER] = { "peer", JSON_TEXT, DERIVE },
-	[PIN] = { "pin", JSON_TEXT, SIGN | DECRYPT | DERIVE },
+	[PIN] = { "pin", JSON_TEXT, SIGN | DECRYPT | DERIVE | ROTATE },
+	[ACCEPT_UNMEASURED] = { "accept_unmeasured", JSON_FLAG, ROTATE },
 };
 
 /*
@@ -170,7 +172,7 @@ static int take_options(struct api_work *work, struct sr_err *err)
 static int take_digest(struct sr_buf *bytes, bool is_digest, const char *hash,
 		       struct sr_digest *ret, struct sr_err *err)
 {
-	unsigned int size = 0;
+	size_t size = 0;
 
 	if (is_digest) {
 		memcpy(ret->data, bytes->data, bytes->size);
@@ -183,8 +185,8 @@ static int take_digest(struct sr_buf *bytes, bool is_digest, const char *hash,
 		*bytes = (struct sr_buf){ 0 };
 		return 0;
 	}
-	if (EVP_Digest(bytes->data, bytes->size, ret->data, &size,
-		       EVP_get_digestbyname(hash), NULL) != 1)
+	if (EVP_Q_digest(NULL, hash, NULL, bytes->data, bytes->size, ret->data, &size) !=
+	    1)
 		return sr_fail(err, -EIO, "hashing failed");
 	ret->size = size;
 	return 0;
@@ -241,6 +243,17 @@ static int find(struct api_work *work, const struct sr_key **ret, struct sr_err 
 			     err);
 }
 
+static int give_key(const struct sr_key *key, struct api_answer *answer,
+		    struct sr_err *err)
+{
+	struct sr_key_info info;
+	int r = sr_key_info(key, &info, err);
+
+	if (r == 0)
+		give(key_to_json(&info), 200, answer);
+	return r;
+}
+
 static int list_keys(struct api_work *work, struct sr_err *err)
 {
 	struct json_object *answer = json_object_new_object();
@@ -268,14 +281,9 @@ static int list_keys(struct api_work *work, struct sr_err *err)
 static int show_key(struct api_work *work, struct sr_err *err)
 {
 	const struct sr_key *key = NULL;
-	struct sr_key_info info;
 	int r = find(work, &key, err);
 
-	if (r == 0)
-		r = sr_key_info(key, &info, err);
-	if (r == 0)
-		give(key_to_json(&info), 200, work->answer);
-	return r;
+	return r < 0 ? r : give_key(key, work->answer, err);
 }
 
 static int show_public(struct api_work *work, struct sr_err *err)
@@ -337,6 +345,7 @@ static int verify(struct api_work *work, struct sr_err *err)
 	struct json_object *answer;
 	struct sr_buf bytes = { 0 };
 	const struct sr_key *key = NULL;
+	unsigned int version = 0;
 	int r = read_body(work, VERIFY, err);
 
 	if (r == 0)
@@ -352,13 +361,17 @@ static int verify(struct api_work *work, struct sr_err *err)
 			       &bytes, err);
 	if (r < 0)
 		return r;
-	r = sr_key_verify(key, &work->options, work->digests,
-			  &(struct sr_signature){ bytes.data, bytes.size }, err);
+	r = sr_server_verify(work->server, key, &work->options, work->digests,
+			     &(struct sr_signature){ bytes.data, bytes.size }, &version,
+			     err);
 	free(bytes.data);
 	if (r < 0 && r != -EBADMSG)
 		return r;
 	answer = json_object_new_object();
 	json_object_object_add(answer, "valid", json_object_new_boolean(r == 0));
+	if (version > 0)
+		json_object_object_add(answer, "older_version",
+				       json_object_new_int64(version));
 	give(answer, 200, work->answer);
 	return 0;
 }
@@ -436,6 +449,21 @@ static int derive(struct api_work *work, struct sr_err *err)
 	return r;
 }
 
+/* A key without PIN can be replaced without a body. */
+static int rotate(struct api_work *work, struct sr_err *err)
+{
+	struct sr_secret pin;
+	int r = work->request->size > 0 ? read_body(work, ROTATE, err) : 0;
+
+	if (r < 0)
+		return r;
+	pin = lend_pin(work);
+	return sr_rotate_call(work->server, &work->waiter->client->peer,
+			      &(struct sr_rotate_request){
+				  work->key, &pin, work->fields[ACCEPT_UNMEASURED].flag },
+			      work->waiter, &work->waiter->call, err);
+}
+
 /* ---- what was made ---- */
 
 static struct json_object *to_base64(const struct sr_signature *signature)
@@ -497,11 +525,13 @@ static int give_plain(const char *member, const struct sr_secret *plain,
 void api_finish(const struct api_work *work, struct api_answer *answer)
 {
 	struct sr_err why = { 0 };
-	int r = sr_call_result(work->waiter->call, &why);
+	const struct sr_call *call = work->waiter->call;
+	int r = sr_call_result(call, &why);
 
-	if (r == 0 && work->gives)
-		r = give_plain(work->gives, sr_call_plain(work->waiter->call), answer,
-			       &why);
+	if (r == 0 && sr_call_renewed(call))
+		r = give_key(sr_call_renewed(call), answer, &why);
+	else if (r == 0 && work->gives)
+		r = give_plain(work->gives, sr_call_plain(call), answer, &why);
 	else if (r == 0)
 		give_signatures(work, answer);
 	if (r < 0)
@@ -557,6 +587,7 @@ static const struct route {
 	{ true, "/verify", "POST", verify },
 	{ true, "/decrypt", "POST", decrypt },
 	{ true, "/derive", "POST", derive },
+	{ true, "/rotate", "POST", rotate },
 	{ true, "", "GET", show_key }, /* last: any end is this one, too */
 };
 

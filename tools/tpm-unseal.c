@@ -372,5 +372,6 @@ int main(int argc, char **argv)
 		.run = run,
 	};
 
+	tool_quick_crypto();
 	return tool_main(&tool, argc, argv);
 }

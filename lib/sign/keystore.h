@@ -27,6 +27,10 @@ void sr_keystore_make(const struct sr_store *store);
  */
 int sr_keystore_lock(const struct sr_store *store, int *ret, struct sr_err *err);
 
+/** sr_keystore_lock_key() - the same, if a key is still there; otherwise -ENOKEY */
+int sr_keystore_lock_key(const struct sr_store *store, const char *name, int *ret,
+			 struct sr_err *err);
+
 /** sr_keystore_file() - "NAME.pem" and the like */
 void sr_keystore_file(const char *name, const char *suffix, char ret[SR_KEY_FILE]);
 

@@ -5,7 +5,12 @@
 #include <fcntl.h>
 #include <string.h>
 
-int sr_rotate_options(const struct sr_key *old, struct sr_key_options *ret,
+#include "ground/parse.h"
+#include "make.h"
+#include "newpin.h"
+
+/* How to make a key like another: all but what is not the old key's, and the PIN. */
+static int options_of(const struct sr_key *old, struct sr_key_options *ret,
 		      char pcrs[SR_PCRS_TEXT], struct sr_err *err)
 {
 	struct sr_key_info info;
@@ -80,6 +85,40 @@ int sr_rotate_check(struct sr_store *store, const struct sr_key *old, struct sr_
 	if (r == 0)
 		return sr_fail(err, -ENOKEY, "it has just been replaced by another");
 	return r < 0 ? r : check_place(store, old, err);
+}
+
+/* A wrong PIN would become that of the new key. The PCRs may have moved meanwhile. */
+static int check_pin(struct sr_key *old, struct sr_tpm *tpm, const struct sr_ask *ask,
+		     struct sr_secret *ret, struct sr_err *err)
+{
+	struct sr_ask again = sr_ask_new_pin(ret);
+	int r;
+
+	if (old->type->software || !sr_key_needs_pin(old))
+		return 0;
+	if (!ask || !ask->pin)
+		return sr_fail(err, -EACCES,
+			       "it takes a PIN: give it on a terminal or with "
+			       "--pin-file");
+	r = ask->pin(ask->arg, old->name, ret, err);
+	return r < 0 ? r : sr_key_repin(old, tpm, &again, ret, err);
+}
+
+int sr_key_rotate(struct sr_store *store, struct sr_key *old, struct sr_tpm *tpm,
+		  const struct sr_ask *ask, const struct sr_key_options *options,
+		  struct sr_key **ret, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret pin = { 0 };
+	struct sr_key_options same = *options;
+	char pcrs[SR_PCRS_TEXT];
+	int r = options_of(old, &same, pcrs, err);
+
+	if (r == 0)
+		r = check_pin(old, tpm, ask, &pin, err);
+	if (r < 0)
+		return sr_fail_key(old, r, err);
+	same.pin = pin.size > 0 ? &pin : NULL;
+	return sr_key_generate_in_place(store, tpm, old->name, &same, old, ret, err);
 }
 
 unsigned int sr_key_older(const struct sr_store *store, const struct sr_key *key,
