@@ -54,7 +54,7 @@ static void add_candidates(struct work *work, const X509 *certificate)
 	}
 }
 
-/* The certificates behind the first may be older ones of the key, or its issuers'. */
+/* The certificates behind the first are its issuers'. */
 static int add_certified(struct work *work, struct sr_err *err)
 {
 	_cleanup_(bio_freep) BIO *bio = BIO_new_mem_buf(work->hand->certificates, -1);
@@ -64,16 +64,6 @@ static int add_certified(struct work *work, struct sr_err *err)
 	if (!first)
 		return sr_fail_libcrypto(err, "reading the key's certificate");
 	add_candidates(work, first);
-	for (;;) {
-		_cleanup_(x509_freep) X509 *next =
-		    PEM_read_bio_X509(bio, NULL, NULL, (void *)"");
-
-		if (!next)
-			break;
-		if (EVP_PKEY_eq(X509_get0_pubkey(first), X509_get0_pubkey(next)) == 1)
-			add_candidates(work, next);
-	}
-	ERR_clear_error();
 	return 0;
 }
 
@@ -81,33 +71,30 @@ static int add_certified(struct work *work, struct sr_err *err)
  * With the wrong key CBC gives a content in one case of 256, and under PKCS#1 v1.5 nothing
  * may tell that the key was wrong. So it has to be known which recipient it is.
  */
-static bool is_unclear(const struct work *work)
+static bool is_blind(const struct work *work)
 {
 	for (size_t i = 0; i < work->count; i++)
-		if (work->count > 1 && !work->cms.tag &&
-		    sr_cms_is_rsaes(work->candidates[i]))
+		if (!work->cms.tag && sr_cms_is_rsaes(work->candidates[i]))
 			return true;
 	return false;
 }
 
+/* One that is not told by the certificate may have been told by an earlier one. */
 static int find_candidates(struct work *work, struct sr_err *err)
 {
 	bool certified = work->hand->certificates;
-	int r = 0;
+	int r = certified ? add_certified(work, err) : 0;
 
-	if (certified)
-		r = add_certified(work, err);
-	else
-		add_candidates(work, NULL);
-	if (r < 0)
+	if (r < 0 || work->count > 0)
 		return r;
+	add_candidates(work, NULL);
 	if (work->count == 0)
 		return sr_fail(err, -EBADMSG,
-			       certified ? "the message is not encrypted to the key's "
-					   "certificate"
-					 : "the message is not encrypted to a key of "
-					   "this kind");
-	if (!certified && (work->count > TRIES || is_unclear(work)))
+			       "the message is not encrypted to a key of this kind");
+	if (certified && is_blind(work))
+		return sr_fail(err, -EBADMSG,
+			       "the message is not encrypted to the key's certificate");
+	if (work->count > TRIES || (work->count > 1 && is_blind(work)))
 		return sr_fail(err, -EBADMSG,
 			       "%zu recipients of the message could be this key: keep "
 			       "its certificate beside it (tpm-sign cert install)",

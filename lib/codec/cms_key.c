@@ -215,12 +215,19 @@ static int agree_key(const struct sr_cms *cms, const struct sr_cms_recipient *re
 
 /* ---- either ---- */
 
-/* Parameters may be left out, or NULL: then it is the recipient's curve (RFC 5753, 3.1.1). */
-static bool is_curve(const X509_ALGOR *algorithm, const struct sr_key_type *type)
+/*
+ * Parameters may be left out, or NULL: then it is the recipient's curve (RFC 5753, 3.1.1), and
+ * the size tells which. A point has both of its coordinates, or one.
+ */
+static bool is_on_curve(const struct sr_cms_recipient *recipient,
+			const struct sr_key_type *type)
 {
-	const ASN1_TYPE *curve = algorithm->parameter;
+	const ASN1_TYPE *curve = recipient->peer_algorithm->parameter;
 
-	if (OBJ_obj2nid(algorithm->algorithm) != NID_X9_62_id_ecPublicKey)
+	if (OBJ_obj2nid(recipient->peer_algorithm->algorithm) !=
+		NID_X9_62_id_ecPublicKey ||
+	    (recipient->peer->length != 1 + 2 * type->field &&
+	     recipient->peer->length != 1 + type->field))
 		return false;
 	return !curve || curve->type == V_ASN1_NULL ||
 	       (curve->type == V_ASN1_OBJECT &&
@@ -235,7 +242,7 @@ bool sr_cms_fits(const struct sr_cms_recipient *recipient, const struct sr_key_t
 		return !recipient->peer && recipient->key->length == type->field &&
 		       (nid == NID_rsaEncryption || nid == NID_rsaesOaep);
 	return type->alg == TPM2_ALG_ECC && recipient->peer &&
-	       is_curve(recipient->peer_algorithm, type);
+	       is_on_curve(recipient, type);
 }
 
 int sr_cms_key(const struct sr_cms *cms, const struct sr_cms_recipient *recipient,

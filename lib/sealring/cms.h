@@ -14,8 +14,9 @@ extern "C" {
 /**
  * struct sr_cms_hand - whoever has the private key
  * @type:	"p256", "rsa2048" ...
- * @certificates:	of the key, the present one first (PEM): they tell which recipient it is;
- *		NULL for none: then those that could be it are tried
+ * @certificates:	of the key, and those behind it (PEM): the first tells which recipient it
+ *		is; NULL for none. Otherwise those that could be it are tried, but not where
+ *		nothing would tell the right one: PKCS#1 v1.5 with CBC
  * @decrypt:	an RSA key: as sr_key_decrypt(), with @arg
  * @derive:	an EC key: as sr_key_derive(), with @arg
  * @arg:	the caller's
