@@ -339,7 +339,8 @@ END
     done
     tpm-sign keygen -q signer
     tpm-sign csr signer --subject /CN=x | openssl req -noout -text >text
-    ! grep -q Key.Agreement text
+    run grep -q Key.Agreement text
+    [ "$status" -ne 0 ]
 }
 
 # -- by the daemon ------------------------------------------------------------------------------
@@ -391,17 +392,17 @@ derives() {
     rest_start
     for key in p256:P-256 p384:P-384 p521:P-521; do
         curve=${key#*:} key=${key%:*}
-        openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:$curve -out peer.key
+        openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:"$curve" -out peer.key
         openssl pkey -in peer.key -pubout -outform DER -out peer
         openssl pkeyutl -derive -inkey peer.key -peerkey "$KEYS/$key.pub" -out wanted
-        derives $key peer
+        derives "$key" peer
         cmp shared wanted
         openssl pkey -in peer.key -pubout -outform DER -ec_conv_form compressed -out compressed
-        derives $key compressed
+        derives "$key" compressed
         cmp shared wanted
         case $key in p256) size=65 ;; p384) size=97 ;; p521) size=133 ;; esac
-        tail -c $size peer >point
-        derives $key point
+        tail -c "$size" peer >point
+        derives "$key" point
         cmp shared wanted
         # Not on the curve, at infinity, of another curve, of another kind, too long, nothing.
         printf '\xff' | dd of=point bs=1 seek=$((size - 1)) conv=notrunc status=none
@@ -414,7 +415,7 @@ derives() {
         openssl pkey -in peer.key -pubout -outform DER -ec_param_enc explicit -out explicit
         : >empty
         for wrong in point infinity long rsa.der brainpool empty; do
-            refuses 422 refused "$(key_path $key derive)" -d "$(body peer "$(base64 -w0 $wrong)")"
+            refuses 422 refused "$(key_path "$key" derive)" -d "$(body peer "$(base64 -w0 $wrong)")"
         done
     done
     # A key with a PIN, and one that does not derive.
