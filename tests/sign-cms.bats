@@ -117,6 +117,9 @@ encrypted_key() {
     cat message >>mail
     mv mail message
     opens rsa2048
+    sed 's/$/\r/' message >crlf
+    mv crlf message
+    opens rsa2048
     # PKCS#7, which is older, and has one form of it.
     openssl smime -encrypt -binary -aes256 -in plain -outform PEM -out message rsa2048.crt
     opens rsa2048

@@ -10,6 +10,7 @@
 #define TAG_MIN 12 /* RFC 5084, 3.2 */
 #define TAG_MAX 16
 #define TAG_DEFAULT 12
+#define RECIPIENTS_MAX 1048576 /* bytes that are about recipients, at most */
 
 /*
  * libcrypto has these types, too, but they do not show the encrypted keys, and take none
@@ -371,13 +372,48 @@ static int check_kind(const struct content_info *info, struct sr_err *err)
 	}
 }
 
+/* Steps into, or over, the next element; false if it is another, or of no definite size. */
+static bool step(const uint8_t **at, const uint8_t *end, int tag, int class, bool over,
+		 long *size)
+{
+	const uint8_t *next = *at;
+	int found_tag, found_class;
+	int head = ASN1_get_object(&next, size, &found_tag, &found_class, end - *at);
+
+	if (head & 0x80 || found_tag != tag || found_class != class || (head & 1 && over))
+		return false;
+	*at = over ? next + *size : next;
+	return true;
+}
+
+/*
+ * An empty recipient has two bytes, and a hundred once it is read: so many of them as a
+ * message has room for are not.
+ */
+static bool is_bounded(const struct sr_buf *message)
+{
+	const uint8_t *at = message->data, *end = at + message->size;
+	const int own = V_ASN1_CONTEXT_SPECIFIC, all = V_ASN1_UNIVERSAL;
+	long size = 0;
+
+	if (!step(&at, end, V_ASN1_SEQUENCE, all, false, &size) ||
+	    !step(&at, end, V_ASN1_OBJECT, all, true, &size) ||
+	    !step(&at, end, 0, own, false, &size) ||
+	    !step(&at, end, V_ASN1_SEQUENCE, all, false, &size) ||
+	    !step(&at, end, V_ASN1_INTEGER, all, true, &size))
+		return false;
+	(void)step(&at, end, 0, own, true, &size);
+	return step(&at, end, V_ASN1_SET, all, true, &size) && size <= RECIPIENTS_MAX;
+}
+
 int sr_cms_read(const struct sr_buf *message, struct sr_cms *ret, struct sr_err *err)
 {
 	const uint8_t *at = message->data;
 	int r;
 
-	ret->info = (struct content_info *)ASN1_item_d2i(NULL, &at, (long)message->size,
-							 ASN1_ITEM_rptr(CONTENT_INFO));
+	if (is_bounded(message))
+		ret->info = (struct content_info *)ASN1_item_d2i(
+		    NULL, &at, (long)message->size, ASN1_ITEM_rptr(CONTENT_INFO));
 	if (!ret->info || at != message->data + message->size)
 		return fail_shape(
 		    err, "it is damaged, or no CMS that is encrypted to a certificate");

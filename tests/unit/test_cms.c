@@ -204,8 +204,64 @@ static void check_messages(void)
 	X509_free(certificate);
 }
 
+static size_t put_head(uint8_t *to, uint8_t tag, size_t size)
+{
+	const uint8_t head[] = { tag, 0x83, (uint8_t)(size >> 16), (uint8_t)(size >> 8),
+				 (uint8_t)size };
+
+	memcpy(to, head, sizeof(head));
+	return sizeof(head);
+}
+
+/* Recipients that are nothing, each of two bytes, and no content. */
+static void open_crowd(size_t count, struct sr_err *err)
+{
+	static const uint8_t type[] = { 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
+					0xf7, 0x0d, 0x01, 0x07, 0x03 };
+	static const uint8_t version[] = { 0x02, 0x01, 0x02 };
+	static const uint8_t content[] = { 0x30, 0x18, 0x06, 0x09, 0x2a, 0x86, 0x48,
+					   0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01, 0x30,
+					   0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+					   0x65, 0x03, 0x04, 0x01, 0x02 };
+	struct sr_cms_hand hand = { .type = "p256", .derive = derive };
+	struct sr_secret plain = { 0 };
+	size_t set = 2 * count, data = sizeof(version) + 5 + set + sizeof(content);
+	uint8_t *message = malloc(data + 64), *at = message;
+
+	at += put_head(at, 0x30, sizeof(type) + 5 + 5 + data);
+	memcpy(at, type, sizeof(type));
+	at += sizeof(type);
+	at += put_head(at, 0xa0, 5 + data);
+	at += put_head(at, 0x30, data);
+	memcpy(at, version, sizeof(version));
+	at += sizeof(version);
+	at += put_head(at, 0x31, set);
+	for (size_t i = 0; i < count; i++) {
+		*at++ = 0xa2;
+		*at++ = 0x00;
+	}
+	memcpy(at, content, sizeof(content));
+	at += sizeof(content);
+	assert(sr_cms_open(message, (size_t)(at - message), &hand, &plain, err) ==
+	       -EBADMSG);
+	free(message);
+	cases++;
+}
+
+static void check_crowds(void)
+{
+	struct sr_err few = { 0 }, many = { 0 };
+
+	open_crowd(100, &few);
+	open_crowd(1000000, &many);
+	/* Of few it is known what is in it, of many it is not looked. */
+	assert(strstr(few.text, "elsewhere"));
+	assert(strstr(many.text, "no CMS"));
+}
+
 int main(void)
 {
+	check_crowds();
 	check_rsaes();
 	check_points();
 	check_messages();
