@@ -82,8 +82,8 @@ static void on_answer(void *arg, const struct sr_secret *typed)
 
 static int ask(struct waiter *waiter, bool confirm, struct sr_err *err)
 {
-	const char *key = sr_call_key(waiter->call);
-	char who[128], text[320];
+	const char *key = sr_call_key(waiter->call), *ring = sr_call_ring(waiter->call);
+	char who[128], text[400];
 	struct ask_question question = {
 		.text = text, .confirm = confirm, .answer = on_answer, .arg = waiter
 	};
@@ -92,6 +92,10 @@ static int ask(struct waiter *waiter, bool confirm, struct sr_err *err)
 	if (confirm)
 		(void)snprintf(text, sizeof(text), "Let %s %s the key %s?", who,
 			       sr_call_rotates(waiter->call) ? "replace" : "use", key);
+	else if (ring)
+		(void)snprintf(text, sizeof(text),
+			       "PIN of the ring %s, to use the key %s, for %s:", ring,
+			       key, who);
 	else
 		(void)snprintf(text, sizeof(text), "PIN of the key %s, for %s:", key,
 			       who);

@@ -5,6 +5,7 @@
 #include "ring/ring.h"
 #include "rotate.h"
 #include "software.h"
+#include "strays.h"
 
 /* The key, if it is a software key; one whose file is damaged can be removed all the same. */
 static int load(struct sr_store *store, const char *name, struct sr_key **ret,
@@ -84,6 +85,8 @@ int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err)
 
 	if (r < 0)
 		return r;
+	if (sr_stray_is_name(store, name))
+		return sr_stray_remove(store, name, err);
 	r = lock_ring(store, name, &ring, &rings, err);
 	if (r == 0)
 		r = sr_keystore_lock_key(store, name, &dir, err);
