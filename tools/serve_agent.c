@@ -113,7 +113,7 @@ static int take_message(struct connection *connection)
 	r = sr_agent_call(keys, &connection->client.peer, message + SR_AGENT_PREFIX, size,
 			  &connection->waiter, &connection->waiter.call, NULL);
 	forget_message(connection, SR_AGENT_PREFIX + size);
-	client_active();
+	daemon_active();
 	return r < 0 ? r : 1;
 }
 
