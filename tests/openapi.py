@@ -64,7 +64,7 @@ def ask(spec, line, seen):
     check_answer(spec, operation, answer.status, answer.headers["Content-Type"], text)
     if answer.status == 200:
         seen.add((known, method.lower()))
-    if "requestBody" in operation:
+    if "requestBody" in operation and (body or operation["requestBody"]["required"]):
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         try:
             wrong = check(spec, schema, json.loads(body))

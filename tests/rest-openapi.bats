@@ -25,10 +25,11 @@ keygen() {
 }
 
 calls() {
-    local web=/api/v1/keys/web opens=/api/v1/keys/opens cipher signature rsa
+    local web=/api/v1/keys/web opens=/api/v1/keys/opens cipher signature rsa old
     cipher=$(printf secret | openssl pkeyutl -encrypt -pubin -inkey <(tpm-sign pubkey opens) | base64 -w0)
     signature=$(printf AAA | tpm-sign sign web | base64 -w0)
     rsa=/api/v1/keys/rsa
+    old=$(printf AAA | tpm-sign sign rsa | base64 -w0)
     cat <<END
 GET /health 200
 GET /version 200
@@ -36,6 +37,13 @@ GET /metrics 200
 GET /api/v1/keys 200
 GET $web 200
 GET $rsa 200
+POST $rsa/rotate 200
+POST $rsa/rotate 200 {}
+POST $rsa/rotate 400 {"pin":1}
+POST $rsa/rotate 400 {"other":true}
+POST /api/v1/keys/guarded/rotate 403 {}
+POST /api/v1/keys/guarded/rotate 200 {"pin":"correct horse battery"}
+POST $rsa/verify 200 {"data":"QUFB","signature":"$old"}
 GET /api/v1/keys/nix 404
 GET /api/v1/keys/.nix 400
 GET /api/v1/keys/bad 422
@@ -63,6 +71,7 @@ POST /api/v1/keys/guarded/sign 403 {"data":"QUFB"}
 POST /api/v1/keys/guarded/sign 403 {"data":"QUFB","pin":"wrong"}
 POST /api/v1/keys/guarded/sign 200 {"data":"QUFB","pin":"correct horse battery"}
 POST /api/v1/keys/bound/sign 409 {"data":"QUFB"}
+POST $rsa/rotate 200 {"accept_unmeasured":true}
 POST $web/sign 413 {"data":"$(head -c 300000 /dev/zero | tr '\0' A)"}
 POST $web/verify 200 {"data":"QUFB","signature":"$signature"}
 POST $web/verify 200 {"data":"QUJD","signature":"$signature"}

@@ -31,9 +31,10 @@ enum {
 	CIPHERTEXT,
 	PADDING,
 	PIN,
+	ACCEPT_UNMEASURED,
 	MEMBERS
 };
-enum { SIGN = 1, VERIFY = 2, DECRYPT = 4 };
+enum { SIGN = 1, VERIFY = 2, DECRYPT = 4, ROTATE = 8 };
 
 static const struct {
 	const char *name;
@@ -49,7 +50,8 @@ static const struct {
 	[PSS] = { "pss", JSON_FLAG, SIGN | VERIFY },
 	[CIPHERTEXT] = { "ciphertext", JSON_TEXT, DECRYPT },
 	[PADDING] = { "padding", JSON_TEXT, DECRYPT },
-	[PIN] = { "pin", JSON_TEXT, SIGN | DECRYPT },
+	[PIN] = { "pin", JSON_TEXT, SIGN | DECRYPT | ROTATE },
+	[ACCEPT_UNMEASURED] = { "accept_unmeasured", JSON_FLAG, ROTATE },
 };
 
 /*
@@ -236,6 +238,17 @@ static int find(struct api_work *work, const struct sr_key **ret, struct sr_err 
 			     err);
 }
 
+static int give_key(const struct sr_key *key, struct api_answer *answer,
+		    struct sr_err *err)
+{
+	struct sr_key_info info;
+	int r = sr_key_info(key, &info, err);
+
+	if (r == 0)
+		give(key_to_json(&info), 200, answer);
+	return r;
+}
+
 static int list_keys(struct api_work *work, struct sr_err *err)
 {
 	struct json_object *answer = json_object_new_object();
@@ -263,14 +276,9 @@ static int list_keys(struct api_work *work, struct sr_err *err)
 static int show_key(struct api_work *work, struct sr_err *err)
 {
 	const struct sr_key *key = NULL;
-	struct sr_key_info info;
 	int r = find(work, &key, err);
 
-	if (r == 0)
-		r = sr_key_info(key, &info, err);
-	if (r == 0)
-		give(key_to_json(&info), 200, work->answer);
-	return r;
+	return r < 0 ? r : give_key(key, work->answer, err);
 }
 
 static int show_public(struct api_work *work, struct sr_err *err)
@@ -320,6 +328,7 @@ static int verify(struct api_work *work, struct sr_err *err)
 	struct json_object *answer;
 	struct sr_buf bytes = { 0 };
 	const struct sr_key *key = NULL;
+	unsigned int version = 0;
 	int r = read_body(work, VERIFY, err);
 
 	if (r == 0)
@@ -335,13 +344,17 @@ static int verify(struct api_work *work, struct sr_err *err)
 			       &bytes, err);
 	if (r < 0)
 		return r;
-	r = sr_key_verify(key, &work->options, work->digests,
-			  &(struct sr_signature){ bytes.data, bytes.size }, err);
+	r = sr_server_verify(work->server, key, &work->options, work->digests,
+			     &(struct sr_signature){ bytes.data, bytes.size }, &version,
+			     err);
 	free(bytes.data);
 	if (r < 0 && r != -EBADMSG)
 		return r;
 	answer = json_object_new_object();
 	json_object_object_add(answer, "valid", json_object_new_boolean(r == 0));
+	if (version > 0)
+		json_object_object_add(answer, "older_version",
+				       json_object_new_int64(version));
 	give(answer, 200, work->answer);
 	return 0;
 }
@@ -392,6 +405,21 @@ static int decrypt(struct api_work *work, struct sr_err *err)
 	    &work->waiter->call, err);
 	free(bytes.data);
 	return r;
+}
+
+/* A key without PIN can be replaced without a body. */
+static int rotate(struct api_work *work, struct sr_err *err)
+{
+	struct sr_secret pin;
+	int r = work->request->size > 0 ? read_body(work, ROTATE, err) : 0;
+
+	if (r < 0)
+		return r;
+	pin = lend_pin(work);
+	return sr_rotate_call(work->server, &work->waiter->client->peer,
+			      &(struct sr_rotate_request){
+				  work->key, &pin, work->fields[ACCEPT_UNMEASURED].flag },
+			      work->waiter, &work->waiter->call, err);
 }
 
 /* ---- what was made ---- */
@@ -453,10 +481,13 @@ static int give_plain(const struct sr_secret *plain, struct api_answer *answer,
 void api_finish(const struct api_work *work, struct api_answer *answer)
 {
 	struct sr_err why = { 0 };
-	int r = sr_call_result(work->waiter->call, &why);
+	const struct sr_call *call = work->waiter->call;
+	int r = sr_call_result(call, &why);
 
-	if (r == 0 && work->decrypts)
-		r = give_plain(sr_call_plain(work->waiter->call), answer, &why);
+	if (r == 0 && sr_call_renewed(call))
+		r = give_key(sr_call_renewed(call), answer, &why);
+	else if (r == 0 && work->decrypts)
+		r = give_plain(sr_call_plain(call), answer, &why);
 	else if (r == 0)
 		give_signatures(work, answer);
 	if (r < 0)
@@ -510,6 +541,7 @@ static const struct route {
 	{ true, "/sign", "POST", sign },
 	{ true, "/verify", "POST", verify },
 	{ true, "/decrypt", "POST", decrypt },
+	{ true, "/rotate", "POST", rotate },
 	{ true, "", "GET", show_key }, /* last: any end is this one, too */
 };
 

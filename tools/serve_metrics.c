@@ -30,6 +30,8 @@ static void print_operations(FILE *out, const struct sr_server_counts *counts)
 		{ "sign", "failed", counts->failed_signatures },
 		{ "decrypt", "ok", counts->decryptions },
 		{ "decrypt", "failed", counts->failed_decryptions },
+		{ "rotate", "ok", counts->rotations },
+		{ "rotate", "failed", counts->failed_rotations },
 	};
 
 	head(out, "operations_total", "counter", "What was done with keys.");

@@ -81,7 +81,8 @@ static int ask(struct waiter *waiter, bool confirm, struct sr_err *err)
 
 	describe(waiter->client, who, sizeof(who));
 	if (confirm)
-		(void)snprintf(text, sizeof(text), "Let %s use the key %s?", who, key);
+		(void)snprintf(text, sizeof(text), "Let %s %s the key %s?", who,
+			       sr_call_rotates(waiter->call) ? "replace" : "use", key);
 	else
 		(void)snprintf(text, sizeof(text), "PIN of the key %s, for %s:", key,
 			       who);

@@ -132,6 +132,12 @@ size_t sr_agent_length(const uint8_t prefix[SR_AGENT_PREFIX]);
 int sr_server_key(struct sr_server *server, const struct sr_peer *peer, const char *name,
 		  const struct sr_key **ret, struct sr_err *err);
 
+/** sr_server_verify() - sr_key_verify_any() with a key of sr_server_key() */
+int sr_server_verify(struct sr_server *server, const struct sr_key *key,
+		     const struct sr_sign_options *options,
+		     const struct sr_digest *digest, const struct sr_signature *signature,
+		     unsigned int *ret, struct sr_err *err);
+
 /** sr_server_next_key() - all of them, one after the other, from @at = 0; NULL at the end */
 const struct sr_key *sr_server_next_key(struct sr_server *server,
 					const struct sr_peer *peer, size_t *at);
@@ -190,12 +196,34 @@ int sr_decrypt_call(struct sr_server *server, const struct sr_peer *peer,
 		    struct sr_call **ret, struct sr_err *err);
 
 /**
- * sr_call_result() - what came of one of the two above
+ * struct sr_rotate_request - a key that is to be replaced
+ * @key:	name or fingerprint
+ * @pin:	of the key, which the new one gets; where it has none, of its ring
+ * @accept_unmeasured:	as in struct sr_key_options
+ */
+struct sr_rotate_request {
+	const char *key;
+	const struct sr_secret *pin;
+	bool accept_unmeasured;
+};
+
+/**
+ * sr_rotate_call() - put a new key in the place of one, as sr_key_rotate() does
+ *
+ * As above. Returns also -EPERM: keys.d does not let @peer, or the store or the key's ring
+ * are not for the server to write.
+ */
+int sr_rotate_call(struct sr_server *server, const struct sr_peer *peer,
+		   const struct sr_rotate_request *request, void *arg,
+		   struct sr_call **ret, struct sr_err *err);
+
+/**
+ * sr_call_result() - what came of one of the three above
  * @call:	a call that is done
  * @ret:	why it failed
  *
- * Returns 0 or a negative errno, as sr_key_sign() and sr_key_decrypt() do; also -EPERM (a
- * person said no, or has locked the agent) and -EAGAIN (too many wait).
+ * Returns 0 or a negative errno, as sr_key_sign(), sr_key_decrypt() and sr_key_rotate() do;
+ * also -EPERM (a person said no, or has locked the agent) and -EAGAIN (too many wait).
  */
 int sr_call_result(const struct sr_call *call, struct sr_err *ret);
 
@@ -204,6 +232,12 @@ const struct sr_signature *sr_call_signature(const struct sr_call *call, size_t 
 
 /** sr_call_plain() - what was decrypted; valid as long as the call */
 const struct sr_secret *sr_call_plain(const struct sr_call *call);
+
+/** sr_call_renewed() - the key that took the place of one; valid as long as the call */
+const struct sr_key *sr_call_renewed(const struct sr_call *call);
+
+/** sr_call_rotates() - whether it is to replace a key, not only to use it */
+bool sr_call_rotates(const struct sr_call *call);
 
 /* What takes a TPM how many seconds: at most so many, or more than all of them. */
 #define SR_LATENCY_BOUNDS                                                                \
@@ -228,8 +262,10 @@ struct sr_latency {
  * struct sr_server_counts - what a server did since it began
  * @signatures:	made
  * @decryptions:	made
+ * @rotations:	keys that took the place of others
  * @failed_signatures:	not made
  * @failed_decryptions:	not made
+ * @failed_rotations:	not made
  * @refusals:	a key was asked for that there is not, or not for that caller
  * @hits:	a key was on the TPM when it was needed
  * @loads:	a key was not
@@ -238,8 +274,10 @@ struct sr_latency {
 struct sr_server_counts {
 	uint64_t signatures;
 	uint64_t decryptions;
+	uint64_t rotations;
 	uint64_t failed_signatures;
 	uint64_t failed_decryptions;
+	uint64_t failed_rotations;
 	uint64_t refusals;
 	uint64_t hits;
 	uint64_t loads;

@@ -19,6 +19,8 @@ static const char *const beside[] = { ".crt", SR_SSHCERT_SUFFIX, ".csr", ".pub" 
 /* Not in names: "web@2.pem" is the second key that had the name "web". */
 #define VERSION_MARK '@'
 
+#define BESIDE_MAX (1U << 20) /* bytes in a file of a key */
+
 static char *path_of(const struct sr_store *store)
 {
 	char *path = NULL;
@@ -180,6 +182,20 @@ int sr_keystore_remove(int dir, const char *name, struct sr_err *err)
 	return r < 0 ? r : sr_sync_dir(dir, name, err);
 }
 
+static int copy_file(int dir, const char *from, const char *to, struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	int r = sr_read_file(dir, from, BESIDE_MAX, &content, err);
+
+	return r < 0
+		   ? r
+		   : sr_replace_file(dir, to, &content, sr_keystore_mode(dir), NULL, err);
+}
+
+/*
+ * To give a second name to a file of another user the kernel wants the right to write it,
+ * where fs.protected_hardlinks is set.
+ */
 static int link_file(int dir, const char *name, const char *to, const char *suffix,
 		     struct sr_err *err)
 {
@@ -187,12 +203,23 @@ static int link_file(int dir, const char *name, const char *to, const char *suff
 
 	sr_keystore_file(name, suffix, from);
 	sr_keystore_file(to, suffix, file);
-	if (linkat(dir, from, dir, file, 0) < 0 && errno != ENOENT)
-		return sr_fail_sys(err, errno, "cannot keep %s as %s", from, file);
-	return 0;
+	if (linkat(dir, from, dir, file, 0) == 0 || errno == ENOENT)
+		return 0;
+	return errno == EPERM
+		   ? copy_file(dir, from, file, err)
+		   : sr_fail_sys(err, errno, "cannot keep %s as %s", from, file);
 }
 
-/* 1 if both names are there, and of the same file. */
+static bool is_copy(int dir, const char *a, const char *b)
+{
+	_cleanup_buf_ struct sr_buf one = { 0 }, other = { 0 };
+
+	return sr_read_file(dir, a, BESIDE_MAX, &one, NULL) == 0 &&
+	       sr_read_file(dir, b, BESIDE_MAX, &other, NULL) == 0 &&
+	       one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
+}
+
+/* 1 if both names are there, and of the same file, or of its copy. */
 static int same_file(int dir, const char *a, const char *b, struct sr_err *err)
 {
 	struct stat one, other;
@@ -202,7 +229,8 @@ static int same_file(int dir, const char *a, const char *b, struct sr_err *err)
 		return errno == ENOENT
 			   ? 0
 			   : sr_fail_sys(err, errno, "cannot examine %s and %s", a, b);
-	return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+	return (one.st_dev == other.st_dev && one.st_ino == other.st_ino) ||
+	       is_copy(dir, a, b);
 }
 
 /* What a killed writer did not come to remove is the version's before this one. */

@@ -27,6 +27,7 @@ int sr_make_in_software(struct sr_making *making, struct sr_err *err)
 		return r;
 	(void)snprintf(key->ring, sizeof(key->ring), "%s", ring.name);
 	key->file->pub = making->from->pub;
+	sr_software_shape(&key->file->pub);
 	key->file->empty_auth = true;
 	r = sr_key_describe(key, err);
 	if (r == 0)

@@ -17,8 +17,8 @@ static int explain(struct sr_server *server, const char *name, struct sr_err *er
 	return r == -ENOENT || r == 0 ? sr_fail_no_key(server->store, name, err) : r;
 }
 
-static int find(struct sr_server *server, const struct sr_peer *peer, const char *name,
-		const struct sr_entry **ret, struct sr_err *err)
+int sr_server_find(struct sr_server *server, const struct sr_peer *peer, const char *name,
+		   const struct sr_entry **ret, struct sr_err *err)
 {
 	int r = sr_key_is_fingerprint(name) ? 0 : sr_name_check(name, "key", err);
 
@@ -37,11 +37,20 @@ int sr_server_key(struct sr_server *server, const struct sr_peer *peer, const ch
 		  const struct sr_key **ret, struct sr_err *err)
 {
 	const struct sr_entry *entry;
-	int r = find(server, peer, name, &entry, err);
+	int r = sr_server_find(server, peer, name, &entry, err);
 
 	if (r == 0)
 		*ret = entry->served->key;
 	return r;
+}
+
+int sr_server_verify(struct sr_server *server, const struct sr_key *key,
+		     const struct sr_sign_options *options,
+		     const struct sr_digest *digest, const struct sr_signature *signature,
+		     unsigned int *ret, struct sr_err *err)
+{
+	return sr_key_verify_any(server->store, key, options, digest, signature, ret,
+				 err);
 }
 
 const struct sr_key *sr_server_next_key(struct sr_server *server,
@@ -68,9 +77,9 @@ static void answer(struct sr_call *call)
 	(void)call;
 }
 
-static int new_call(struct sr_server *server, const struct sr_peer *peer,
-		    const struct sr_entry *entry, const struct sr_secret *pin, void *arg,
-		    struct sr_call **ret, struct sr_err *err)
+int sr_call_new_using(struct sr_server *server, const struct sr_peer *peer,
+		      const struct sr_entry *entry, const struct sr_secret *pin,
+		      void *arg, struct sr_call **ret, struct sr_err *err)
 {
 	struct sr_call *call;
 	int r = 0;
@@ -156,12 +165,12 @@ int sr_sign_call(struct sr_server *server, const struct sr_peer *peer,
 {
 	const struct sr_entry *entry;
 	struct sr_call *call = NULL;
-	int r = find(server, peer, request->key, &entry, err);
+	int r = sr_server_find(server, peer, request->key, &entry, err);
 
 	if (r == 0)
 		r = check_sign(entry->served->key, request, err);
 	if (r == 0)
-		r = new_call(server, peer, entry, request->pin, arg, &call, err);
+		r = sr_call_new_using(server, peer, entry, request->pin, arg, &call, err);
 	if (r < 0)
 		return r;
 	call->options = request->options;
@@ -198,12 +207,12 @@ int sr_decrypt_call(struct sr_server *server, const struct sr_peer *peer,
 	const struct sr_entry *entry;
 	struct sr_call *call = NULL;
 	TPMI_ALG_HASH oaep = 0;
-	int r = find(server, peer, request->key, &entry, err);
+	int r = sr_server_find(server, peer, request->key, &entry, err);
 
 	if (r == 0)
 		r = check_decrypt(entry->served->key, request, &oaep, err);
 	if (r == 0)
-		r = new_call(server, peer, entry, request->pin, arg, &call, err);
+		r = sr_call_new_using(server, peer, entry, request->pin, arg, &call, err);
 	if (r < 0)
 		return r;
 	call->decrypts = true;

@@ -45,6 +45,13 @@ static int add_group(const char *value, void *arg, struct sr_err *err)
 	return 0;
 }
 
+static int set_rotate(const char *value, void *arg, struct sr_err *err)
+{
+	struct sr_rules *rules = arg;
+
+	return sr_bool_parse(value, &rules->rotate, err);
+}
+
 static int set_confirm(const char *value, void *arg, struct sr_err *err)
 {
 	struct sr_rules *rules = arg;
@@ -66,6 +73,7 @@ static int set_offer(const char *value, void *arg, struct sr_err *err)
 static const struct sr_conf_key rules_keys[] = {
 	{ "Access", "Users", true, add_user },
 	{ "Access", "Groups", true, add_group },
+	{ "Access", "Rotate", false, set_rotate },
 	{ "Access", "Confirm", false, set_confirm },
 	{ "Agent", "Offer", false, set_offer },
 	{ 0 },
@@ -126,14 +134,23 @@ static bool has_group(const struct sr_rules *rules, gid_t group)
 	return false;
 }
 
+static bool is_ours(const struct sr_peer *peer)
+{
+	return peer->uid == 0 || peer->uid == geteuid();
+}
+
 bool sr_rules_allow(const struct sr_rules *rules, const struct sr_peer *peer)
 {
-	bool allowed =
-	    peer->uid == 0 || peer->uid == geteuid() || has_group(rules, peer->gid);
+	bool allowed = is_ours(peer) || has_group(rules, peer->gid);
 
 	for (size_t i = 0; i < rules->user_count; i++)
 		allowed = allowed || rules->users[i] == peer->uid;
 	for (size_t i = 0; i < peer->group_count; i++)
 		allowed = allowed || has_group(rules, peer->groups[i]);
 	return allowed;
+}
+
+bool sr_rules_allow_rotate(const struct sr_rules *rules, const struct sr_peer *peer)
+{
+	return is_ours(peer) || rules->rotate;
 }

@@ -14,6 +14,7 @@
  * @groups:	whose members may
  * @user_count:	how many
  * @group_count:	how many
+ * @rotate:	they may have it replaced by a new one
  * @confirm:	a person is asked each time
  * @hidden:	not offered to clients of the agent
  */
@@ -22,6 +23,7 @@ struct sr_rules {
 	gid_t *groups;
 	size_t user_count;
 	size_t group_count;
+	bool rotate;
 	bool confirm;
 	bool hidden;
 };
@@ -45,5 +47,8 @@ int sr_rules_dir(const struct sr_store *store);
 
 /** sr_rules_allow() - whether somebody may use the key; root and ourselves always */
 bool sr_rules_allow(const struct sr_rules *rules, const struct sr_peer *peer);
+
+/** sr_rules_allow_rotate() - whether one who may use it may replace it, too */
+bool sr_rules_allow_rotate(const struct sr_rules *rules, const struct sr_peer *peer);
 
 #endif

@@ -149,7 +149,7 @@ int sr_server_fd(const struct sr_server *server)
 
 static bool is_software(const struct sr_call *call)
 {
-	return call->served->key->type->software;
+	return call->served->key->type->software && !call->work;
 }
 
 /* In the thread of the TPM. */
@@ -159,6 +159,10 @@ static void run(struct sr_job *job, void *slots)
 
 	if (call->checking) {
 		call->r = sr_slots_check(slots, call->served, &call->err);
+		return;
+	}
+	if (call->work) {
+		call->r = call->work(call, slots);
 		return;
 	}
 	if (is_software(call)) {
@@ -194,6 +198,7 @@ struct sr_call *sr_call_new(struct sr_server *server, const struct sr_peer *peer
 static void release(struct sr_call *call)
 {
 	sr_served_drop(call->served);
+	sr_key_free(call->renewed);
 	sr_secret_done(&call->pin);
 	sr_secret_done(&call->cipher);
 	sr_secret_done(&call->plain);
@@ -228,7 +233,9 @@ static void count(struct sr_call *call)
 {
 	struct sr_server_counts *counts = &call->server->counts;
 
-	if (call->decrypts)
+	if (call->work)
+		(*(call->r == 0 ? &counts->rotations : &counts->failed_rotations))++;
+	else if (call->decrypts)
 		(*(call->r == 0 ? &counts->decryptions : &counts->failed_decryptions))++;
 	else
 		(*(call->r == 0 ? &counts->signatures : &counts->failed_signatures))++;
@@ -427,11 +434,12 @@ static bool conclude(struct sr_call *call)
 		conclude_in_software(call);
 		return true;
 	}
-	if (call->r == 0 && !call->decrypts)
+	if (call->r == 0 && !call->decrypts && !call->work)
 		call->r = sr_signature_check(call->served->pub, &call->scheme,
 					     &call->digest, &call->der, &call->err);
 	if (call->r == -EIO && call->der.size > 0 && begin_again(call))
 		return false;
+	call->server->changed |= call->renewed != NULL;
 	learn(call);
 	count(call);
 	if (call->r < 0)

@@ -44,6 +44,9 @@ struct sr_server {
  * @pin:	its PIN
  * @own_pin:	it came with its PIN, or with none: nobody is asked, nothing remembered
  * @decrypts:	what it is for; otherwise it signs
+ * @work:	what the thread does instead of either
+ * @accept_unmeasured:	see struct sr_rotate_request
+ * @renewed:	the key that took the place of one
  * @oaep:	hash of OAEP; 0 for PKCS#1 v1.5
  * @cipher:	what is decrypted
  * @plain:	what was
@@ -76,6 +79,9 @@ struct sr_call {
 	struct sr_secret pin;
 	bool own_pin;
 	bool decrypts;
+	int (*work)(struct sr_call *call, struct sr_slots *slots);
+	bool accept_unmeasured;
+	struct sr_key *renewed;
 	TPMI_ALG_HASH oaep;
 	struct sr_secret cipher;
 	struct sr_secret plain;
@@ -97,6 +103,11 @@ struct sr_call {
 struct sr_call *sr_call_new(struct sr_server *server, const struct sr_peer *peer,
 			    void *arg);
 
+/** sr_call_new_using() - for a caller who gives the key's PIN, if it has one, with the request */
+int sr_call_new_using(struct sr_server *server, const struct sr_peer *peer,
+		      const struct sr_entry *entry, const struct sr_secret *pin,
+		      void *arg, struct sr_call **ret, struct sr_err *err);
+
 /** sr_call_start() - have it signed, or decrypted, after all that has to be asked */
 void sr_call_start(struct sr_call *call, bool confirm);
 
@@ -105,5 +116,9 @@ void sr_call_fail(struct sr_call *call, int r);
 
 /** sr_server_read() - take in what changed */
 void sr_server_read(struct sr_server *server);
+
+/** sr_server_find() - what sr_server_key() finds, and what is known of it */
+int sr_server_find(struct sr_server *server, const struct sr_peer *peer, const char *name,
+		   const struct sr_entry **ret, struct sr_err *err);
 
 #endif

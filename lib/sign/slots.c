@@ -720,3 +720,14 @@ int sr_slots_unseal(struct sr_slots *slots, struct sr_store *store,
 		*err = why;
 	return r < 0 ? sr_fail_key(served->key, r, err) : 0;
 }
+
+int sr_slots_lend(struct sr_slots *slots, struct sr_tpm **ret, struct sr_err *err)
+{
+	int r;
+
+	sr_slots_leave(slots);
+	r = open_tpm(slots, err);
+	if (r == 0)
+		*ret = slots->tpm;
+	return r;
+}

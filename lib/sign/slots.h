@@ -93,6 +93,13 @@ int sr_slots_unseal(struct sr_slots *slots, struct sr_store *store,
 		    const struct sr_served *served, struct sr_secret *ret,
 		    struct sr_err *err);
 
+/**
+ * sr_slots_lend() - the TPM, with nothing of ours on it, for a conversation of its own
+ *
+ * Over a new connection, so that what a reset took away is nothing that it could miss.
+ */
+int sr_slots_lend(struct sr_slots *slots, struct sr_tpm **ret, struct sr_err *err);
+
 /** sr_slots_doubt() - what it signed with a key was wrong: load all anew */
 void sr_slots_doubt(struct sr_slots *slots);
 

@@ -52,6 +52,12 @@ static int unarmour(const struct sr_buf *content, struct sr_buf *ret, struct sr_
 	return r == -EINVAL ? fail_file(err) : r;
 }
 
+/* They only sign, and the TPM counts nothing. */
+void sr_software_shape(TPM2B_PUBLIC *pub)
+{
+	pub->publicArea.objectAttributes = TPMA_OBJECT_SIGN_ENCRYPT | TPMA_OBJECT_NODA;
+}
+
 int sr_software_read(struct sr_key *key, const struct sr_buf *content, struct sr_err *err)
 {
 	_cleanup_buf_ struct sr_buf spki = { 0 };
@@ -67,8 +73,7 @@ int sr_software_read(struct sr_key *key, const struct sr_buf *content, struct sr
 		return r;
 	key->type = sr_key_type_of(&key->file->pub);
 	key->file->empty_auth = true;
-	key->file->pub.publicArea.objectAttributes =
-	    TPMA_OBJECT_SIGN_ENCRYPT | TPMA_OBJECT_NODA;
+	sr_software_shape(&key->file->pub);
 	return 0;
 }
 

@@ -20,6 +20,9 @@ bool sr_software_is_file(const struct sr_buf *content);
 int sr_software_read(struct sr_key *key, const struct sr_buf *content,
 		     struct sr_err *err);
 
+/** sr_software_shape() - give a public part the attributes that all of these have */
+void sr_software_shape(TPM2B_PUBLIC *pub);
+
 /** sr_software_name() - what its secret is called */
 int sr_software_name(const struct sr_key *key, char ret[SR_NAME_MAX + 1],
 		     struct sr_err *err);

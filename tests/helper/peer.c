@@ -14,6 +14,7 @@
  *   peer UID GID[,GROUP...] keys		the names of the keys that it may use otherwise
  *   peer UID GID[,GROUP...] use NAME	"signed", or why not
  *   peer UID GID[,GROUP...] open NAME	why 256 zeros are not decrypted
+ *   peer UID GID[,GROUP...] rotate NAME	"rotated", or why not
  *
  * The store is in $SEALRING_STATE_DIR and $SEALRING_CONFIG_DIR, the TPM in $SEALRING_TCTI.
  */
@@ -100,7 +101,7 @@ static void print_keys(struct sr_server *server, const struct sr_peer *peer)
 }
 
 static void use_key(struct sr_server *server, const struct sr_peer *peer,
-		    const char *name, bool open)
+		    const char *name, const char *how)
 {
 	static const struct sr_sign_options options = { .hash = "sha256" };
 	static const struct sr_secret none;
@@ -109,16 +110,18 @@ static void use_key(struct sr_server *server, const struct sr_peer *peer,
 	struct sr_secret cipher = { .data = zeros, .size = sizeof(zeros) };
 	struct sr_sign_request sign = { name, &options, &digest, 1, &none };
 	struct sr_decrypt_request decrypt = { name, "sha256", &cipher, &none };
+	struct sr_rotate_request rotate = { name, &none, false };
 	struct sr_call *call = NULL;
 	struct sr_err why = { 0 };
-	int r = open ? sr_decrypt_call(server, peer, &decrypt, NULL, &call, &why)
-		     : sr_sign_call(server, peer, &sign, NULL, &call, &why);
+	int r = how[0] == 'o' ? sr_decrypt_call(server, peer, &decrypt, NULL, &call, &why)
+		: how[0] == 'r' ? sr_rotate_call(server, peer, &rotate, NULL, &call, &why)
+				: sr_sign_call(server, peer, &sign, NULL, &call, &why);
 
 	if (call) {
 		wait_for(server, call);
 		r = sr_call_result(call, &why);
 	}
-	puts(r == 0 ? "signed" : why.text);
+	puts(r < 0 ? why.text : how[0] == 'r' ? "rotated" : "signed");
 	sr_call_free(call);
 }
 
@@ -160,8 +163,9 @@ int main(int argc, char **argv)
 	assert(sr_server_new(&how, &server, NULL) == 0);
 	if (strcmp(argv[3], "keys") == 0)
 		print_keys(server, &peer);
-	else if (strcmp(argv[3], "use") == 0 || strcmp(argv[3], "open") == 0)
-		use_key(server, &peer, name, argv[3][0] == 'o');
+	else if (strcmp(argv[3], "use") == 0 || strcmp(argv[3], "open") == 0 ||
+		 strcmp(argv[3], "rotate") == 0)
+		use_key(server, &peer, name, argv[3]);
 	else
 		ask_agent(server, &peer, store, name);
 	sr_server_free(server);
