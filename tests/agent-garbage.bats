@@ -66,3 +66,53 @@ say() {
     wait "$crowd" || true
     until ssh_signs web; do sleep 0.1; done
 }
+
+# crowd_as UID COUNT: so many connections of one user; $stayed is how many were kept
+crowd_as() {
+    rm -f stayed
+    setpriv --reuid "$1" --regid "$1" --clear-groups env SSH_AUTH_SOCK="$open/agent.sock" \
+        "$open/agent" crowd "$2" >stayed 3>&- &
+    crowds+=($!)
+    until [ -s stayed ]; do sleep 0.01; done
+    stayed=$(<stayed)
+}
+
+@test "users between them do not keep others out, and never root" {
+    local crowds=() users=(4001 4002 4003 4004 4005 4006 4007 4008 4009 4010 4011) sum=0
+    agent_start
+    # Where all may go. An ordinary user has no others to be.
+    open=$(mktemp -d "${TMPDIR:-/tmp}/sealring-crowd-XXXXXX")
+    chmod 711 "$open"
+    ln "$SSH_AUTH_SOCK" "$open/agent.sock"
+    chmod 666 "$open/agent.sock"
+    cp "$helper/agent" "$open"
+    [ "$(id -u)" -eq 0 ] || users=()
+    for user in "${users[@]}"; do
+        crowd_as "$user" 300
+        echo "# user $user: $stayed" >&3
+        sum=$((sum + stayed))
+    done
+    [ "${#users[@]}" -eq 0 ] || { [ "$sum" -ge 500 ] && [ "$sum" -le 512 ]; }
+    ssh_signs web
+    for crowd in "${crowds[@]}"; do
+        kill "$crowd"
+        wait "$crowd" || true
+    done
+    rm -r "$open"
+}
+
+@test "a user has only so much memory for what is not whole yet, and gets it back" {
+    agent_start
+    # 256 KiB each, once so much has arrived; 16 MiB for a user.
+    [ "$("$helper/agent" load 200 140000)" -eq 64 ]
+    [ "$("$helper/agent" load 200 140000)" -eq 64 ]
+    [ "$("$helper/agent" load 250 3000)" -eq 250 ]
+    ssh_signs web
+}
+
+@test "who sends many messages at once does not keep others waiting" {
+    agent_start
+    output=$("$helper/agent" turns 200 "$agent")
+    echo "# $output of 200 before another's first" >&3
+    [ "$output" -le 10 ]
+}

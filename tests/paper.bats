@@ -261,6 +261,13 @@ is_command() {
     [ "$count" -ge 40 ]
     [ "$(tpm-sign cert --help | grep -c '\[OPTIONS\]')" -eq "$(grep -c '^cert ' known)" ]
     fails 2 tpm-sign nonsense --help
+    # Of two words the first may be right.
+    fails 2 tpm-sign cert nonsense web
+    says 'no command "cert nonsense": see cert --help'
+    fails 2 tpm-sign cert
+    says 'cert: which? See cert --help'
+    fails 2 tpm-sign nonsense web
+    says 'no command "nonsense": see --help'
 }
 
 @test "a mistake gets one line on standard error, and exit status 2" {
@@ -566,7 +573,7 @@ complete_bash() {
     tpm-sign keygen -q web
     [ "$(complete_bash tpm-sign sign '')" = 'web ' ]
     [ "$(complete_bash tpm-sign key)" = 'keygen ' ]
-    [ "$(complete_bash tpm-sign cert '')" = 'install self-sign ' ]
+    [ "$(complete_bash tpm-sign cert '')" = 'install self-sign show ' ]
     [ "$(complete_bash tpm-sign serve --i)" = '--idle ' ]
     [ "$(complete_bash tpm-sign keygen --type = rsa2)" = 'rsa2048 ' ]
 }

@@ -61,3 +61,50 @@ memory() {
     until ask /health 2>/dev/null; do sleep 0.1; done
     signs web
 }
+
+# post TEXT [HEADER]...: a request with these beside the usual ones, and TEXT behind them
+post() {
+    printf 'POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n' "$(key_path web sign)"
+    [ $# -lt 2 ] || printf '%b\r\n' "${@:2}"
+    printf '\r\n%s' "$1"
+}
+
+# frames STATUS TEXT [HEADER]...: that request has this answer, and no other follows it
+frames() {
+    post "${@:2}" | "$helper/rest" raw 0 >raw
+    [[ $(head -c 12 raw) == "HTTP/1.1 $1" ]] && [ "$(grep -c '^HTTP/' raw)" -eq 1 ] || {
+        echo "not just $1: ${*:3}: $(<raw)"
+        return 1
+    }
+}
+
+@test "where a body ends, nobody can take for elsewhere" {
+    rest_start
+    local text length chunked='Transfer-Encoding: chunked' chunks
+    text=$(body data aGk=)
+    length="Content-Length: ${#text}"
+    chunks=$(printf '%x\r\n%s\r\n0\r\n\r\n.' "${#text}" "$text")
+    chunks=${chunks%.}
+    frames 200 "$text" "$length"
+    frames 200 "$chunks" "$chunked"
+    local other='GET /health HTTP/1.1\r\nHost: x\r\n\r\n'
+    frames 400 "$text$other" "$length" "$length"
+    frames 400 "$text$other" "$length" 'Content-Length: 3'
+    frames 400 "$text$other" 'Content-Length: 3' "$length"
+    frames 400 "$chunks$other" "$chunked" "$length"
+    frames 400 "$chunks$other" "$length" "$chunked"
+    frames 400 "$chunks$other" "$chunked" "$chunked"
+    frames 400 "$chunks$other" 'Transfer-Encoding: gzip, chunked'
+    frames 400 "$chunks$other" 'Transfer-Encoding: identity' "$length"
+    frames 400 "$text$other" "Content-Length : ${#text}"
+    frames 400 "$text$other" "$length\r\n Content-Length: 3"
+}
+
+@test "behind a NUL in a path nothing is hidden" {
+    rest_start
+    answers 200 "$(key_path web)"
+    refuses 400 bad_request "$(key_path web%00)"
+    refuses 400 bad_request "$(key_path web%00x public)"
+    answers 200 "$(key_path web public)?format=ssh"
+    refuses 400 bad_request "$(key_path web public)?format=ssh%00x"
+}

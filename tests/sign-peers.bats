@@ -257,6 +257,24 @@ refused() {
     [ ! -e "$KEYS/bare.crt" ]
     openssl pkcs12 -export -nokeys -in client.crt -passout pass: -out no-key.p12
     fails 8 tpm-sign import x2 no-key.p12
+    # The order is the one that TLS has, whatever that of the file; what is not of the chain is left.
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=other \
+        -keyout other.key -out other.crt 2>/dev/null
+    openssl req -new -key ca.key -subj /CN=between |
+        openssl x509 -req -CA other.crt -CAkey other.key -extfile <(echo basicConstraints=CA:TRUE) \
+            -out between.crt 2>/dev/null
+    openssl req -new -key plain -subj /CN=client |
+        openssl x509 -req -CA between.crt -CAkey ca.key -out far.crt 2>/dev/null
+    cat other.crt ca.crt between.crt >mixed.crt
+    openssl pkcs12 -export -inkey plain -in far.crt -certfile mixed.crt -passout pass: -out mixed.p12
+    tpm-sign import -q mixed mixed.p12
+    diff "$KEYS/mixed.crt" <(cat far.crt between.crt other.crt)
+    # The passphrase is right, and not what is wrong; what is advised works.
+    openssl pkcs12 -export -legacy -inkey plain -in client.crt -passout pass:sesame -out old.p12
+    run "$helper/pty" "Passphrase of the private key:" sesame -- tpm-sign import old old.p12
+    says "openssl pkcs12 -legacy -nodes"
+    openssl pkcs12 -legacy -nodes -in old.p12 -passin pass:sesame 2>/dev/null | tpm-sign import -q old
+    diff "$KEYS/old.pub" <(openssl pkey -in plain -pubout)
     head -c 300 p12 >short.p12
     fails 8 tpm-sign import x2 short.p12
 }
@@ -477,9 +495,20 @@ hex() {
     fails 2 tpm-sign cert self-sign p256 --subject /CN=x --days 0
 }
 
+# signed_by CA NAME: a certificate of key NAME that CA.key and CA.crt issued
+signed_by() {
+    tpm-sign csr "$2" --subject "/CN=$2" | openssl x509 -req -CA "$1.crt" -CAkey "$1.key" 2>/dev/null
+}
+
+# ca NAME SUBJECT
+ca() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "$2" \
+        -keyout "$1.key" -out "$1.crt" 2>/dev/null
+}
+
 @test "install: a certificate for this key, with its chain; another is refused" {
-    tpm-sign cert self-sign p256 --subject /CN=mine -o mine.crt
-    tpm-sign cert self-sign p384 --subject /CN=ca -o ca.crt
+    ca ca /CN=CA
+    signed_by ca p256 >mine.crt
     cat mine.crt ca.crt >chain.crt
     tpm-sign cert install -q p256 chain.crt
     cmp chain.crt "$KEYS/p256.crt"
@@ -487,6 +516,74 @@ hex() {
     fails 8 tpm-sign cert install p256 ca.crt
     says "not for this key"
     fails 8 tpm-sign cert install p256 message
-    cmp chain.crt "$KEYS/p256.crt"
     fails 2 tpm-sign cert install "$KEYS/p256.pem" mine.crt
+    # Servers would send it as it is: another's, or one of the same name that did not sign.
+    ca other /CN=other
+    ca false /CN=CA
+    for wrong in other false; do
+        cat mine.crt $wrong.crt >wrong
+        fails 8 tpm-sign cert install p256 wrong
+        says "certificate 2 did not issue the one before it"
+    done
+    sed '3s/^..../AAAA/' ca.crt | cat mine.crt - >wrong
+    fails 8 tpm-sign cert install p256 wrong
+    says damaged
+    # Everybody who may see certificates would see that, too.
+    for wrong in 'mine.crt ca.crt ca.key' 'ca.key mine.crt'; do
+        # shellcheck disable=SC2086 # words
+        cat $wrong >wrong
+        fails 8 tpm-sign cert install p256 wrong
+        says "PRIVATE KEY: that is no certificate"
+    done
+    cmp chain.crt "$KEYS/p256.crt"
+}
+
+@test "show: what was installed, for people and for programs" {
+    ca ca /CN=CA
+    tpm-sign csr p256 --subject '/O=Examples/CN=mine' --alt-name DNS:example.org --alt-name IP:192.0.2.1 |
+        openssl x509 -req -CA ca.crt -CAkey ca.key -copy_extensions copy 2>/dev/null >mine.crt
+    fails 9 tpm-sign cert show p256
+    says "key p256 has no certificate"
+    cat mine.crt ca.crt | tpm-sign cert install -q p256
+    tpm-sign cert show p256 >shown
+    diff <(sed '/^-----END/,/^-----BEGIN/{/^-----/!d}' shown | grep -v ': ') <(cat mine.crt ca.crt)
+    grep -qx 'Subject:     O = Examples, CN = mine' shown
+    grep -qx 'Names:       DNS:example.org, IP Address:192.0.2.1' shown
+    [ "$(grep -cx 'Issuer:      CN = CA' shown)" -eq 2 ]
+    grep -qx "Valid:       $(date -u -d "$(openssl x509 -in mine.crt -noout -startdate | cut -d= -f2)" +%FT%TZ) to $(
+        date -u -d "$(openssl x509 -in mine.crt -noout -enddate | cut -d= -f2)" +%FT%TZ)" shown
+    grep -qx "SHA-256:     $(openssl x509 -in mine.crt -outform DER | sha256sum | cut -d' ' -f1)" shown
+    # Such a file is one of certificates, to others and to us.
+    openssl verify -CAfile ca.crt shown
+    tpm-sign cert show p256 -o shown2
+    cmp shown shown2
+    tpm-sign cert install -q p256 shown
+    tpm-sign cert show p256 | cmp shown -
+    # A CA writes what it likes there; a terminal does not get it.
+    printf 'subjectAltName=DNS:a\033[2Jb' >names
+    tpm-sign csr p256 --subject "/CN=$(printf 'a\033[2Jb')" |
+        openssl x509 -req -CA ca.crt -CAkey ca.key -extfile names 2>/dev/null >evil.crt
+    grep -q "$(printf 'a\033')" <(openssl x509 -in evil.crt -outform DER)
+    tpm-sign cert install -q p256 evil.crt
+    tpm-sign cert show p256 >shown
+    run grep "$(printf '\033')" shown
+    [ "$status" -eq 1 ]
+    # What others put there is not shown if it is for another key.
+    cp ca.crt "$KEYS/p256.crt"
+    fails 8 tpm-sign cert show p256
+}
+
+@test "what is public and says that it is encrypted: no question on the terminal" {
+    local encrypted='Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n'
+    tpm-sign cert self-sign p256 --subject /CN=mine | sed "1s/\$/\n$encrypted/" >mine.crt
+    sed "1s/\$/\n$encrypted/" "$KEYS/p384.pub" >parent.pub
+    tpm-sign keygen -q moves --exportable
+    run script -qec 'openssl x509 -in mine.crt' /dev/null </dev/null
+    says "pass phrase"
+    for command in 'cert install p256 mine.crt' 'export moves --to parent.pub'; do
+        run script -qec "tpm-sign $command" /dev/null </dev/null
+        [ "$status" -ne 0 ]
+        says "tpm-sign:"
+        [[ $output != *phrase* ]]
+    done
 }

@@ -41,15 +41,13 @@ int tool_save(const char *file, const struct sr_secret *content, bool secret,
 	const char *name = real ? real : file;
 	struct stat st;
 	bool there = stat(file, &st) == 0;
-	int r;
 
 	if (!there && errno != ENOENT)
 		return sr_fail_sys(err, errno, "cannot examine %s", file);
 	if (there && is_special(file, st.st_mode))
 		return write_special(file, content, err);
-	r = sr_secret_write_file(content, name, false, err);
-	if (r == 0 && !secret &&
-	    chmod(name, there ? st.st_mode & 0777 : usual_mode()) < 0)
-		r = sr_fail_sys(err, errno, "cannot set the mode of %s", name);
-	return r;
+	if (secret)
+		return sr_secret_write_file(content, name, false, err);
+	return sr_result_write_file(content->data, content->size, name,
+				    there ? st.st_mode & 0777 : usual_mode(), err);
 }

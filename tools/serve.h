@@ -13,12 +13,14 @@
  * @peer:	user and groups
  * @pid:	process
  * @groups:	those in @peer
+ * @bytes:	what is held for it, beyond a page
  * @next:	the others
  */
 struct client {
 	struct sr_peer peer;
 	pid_t pid;
 	gid_t *groups;
+	size_t bytes;
 	struct client *next;
 };
 
@@ -31,6 +33,15 @@ struct client {
  * Returns the connection, or -EAGAIN if there is none, or none more for its user.
  */
 int client_accept(sd_event_source *source, int listener, struct client *ret);
+
+/**
+ * client_hold() - hold so many bytes of what it sends, instead of those before
+ *
+ * Locked memory is for the PINs of all, so that nobody gets more than a share of it.
+ *
+ * Returns false if its user has that share already: then it is to be hung up on.
+ */
+bool client_hold(struct client *client, size_t bytes);
 
 /** client_done() - it is gone */
 void client_done(struct client *client);

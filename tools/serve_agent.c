@@ -89,30 +89,44 @@ static bool send_answer(struct connection *connection, bool *gone)
 	return data;
 }
 
-/* A passphrase may be in it. */
+/* A passphrase may be in it. What was made for a large one is not kept for those to come. */
 static void forget_message(struct connection *connection, size_t size)
 {
 	explicit_bzero(connection->in.data + connection->at, size);
 	connection->at += size;
+	if (connection->at < connection->end || connection->in.size <= PAGE)
+		return;
+	sr_secret_done(&connection->in);
+	connection->at = connection->end = 0;
+	(void)client_hold(&connection->client, 0);
+}
+
+/* The size of the message that has arrived, 0 if it is not whole yet. */
+static ssize_t arrived(const struct connection *connection)
+{
+	size_t have = connection->end - connection->at, size;
+
+	if (have < SR_AGENT_PREFIX)
+		return 0;
+	size = sr_agent_length(connection->in.data + connection->at);
+	if (size == 0)
+		return -EBADMSG;
+	return have < SR_AGENT_PREFIX + size ? 0 : (ssize_t)size;
 }
 
 /* 1 if there was a whole message, 0 if not yet. */
 static int take_message(struct connection *connection)
 {
-	const uint8_t *message = connection->in.data + connection->at;
-	size_t have = connection->end - connection->at, size;
+	ssize_t size = arrived(connection);
 	int r;
 
-	if (have < SR_AGENT_PREFIX)
-		return 0;
-	size = sr_agent_length(message);
-	if (size == 0)
-		return -EBADMSG;
-	if (have < SR_AGENT_PREFIX + size)
-		return 0;
-	r = sr_agent_call(keys, &connection->client.peer, message + SR_AGENT_PREFIX, size,
-			  &connection->waiter, &connection->waiter.call, NULL);
-	forget_message(connection, SR_AGENT_PREFIX + size);
+	if (size <= 0)
+		return (int)size;
+	r = sr_agent_call(keys, &connection->client.peer,
+			  connection->in.data + connection->at + SR_AGENT_PREFIX,
+			  (size_t)size, &connection->waiter, &connection->waiter.call,
+			  NULL);
+	forget_message(connection, SR_AGENT_PREFIX + (size_t)size);
 	daemon_active();
 	return r < 0 ? r : 1;
 }
@@ -121,7 +135,7 @@ static int take_message(struct connection *connection)
 static int make_room(struct connection *connection)
 {
 	struct sr_secret larger = { 0 };
-	size_t have = connection->end - connection->at;
+	size_t have = connection->end - connection->at, size = have > 0 ? 2 * have : PAGE;
 	int r;
 
 	if (connection->at > 0)
@@ -130,7 +144,8 @@ static int make_room(struct connection *connection)
 	connection->end = have;
 	if (have < connection->in.size)
 		return 0;
-	r = sr_secret_alloc(have > 0 ? 2 * have : PAGE, &larger, NULL);
+	r = client_hold(&connection->client, size) ? sr_secret_alloc(size, &larger, NULL)
+						   : -ENOMEM;
 	if (r < 0)
 		return r;
 	if (have > 0)
@@ -140,27 +155,28 @@ static int make_room(struct connection *connection)
 	return 0;
 }
 
+/* Whoever has sent the next message already waits for his turn, until an answer fits. */
 static uint32_t wanted(const struct connection *connection)
 {
+	if (!connection->waiter.call && serve_stopping())
+		return 0;
 	if (!connection->waiter.call)
-		return serve_stopping() ? 0 : EPOLLIN;
+		return arrived(connection) ? EPOLLOUT : EPOLLIN;
 	return waits_for(connection, SR_CALL_DONE) ? EPOLLOUT : 0;
 }
 
-/* Does what can be done now; a client that is of no use any more is gone afterwards. */
+/*
+ * Does what can be done now, but one message at most, as others have messages, too; a client
+ * that is of no use any more is gone afterwards.
+ */
 static void go_on(struct connection *connection)
 {
 	bool gone = false;
-	int r = 1;
+	int r = 0;
 
-	while (r == 1 && !serve_stopping()) {
-		if (!connection->waiter.call && (r = take_message(connection)) <= 0)
-			break;
-		if (!waits_for(connection, SR_CALL_DONE) ||
-		    !send_answer(connection, &gone))
-			break;
-	}
-	if (serve_stopping() && waits_for(connection, SR_CALL_DONE))
+	if (!connection->waiter.call && !serve_stopping())
+		r = take_message(connection);
+	if (r >= 0 && waits_for(connection, SR_CALL_DONE))
 		(void)send_answer(connection, &gone);
 	if (r < 0 || gone) {
 		connection_free(connection);
@@ -188,6 +204,10 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *arg
 			connection_free(connection);
 		else
 			go_on(connection);
+		return 0;
+	}
+	if (arrived(connection)) {
+		go_on(connection);
 		return 0;
 	}
 	if (make_room(connection) < 0) {

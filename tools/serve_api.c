@@ -167,7 +167,7 @@ static int take_options(struct api_work *work, struct sr_err *err)
 static int take_digest(struct sr_buf *bytes, bool is_digest, const char *hash,
 		       struct sr_digest *ret, struct sr_err *err)
 {
-	unsigned int size = 0;
+	size_t size = 0;
 
 	if (is_digest) {
 		memcpy(ret->data, bytes->data, bytes->size);
@@ -180,8 +180,8 @@ static int take_digest(struct sr_buf *bytes, bool is_digest, const char *hash,
 		*bytes = (struct sr_buf){ 0 };
 		return 0;
 	}
-	if (EVP_Digest(bytes->data, bytes->size, ret->data, &size,
-		       EVP_get_digestbyname(hash), NULL) != 1)
+	if (EVP_Q_digest(NULL, hash, NULL, bytes->data, bytes->size, ret->data, &size) !=
+	    1)
 		return sr_fail(err, -EIO, "hashing failed");
 	ret->size = size;
 	return 0;

@@ -30,6 +30,7 @@ struct api_request {
  * @text:	malloc()ed
  * @secret:	instead of @text
  * @allow:	methods that a path has, when it was another one
+ * @last:	nothing else is heard in this connection
  */
 struct api_answer {
 	unsigned int status;
@@ -37,6 +38,7 @@ struct api_answer {
 	char *text;
 	struct sr_secret secret;
 	const char *allow;
+	bool last;
 };
 
 /** api_answer_done() - release */

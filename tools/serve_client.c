@@ -6,7 +6,8 @@
 #include "serve.h"
 
 #define CLIENTS_MAX 512
-#define CLIENTS_OF_ONE 256 /* of one user */
+#define BYTES_MAX (32U << 20) /* that clients make us hold: of LimitMEMLOCK=, half */
+#define PAGE 4096U	      /* what each may have, whatever others have */
 
 static sd_event *loop;
 static struct sr_server *keys;
@@ -45,14 +46,61 @@ static int identify(int fd, struct client *client)
 	return 0;
 }
 
+/* ---- how much of it ---- */
+
+static bool is_trusted(uid_t uid)
+{
+	return uid == 0 || uid == geteuid();
+}
+
+/* What clients have between them. */
+struct held {
+	size_t clients;
+	size_t bytes;
+};
+
+/* Whoever may use all keys is not among the others, and so not kept out by them. */
+static void add_up(uid_t uid, struct held *own, struct held *others)
+{
+	for (const struct client *client = clients; client; client = client->next) {
+		struct held *to = client->peer.uid == uid ? own : others;
+
+		if (to == others && is_trusted(client->peer.uid))
+			continue;
+		to->clients++;
+		to->bytes += client->bytes;
+	}
+}
+
+/* Half of what others leave: it takes many users to leave one more without. */
+static size_t share(uid_t uid, size_t all, size_t others)
+{
+	return (all - (is_trusted(uid) ? 0 : others)) / 2;
+}
+
 static bool is_welcome(uid_t uid)
 {
-	size_t of_one = 0;
+	struct held own = { 0 }, others = { 0 };
 
-	for (struct client *client = clients; client; client = client->next)
-		of_one += client->peer.uid == uid;
-	return count < CLIENTS_MAX && of_one < CLIENTS_OF_ONE;
+	add_up(uid, &own, &others);
+	return own.clients < share(uid, CLIENTS_MAX, others.clients);
 }
+
+bool client_hold(struct client *client, size_t bytes)
+{
+	struct held own = { 0 }, others = { 0 };
+
+	client->bytes = 0;
+	if (bytes <= PAGE)
+		return true;
+	add_up(client->peer.uid, &own, &others);
+	if (own.bytes + bytes > share(client->peer.uid, BYTES_MAX, others.bytes))
+		return false;
+	client->bytes = bytes;
+	return true;
+}
+
+/* ---- taking them in ---- */
 
 static int on_pause_end(sd_event_source *timer, uint64_t usec, void *source)
 {

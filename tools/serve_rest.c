@@ -214,6 +214,9 @@ static enum MHD_Result respond(struct MHD_Connection *connection,
 	if (answer->allow)
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
 					      answer->allow);
+	if (answer->last)
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION,
+					      "close");
 	result = MHD_queue_response(connection, answer->status, response);
 	MHD_destroy_response(response);
 	return result;
@@ -221,14 +224,64 @@ static enum MHD_Result respond(struct MHD_Connection *connection,
 
 /* ---- requests ---- */
 
+/* What tells where the body ends, and whether it does so for others, too. */
+struct framing {
+	unsigned int lengths;
+	unsigned int codings;
+	bool strange;
+};
+
+static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *name,
+				 const char *value)
+{
+	struct framing *framing = arg;
+
+	(void)kind;
+	framing->strange |= name[strcspn(name, " \t")] != '\0';
+	if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0)
+		framing->lengths++;
+	if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) != 0)
+		return MHD_YES;
+	framing->codings++;
+	framing->strange |= !value || strcasecmp(value, "chunked") != 0;
+	return MHD_YES;
+}
+
+/*
+ * A proxy in front may see another end than libmicrohttpd, and what one client sends behind
+ * it would be another one's request (RFC 9112, 11.2).
+ */
+static bool is_framed(struct MHD_Connection *connection)
+{
+	struct framing framing = { 0 };
+
+	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, &framing);
+	return !framing.strange && framing.lengths + framing.codings <= 1;
+}
+
+static enum MHD_Result refuse_framing(struct MHD_Connection *connection)
+{
+	__attribute__((cleanup(api_answer_done))) struct api_answer answer = { 0 };
+
+	api_refuse(400, "bad_request",
+		   "where the body ends is said twice, or not as it is here: by one "
+		   "Content-Length, or by Transfer-Encoding: chunked",
+		   &answer);
+	answer.last = true;
+	return respond(connection, &answer);
+}
+
 static enum MHD_Result begin(struct link *link, void **state)
 {
-	struct request *request = calloc(1, sizeof(*request));
+	struct request *request;
 
-	if (!request || serve_stopping()) {
-		free(request);
+	if (serve_stopping())
 		return MHD_NO;
-	}
+	if (!is_framed(link->connection))
+		return refuse_framing(link->connection);
+	request = calloc(1, sizeof(*request));
+	if (!request)
+		return MHD_NO;
 	request->waiter = (struct waiter){ .client = &link->client, .go_on = go_on };
 	request->link = link;
 	link->request = request;
@@ -247,7 +300,9 @@ static int make_room(struct request *request, size_t size)
 		wanted *= 2;
 	if (wanted == request->body.size)
 		return 0;
-	r = sr_secret_alloc(wanted, &larger, NULL);
+	r = client_hold(&request->link->client, wanted)
+		? sr_secret_alloc(wanted, &larger, NULL)
+		: -ENOMEM;
 	if (r < 0)
 		return r;
 	if (request->used > 0)
@@ -340,6 +395,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 	api_free(request->work);
 	api_answer_done(&request->answer);
 	sr_secret_done(&request->body);
+	(void)client_hold(&request->link->client, 0);
 	request->link->request = NULL;
 	set_deadline(request->link);
 	free(request);
@@ -413,6 +469,19 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
 
 /* ---- beginning and end ---- */
 
+/* Nothing that is served has a NUL in its name, and behind one nobody would look. */
+static size_t unescape(void *arg, struct MHD_Connection *connection, char *text)
+{
+	size_t size = MHD_http_unescape(text);
+
+	(void)arg;
+	(void)connection;
+	for (size_t i = 0; i < size; i++)
+		if (text[i] == '\0')
+			text[i] = '\1';
+	return size;
+}
+
 static int start_http(struct sr_err *err)
 {
 	http = MHD_start_daemon(
@@ -420,7 +489,7 @@ static int start_http(struct sr_err *err)
 	    NULL, on_request, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
 	    MHD_OPTION_NOTIFY_CONNECTION, on_link, NULL, MHD_OPTION_CONNECTION_LIMIT,
 	    (unsigned int)LINKS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL,
-	    MHD_OPTION_END);
+	    MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
 	return http ? 0 : sr_fail(err, -EIO, "cannot start libmicrohttpd");
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-sign: certificates and the requests for them. */
 #include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 
 #include "sign.h"
@@ -112,5 +115,99 @@ int cmd_cert_install(int argc, char **argv, struct sr_err *err)
 	if (r == 0)
 		tool_say("key %s in %s has a certificate", argv[0],
 			 sr_store_path(work.store));
+	return r;
+}
+
+/* -- what was installed ------------------------------------------------------------- */
+
+#define NAME_FLAGS (XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB)
+
+static void print_time(BIO *out, const ASN1_TIME *time)
+{
+	char text[SR_TIME_TEXT];
+	struct tm parts;
+
+	if (ASN1_TIME_to_tm(time, &parts) != 1)
+		return;
+	sr_time_format(timegm(&parts), text);
+	(void)BIO_puts(out, text);
+}
+
+/* What a CA wrote there may be anything. */
+static void print_names(BIO *out, X509 *one)
+{
+	int at = X509_get_ext_by_NID(one, NID_subject_alt_name, -1);
+	BIO *names = at < 0 ? NULL : BIO_new(BIO_s_mem());
+	char *text = NULL;
+	long size;
+
+	if (!names)
+		return;
+	(void)X509V3_EXT_print(names, X509_get_ext(one, at), 0, 0);
+	size = BIO_get_mem_data(names, &text);
+	(void)BIO_puts(out, "\nNames:       ");
+	for (long i = 0; i < size; i++)
+		(void)BIO_write(out, text[i] < ' ' || text[i] > '~' ? "?" : &text[i], 1);
+	BIO_free(names);
+}
+
+/* Text before a block of PEM is for people, and programs pass over it (RFC 7468). */
+static bool print_certificate(BIO *out, X509 *one)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE] = { 0 };
+	char fingerprint[65];
+
+	(void)BIO_puts(out, "Subject:     ");
+	(void)X509_NAME_print_ex(out, X509_get_subject_name(one), 0, NAME_FLAGS);
+	(void)BIO_puts(out, "\nIssuer:      ");
+	(void)X509_NAME_print_ex(out, X509_get_issuer_name(one), 0, NAME_FLAGS);
+	print_names(out, one);
+	(void)BIO_puts(out, "\nValid:       ");
+	print_time(out, X509_get0_notBefore(one));
+	(void)BIO_puts(out, " to ");
+	print_time(out, X509_get0_notAfter(one));
+	(void)X509_digest(one, EVP_sha256(), digest, NULL);
+	sr_hex_format(digest, 32, fingerprint);
+	(void)BIO_printf(out, "\nSHA-256:     %s\n", fingerprint);
+	return PEM_write_bio_X509(out, one) == 1;
+}
+
+static int print_chain(BIO *in, BIO *out, struct sr_err *err)
+{
+	X509 *one = NULL;
+	bool good = in && out;
+	char *text = NULL;
+	long size;
+
+	for (bool first = true; good && (one = PEM_read_bio_X509(in, NULL, NULL, NULL));
+	     first = false) {
+		if (!first)
+			(void)BIO_puts(out, "\n");
+		good = print_certificate(out, one);
+		X509_free(one);
+	}
+	ERR_clear_error();
+	size = good ? BIO_get_mem_data(out, &text) : 0;
+	return size > 0 ? key_output(text, (size_t)size, true, err)
+			: sr_fail(err, -ENOMEM, "out of memory");
+}
+
+int cmd_cert_show(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_key_work_ struct key_work work = { 0 };
+	_cleanup_free_ char *pem = NULL;
+	int r = key_work_load(&work, argv[0], false, err);
+	BIO *in, *out;
+
+	(void)argc;
+	if (r == 0)
+		r = sr_key_certificate(work.store, work.key, &pem, err);
+	if (r < 0)
+		return r;
+	in = BIO_new_mem_buf(pem, -1);
+	out = BIO_new(BIO_s_mem());
+	r = print_chain(in, out, err);
+	BIO_free(in);
+	BIO_free(out);
 	return r;
 }

@@ -170,8 +170,10 @@ int cmd_sign(int argc, char **argv, struct sr_err *err)
 	};
 	_cleanup_daemon_ struct daemon daemon = { 0 };
 	struct sr_sign_options options;
-	int r = key_sign_options(&options, err);
+	int r;
 
+	tool_quick_crypto();
+	r = key_sign_options(&options, err);
 	if (r == 0 && batch.count > 1 && sign_choices.output)
 		r = sr_fail(err, -EINVAL,
 			    "--output is for one file: each of several gets its own, "
@@ -194,8 +196,10 @@ int cmd_verify(int argc, char **argv, struct sr_err *err)
 	_cleanup_digest_ struct sr_digest digest = { 0 };
 	const char *hash = NULL;
 	unsigned int version = 0;
-	int r = key_sign_options(&options, err);
+	int r;
 
+	tool_quick_crypto();
+	r = key_sign_options(&options, err);
 	if (r == 0 && !sign_choices.signature)
 		r = sr_fail(err, -EINVAL, "which signature? --signature FILE");
 	if (r == 0)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -48,6 +49,14 @@ int tool_status(int r)
 		if (table[i].number == -r)
 			return table[i].status;
 	return 1;
+}
+
+void tool_quick_crypto(void)
+{
+	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
+				      OPENSSL_INIT_NO_ADD_ALL_DIGESTS |
+				      OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS,
+				  NULL);
 }
 
 bool tool_is_quiet(void)
@@ -341,9 +350,18 @@ static void print_summary(void)
 		putchar('\n');
 }
 
-static int fail_command(const char *name, struct sr_err *err)
+static int fail_command(int argc, char **argv, struct sr_err *err)
 {
-	return sr_fail(err, -EINVAL, "no command \"%s\": see --help", name);
+	for (const struct command_row *row = current->commands; row->name; row++) {
+		if (!options_begin(row->name, argv[0]))
+			continue;
+		return argc > 1
+			   ? sr_fail(err, -EINVAL, "no command \"%s %s\": see %s --help",
+				     argv[0], argv[1], argv[0])
+			   : sr_fail(err, -EINVAL, "%s: which? See %s --help", argv[0],
+				     argv[0]);
+	}
+	return sr_fail(err, -EINVAL, "no command \"%s\": see --help", argv[0]);
 }
 
 static int print_help(const struct option_row *const tables[], int argc, char **argv,
@@ -353,7 +371,7 @@ static int print_help(const struct option_row *const tables[], int argc, char **
 	const char *command = all ? NULL : command_of(argc, argv);
 
 	if (!all && !command)
-		return fail_command(argv[0], err);
+		return fail_command(argc, argv, err);
 	if (all)
 		print_summary();
 	else
@@ -390,7 +408,7 @@ static int run_command(const struct option_row *const tables[], int argc, char *
 	}
 	if (argc == 0)
 		return sr_fail(err, -EINVAL, "which command? See --help");
-	return fail_command(argv[0], err);
+	return fail_command(argc, argv, err);
 }
 
 int tool_behind(void)

@@ -58,6 +58,15 @@ bool tool_chose_tpm(void);
 /** tool_is_system() - whether that is the system's */
 bool tool_is_system(void);
 
+/**
+ * tool_quick_crypto() - start OpenSSL without what only certificates and keys of others need
+ *
+ * To be called before anything uses OpenSSL. Without it, libcrypto gathers the names and
+ * messages of all it ever had, for each of its contexts, and ESYS makes many: that is most
+ * of what a program does that signs or unseals once.
+ */
+void tool_quick_crypto(void);
+
 /** tool_tpm() - the TPM that --tcti, the environment and the configuration choose */
 int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err);
 

@@ -323,5 +323,6 @@ int main(int argc, char **argv)
 		.section = 8,
 	};
 
+	tool_quick_crypto();
 	return tool_main(&tool, argc, argv);
 }

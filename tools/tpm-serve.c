@@ -344,5 +344,6 @@ int main(int argc, char **argv)
 
 	/* As in tpm-sign: OpenSSL must not be told to use keys by way of this program. */
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	tool_quick_crypto();
 	return tool_main(&tool, argc, argv);
 }

@@ -57,7 +57,8 @@ static const struct option_row options[] = {
 	  "verify" },
 	{ 'o', "output", OPTION_TEXT, &sign_choices.output, "FILE",
 	  "write to FILE, not standard output",
-	  "pubkey, sign, decrypt, csr, cert self-sign, export, keygen, rotate" },
+	  "pubkey, sign, decrypt, csr, cert self-sign, cert show, export, keygen, "
+	  "rotate" },
 	{ 0, "encrypt-session", OPTION_FLAG, &sign_choices.encrypt_session, NULL,
 	  "encrypt also where nothing is secret", "sign, csr, cert self-sign" },
 	{ 0, "if-missing", OPTION_FLAG, &sign_choices.if_missing, NULL,
@@ -92,6 +93,7 @@ static const struct command_row commands[] = {
 	  "a certificate signed by the key itself" },
 	{ "cert install", "NAME [FILE]", 1, 2, cmd_cert_install,
 	  "keep a certificate beside the key" },
+	{ "cert show", "NAME", 1, 1, cmd_cert_show, "the certificates beside the key" },
 	{ "rotate", "NAME", 1, 1, cmd_rotate, "a new key in its place" },
 	{ "tag", "NAME [TAG=VALUE...]", 1, 17, cmd_tag, "say something about a key" },
 	{ "export", "NAME", 1, 1, cmd_export, "encrypt a key for another TPM" },

@@ -25,8 +25,9 @@ complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a delete -d
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a algs -d 'what kinds of keys this TPM has'
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a openssl-conf -d 'configuration for OpenSSL to use the keys'
 complete -c tpm-sign -n "not __fish_seen_subcommand_from $commands" -a serve -d 'the ssh-agent, and REST'
-complete -c tpm-sign -n '__fish_seen_subcommand_from cert; and not __fish_seen_subcommand_from self-sign install' -a self-sign -d 'a certificate signed by the key itself'
-complete -c tpm-sign -n '__fish_seen_subcommand_from cert; and not __fish_seen_subcommand_from self-sign install' -a install -d 'keep a certificate beside the key'
+complete -c tpm-sign -n '__fish_seen_subcommand_from cert; and not __fish_seen_subcommand_from self-sign install show' -a self-sign -d 'a certificate signed by the key itself'
+complete -c tpm-sign -n '__fish_seen_subcommand_from cert; and not __fish_seen_subcommand_from self-sign install show' -a install -d 'keep a certificate beside the key'
+complete -c tpm-sign -n '__fish_seen_subcommand_from cert; and not __fish_seen_subcommand_from self-sign install show' -a show -d 'the certificates beside the key'
 complete -c tpm-sign -n '__fish_seen_subcommand_from algs' -a 'p256 p384 p521 rsa2048 rsa3072 rsa4096 ed25519 ed448 secp256k1'
 complete -c tpm-sign -n "__fish_seen_subcommand_from $commands; and not __fish_seen_subcommand_from algs openssl-conf serve" -a '(__tpm_sign_keys)' -d key
 complete -c tpm-sign -n '__fish_seen_subcommand_from sign verify decrypt import install openssl-conf' -F

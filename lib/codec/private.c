@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 
 #include "sshprivate.h"
@@ -52,6 +53,15 @@ static int give_passphrase(char *to, int room, int writing, void *arg)
 	return (int)answer.size;
 }
 
+int sr_no_passphrase(char *to, int room, int writing, void *arg)
+{
+	(void)to;
+	(void)room;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
 static int fail_read(const struct question *question, struct sr_err *err)
 {
 	ERR_clear_error();
@@ -64,21 +74,32 @@ static int fail_read(const struct question *question, struct sr_err *err)
 		       "PKCS#12");
 }
 
-/* Its own certificate first, as TLS sends them. */
-static int take_certificates(X509 *own, STACK_OF(X509) * others, char **ret,
+/* The one of @others that issued @one; NULL if there is none, or it did that itself. */
+static X509 *find_issuer(X509 *one, const STACK_OF(X509) * others)
+{
+	if (X509_check_issued(one, one) == X509_V_OK)
+		return NULL;
+	for (int i = 0; i < sk_X509_num(others); i++)
+		if (X509_check_issued(sk_X509_value(others, i), one) == X509_V_OK)
+			return sk_X509_value(others, i);
+	return NULL;
+}
+
+/* Each behind the one that it certifies, as TLS sends them: there is no order in the file. */
+static int take_certificates(X509 *own, const STACK_OF(X509) * others, char **ret,
 			     struct sr_err *err)
 {
 	_cleanup_(bio_freep) BIO *out = BIO_new(BIO_s_mem());
+	int left = others ? sk_X509_num(others) : 0;
 	char *text;
 	long size;
 
 	if (!own)
 		return 0;
-	if (!out || PEM_write_bio_X509(out, own) != 1)
-		return sr_fail_libcrypto(err, "reading a certificate");
-	for (int i = 0; i < sk_X509_num(others); i++)
-		if (PEM_write_bio_X509(out, sk_X509_value(others, i)) != 1)
+	for (X509 *one = own; one && left-- >= 0; one = find_issuer(one, others))
+		if (!out || PEM_write_bio_X509(out, one) != 1)
 			return sr_fail_libcrypto(err, "reading a certificate");
+	ERR_clear_error();
 	size = BIO_get_mem_data(out, &text);
 	*ret = strndup(text, (size_t)size);
 	return *ret ? 0 : sr_fail_memory(err);
@@ -100,6 +121,16 @@ static const char *pkcs12_passphrase(PKCS12 *file, struct question *question,
 	return (const char *)room->data;
 }
 
+/* The passphrase was right. */
+static int fail_cipher(struct sr_err *err)
+{
+	ERR_clear_error();
+	return sr_fail(
+	    err, -EBADMSG,
+	    "the PKCS#12 file is encrypted as it was usual before OpenSSL 3: import "
+	    "what openssl pkcs12 -legacy -nodes prints of it");
+}
+
 static int decode_pkcs12(PKCS12 *file, struct question *question, EVP_PKEY **key,
 			 char **certificates)
 {
@@ -112,9 +143,12 @@ static int decode_pkcs12(PKCS12 *file, struct question *question, EVP_PKEY **key
 	if (r < 0)
 		return r;
 	passphrase = pkcs12_passphrase(file, question, &room);
-	if (question->r < 0 || PKCS12_parse(file, passphrase, key, &own, &others) != 1 ||
-	    !*key)
+	if (question->r < 0 || !PKCS12_verify_mac(file, passphrase, -1))
 		return fail_read(question, question->err);
+	if (PKCS12_parse(file, passphrase, key, &own, &others) != 1)
+		return fail_cipher(question->err);
+	if (!*key)
+		return fail_read(&(struct question){ 0 }, question->err);
 	return take_certificates(own, others, certificates, question->err);
 }
 

@@ -12,7 +12,7 @@
  * struct sr_private - a private key
  * @pub:	type, parameters and unique are set
  * @value:	the private number of an EC key; one of RSA's two primes; EdDSA's bytes
- * @certificates:	PKCS#12: the key's and those behind it, PEM; NULL for none
+ * @certificates:	PKCS#12: the key's, its issuer's, and so on, PEM; NULL for none
  */
 struct sr_private {
 	TPM2B_PUBLIC pub;
@@ -46,6 +46,9 @@ int sr_private_take(const EVP_PKEY *key, struct sr_private *ret, struct sr_err *
  */
 int sr_private_generate(const struct sr_key_type *type, struct sr_secret *ret,
 			struct sr_err *err);
+
+/** sr_no_passphrase() - for libcrypto, which would ask the terminal: that is not the library's */
+int sr_no_passphrase(char *to, int room, int writing, void *arg);
 
 /** sr_private_done() - wipe and release */
 static inline void sr_private_done(struct sr_private *key)

@@ -12,22 +12,14 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "private.h"
+
 #define EC_BITS 256 /* at least */
 
 SR_DEFINE_CLEANUP(bio_freep, BIO *, BIO_free_all)
 SR_DEFINE_CLEANUP(cms_freep, CMS_ContentInfo *, CMS_ContentInfo_free)
 SR_DEFINE_CLEANUP(pkey_freep, EVP_PKEY *, EVP_PKEY_free)
 SR_DEFINE_CLEANUP(x509_freep, X509 *, X509_free)
-
-/* A question on the terminal is not the library's to ask. */
-static int no_password(char *buf, int size, int writing, void *arg)
-{
-	(void)buf;
-	(void)size;
-	(void)writing;
-	(void)arg;
-	return -1;
-}
 
 /* libcrypto owns the copy and wipes it with the rest of @cms. */
 static int add_password(CMS_ContentInfo *cms, const struct sr_secret *key,
@@ -139,7 +131,7 @@ static int add_pem(CMS_ContentInfo *cms, const char *pem, size_t size, struct sr
 		_cleanup_(x509_freep) X509 *certificate = NULL;
 		int r;
 
-		certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL);
+		certificate = PEM_read_bio_X509(bio, NULL, sr_no_passphrase, NULL);
 		if (!certificate)
 			return check_end(count, err);
 		r = add_certificate(cms, certificate, err);
@@ -344,7 +336,7 @@ static int read_private_key(const struct sr_secret *pem, EVP_PKEY **ret,
 	bio = BIO_new_mem_buf(pem->data, (int)pem->size);
 	if (!bio)
 		return sr_fail_memory(err);
-	*ret = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+	*ret = PEM_read_bio_PrivateKey(bio, NULL, sr_no_passphrase, NULL);
 	ERR_clear_error();
 	if (!*ret)
 		return sr_fail(err, -EINVAL,

@@ -65,13 +65,16 @@ int sr_fail_memory(struct sr_err *err)
 	return sr_fail(err, -ENOMEM, "out of memory");
 }
 
+/* A program may have started OpenSSL without its messages. */
 int sr_fail_libcrypto(struct sr_err *err, const char *what)
 {
 	unsigned long code = ERR_peek_last_error();
-	const char *reason = code ? ERR_reason_error_string(code) : NULL;
-	int r = sr_fail(err, -EIO, "%s failed in OpenSSL: %s", what,
-			reason ? reason : "no reason given");
+	const char *reason = code ? ERR_reason_error_string(code) : "no reason given";
+	char number[32];
+	int r;
 
+	(void)snprintf(number, sizeof(number), "error %lX", code);
+	r = sr_fail(err, -EIO, "%s failed in OpenSSL: %s", what, reason ?: number);
 	ERR_clear_error();
 	return r;
 }

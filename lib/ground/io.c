@@ -160,15 +160,24 @@ static int temporary_open(int dir, const char *name, struct temporary *temporary
 	return 0;
 }
 
+/* What goes into a file, and how: @passing: it is not made to outlast a power cut. */
+struct replacement {
+	struct sr_buf content;
+	mode_t mode;
+	const struct sr_check *check;
+	bool new_only;
+	bool passing;
+};
+
 static int temporary_write(const struct temporary *temporary,
-			   const struct sr_buf *content, mode_t mode, struct sr_err *err)
+			   const struct replacement *by, struct sr_err *err)
 {
-	if (sr_write_full(temporary->fd, content->data, content->size) < 0)
+	if (sr_write_full(temporary->fd, by->content.data, by->content.size) < 0)
 		return sr_fail_sys(err, errno, "cannot write %s", temporary->name);
-	if (fchmod(temporary->fd, mode) < 0)
+	if (fchmod(temporary->fd, by->mode) < 0)
 		return sr_fail_sys(err, errno, "cannot set the mode of %s",
 				   temporary->name);
-	if (fsync(temporary->fd) < 0)
+	if (!by->passing && fsync(temporary->fd) < 0)
 		return sr_fail_sys(err, errno, "cannot write %s to disk",
 				   temporary->name);
 	return 0;
@@ -176,10 +185,10 @@ static int temporary_write(const struct temporary *temporary,
 
 /* The page cache is dropped, so that what is compared has been on the disk. */
 static int temporary_check(const struct temporary *temporary,
-			   const struct sr_buf *content, const struct sr_check *check,
-			   struct sr_err *err)
+			   const struct replacement *by, struct sr_err *err)
 {
 	_cleanup_secret_ struct sr_secret found = { 0 };
+	const struct sr_buf *content = &by->content;
 	ssize_t n;
 	int r = sr_secret_alloc(content->size + 1, &found, err);
 
@@ -195,9 +204,9 @@ static int temporary_check(const struct temporary *temporary,
 	    (n > 0 && CRYPTO_memcmp(found.data, content->data, content->size) != 0))
 		return sr_fail(err, -EIO, "%s differs when read back: check the disk",
 			       temporary->name);
-	return check ? check->run(&(struct sr_buf){ found.data, content->size },
-				  check->arg, err)
-		     : 0;
+	return by->check ? by->check->run(&(struct sr_buf){ found.data, content->size },
+					  by->check->arg, err)
+			 : 0;
 }
 
 /* For a name with a slash: its directory, and what follows in *@base. */
@@ -215,8 +224,7 @@ static int open_parent(int dir, const char *name, const char **base, struct sr_e
 	return sr_open_dir(dir, length == 0 ? "/" : path, err);
 }
 
-static int replace_here(int dir, const char *name, const struct sr_buf *content,
-			mode_t mode, const struct sr_check *check, bool new_only,
+static int replace_here(int dir, const char *name, const struct replacement *by,
 			struct sr_err *err)
 {
 	_cleanup_(temporary_done) struct temporary temporary = { .fd = -1 };
@@ -225,25 +233,23 @@ static int replace_here(int dir, const char *name, const struct sr_buf *content,
 	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return sr_fail(err, -EINVAL, "\"%s\" is not the name of a file", name);
 	r = temporary_open(dir, name, &temporary, err);
+	if (r == 0)
+		r = temporary_write(&temporary, by, err);
+	if (r == 0 && !by->passing)
+		r = temporary_check(&temporary, by, err);
 	if (r < 0)
 		return r;
-	r = temporary_write(&temporary, content, mode, err);
-	if (r < 0)
-		return r;
-	r = temporary_check(&temporary, content, check, err);
-	if (r < 0)
-		return r;
-	if (renameat2(dir, temporary.name, dir, name, new_only ? RENAME_NOREPLACE : 0) <
-	    0)
-		return new_only && errno == EEXIST
+	if (renameat2(dir, temporary.name, dir, name,
+		      by->new_only ? RENAME_NOREPLACE : 0) < 0)
+		return by->new_only && errno == EEXIST
 			   ? sr_fail(err, -EEXIST, "%s exists already", name)
 			   : sr_fail_sys(err, errno, "cannot replace %s", name);
 	temporary.live = false;
-	return sr_sync_dir(dir, name, err);
+	return by->passing ? 0 : sr_sync_dir(dir, name, err);
 }
 
-static int replace(int dir, const char *name, const struct sr_buf *content, mode_t mode,
-		   const struct sr_check *check, bool new_only, struct sr_err *err)
+static int replace(int dir, const char *name, const struct replacement *by,
+		   struct sr_err *err)
 {
 	_cleanup_close_ int parent = -1;
 	const char *base = name;
@@ -252,21 +258,35 @@ static int replace(int dir, const char *name, const struct sr_buf *content, mode
 				   : sr_open_dir(dir, ".", err);
 	if (parent < 0)
 		return sr_prefix(err, parent, name);
-	return replace_here(parent, base, content, mode, check, new_only, err);
+	return replace_here(parent, base, by, err);
 }
 
 int sr_replace_file(int dir, const char *name, const struct sr_buf *content, mode_t mode,
 		    const struct sr_check *check, struct sr_err *err)
 {
-	return replace(dir, name, content, mode, check, false, err);
+	struct replacement by = { .content = *content, .mode = mode, .check = check };
+
+	return replace(dir, name, &by, err);
 }
 
 int sr_secret_write_file(const struct sr_secret *secret, const char *file, bool new_only,
 			 struct sr_err *err)
 {
-	struct sr_buf content = { secret->data, secret->size };
+	struct replacement by = { .content = { secret->data, secret->size },
+				  .mode = 0600,
+				  .new_only = new_only };
 
-	return replace(AT_FDCWD, file, &content, 0600, NULL, new_only, err);
+	return replace(AT_FDCWD, file, &by, err);
+}
+
+int sr_result_write_file(const void *data, size_t size, const char *file, mode_t mode,
+			 struct sr_err *err)
+{
+	struct replacement by = { .content = { (uint8_t *)data, size },
+				  .mode = mode,
+				  .passing = true };
+
+	return replace(AT_FDCWD, file, &by, err);
 }
 
 /* A new directory starts closed; O_NOFOLLOW, so that the mode goes to what we made. */

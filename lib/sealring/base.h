@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #ifdef __cplusplus
@@ -164,6 +165,21 @@ int sr_secret_write(const struct sr_secret *secret, int fd, const char *name,
  * Returns 0, -EEXIST or -EIO.
  */
 int sr_secret_write_file(const struct sr_secret *secret, const char *file, bool new_only,
+			 struct sr_err *err);
+
+/**
+ * sr_result_write_file() - write what can be made again to a file, whole or not at all
+ * @data:	no secret
+ * @size:	how many bytes
+ * @file:	where; a file that is there is replaced in one step
+ * @mode:	permissions, whatever the umask
+ * @err:	says why, on failure
+ *
+ * Nobody waits for the disk: what a power cut takes is made once more.
+ *
+ * Returns 0 or -EIO.
+ */
+int sr_result_write_file(const void *data, size_t size, const char *file, mode_t mode,
 			 struct sr_err *err);
 
 /**

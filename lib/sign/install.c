@@ -3,35 +3,130 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 
+#include "codec/private.h"
 #include "codec/sshcert.h"
 #include "key.h"
 
-SR_DEFINE_CLEANUP(x509_freep, X509 *, X509_free)
 SR_DEFINE_CLEANUP(request_freep, X509_REQ *, X509_REQ_free)
 SR_DEFINE_CLEANUP(bio_freep, BIO *, BIO_free_all)
+
+static void x509s_free(STACK_OF(X509) * list)
+{
+	sk_X509_pop_free(list, X509_free);
+}
+
+typedef STACK_OF(X509) certificates;
+
+SR_DEFINE_CLEANUP(x509s_freep, certificates *, x509s_free)
+
+/* -- certificates ------------------------------------------------------------------- */
+
+struct pem {
+	char *label;
+	char *header;
+	unsigned char *data;
+	long size;
+};
+
+static void pem_done(struct pem *pem)
+{
+	OPENSSL_free(pem->label);
+	OPENSSL_free(pem->header);
+	OPENSSL_clear_free(pem->data, (size_t)pem->size);
+}
+
+/* The functions that also decode would ask the terminal for a passphrase. */
+static int next_block(BIO *bio, struct pem *ret, bool *more, struct sr_err *err)
+{
+	bool damaged;
+
+	*more = PEM_read_bio(bio, &ret->label, &ret->header, &ret->data, &ret->size) == 1;
+	damaged = !*more && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE;
+	ERR_clear_error();
+	return damaged ? sr_fail(err, -EBADMSG, "a block of PEM in it is damaged") : 0;
+}
+
+/* Whoever may see certificates may not see what some programs keep in the same file. */
+static int add_block(const struct pem *pem, certificates *to, struct sr_err *err)
+{
+	const unsigned char *at = pem->data;
+	X509 *one;
+
+	if (strcmp(pem->label, PEM_STRING_X509) != 0)
+		return sr_fail(
+		    err, -EBADMSG,
+		    "%.40s: that is no certificate, and nothing else belongs there: "
+		    "give the certificates alone",
+		    pem->label);
+	one = pem->header[0] ? NULL : d2i_X509(NULL, &at, pem->size);
+	ERR_clear_error();
+	if (!one || at != pem->data + pem->size) {
+		X509_free(one);
+		return sr_fail(err, -EBADMSG, "certificate %d is damaged",
+			       sk_X509_num(to) + 1);
+	}
+	if (sk_X509_push(to, one) > 0)
+		return 0;
+	X509_free(one);
+	return sr_fail_memory(err);
+}
+
+static int read_certificates(const char *pem, size_t size, certificates *ret,
+			     struct sr_err *err)
+{
+	_cleanup_(bio_freep) BIO *bio = BIO_new_mem_buf(pem, (int)size);
+	int r = bio && ret ? 0 : sr_fail_memory(err);
+	bool more = true;
+
+	while (r == 0 && more) {
+		_cleanup_(pem_done) struct pem block = { 0 };
+
+		r = next_block(bio, &block, &more, err);
+		if (r == 0 && more)
+			r = add_block(&block, ret, err);
+	}
+	return r;
+}
+
+/* As TLS sends them, and as its peers may want it: each behind the one that it certifies. */
+static int check_chain(const certificates *list, struct sr_err *err)
+{
+	for (int i = 1; i < sk_X509_num(list); i++) {
+		X509 *one = sk_X509_value(list, i - 1), *issuer = sk_X509_value(list, i);
+		bool good = X509_check_issued(issuer, one) == X509_V_OK &&
+			    X509_verify(one, X509_get0_pubkey(issuer)) == 1;
+
+		ERR_clear_error();
+		if (!good)
+			return sr_fail(
+			    err, -EBADMSG,
+			    "certificate %d did not issue the one before it: the "
+			    "key's comes first, and then each one's issuer",
+			    i + 1);
+	}
+	return 0;
+}
 
 static int check_certificate(const struct sr_key *key, const char *pem, size_t size,
 			     struct sr_err *err)
 {
-	_cleanup_(bio_freep) BIO *bio = BIO_new_mem_buf(pem, (int)size);
-	_cleanup_(x509_freep) X509 *first = NULL;
+	_cleanup_(x509s_freep) certificates *list = sk_X509_new_null();
 	_cleanup_evp_ EVP_PKEY *pub = NULL;
 	int r = sr_pubkey_evp(&key->file->pub, &pub, err);
 
+	if (r == 0)
+		r = read_certificates(pem, size, list, err);
 	if (r < 0)
 		return r;
-	if (bio)
-		first = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-	ERR_clear_error();
-	if (!first)
+	if (sk_X509_num(list) == 0)
 		return sr_fail(err, -EBADMSG, "no certificate (PEM) in what was given");
-	if (EVP_PKEY_eq(pub, X509_get0_pubkey(first)) != 1)
+	if (EVP_PKEY_eq(pub, X509_get0_pubkey(sk_X509_value(list, 0))) != 1)
 		return sr_fail(err, -EBADMSG,
 			       "the first certificate is not for this key");
-	return 0;
+	return check_chain(list, err);
 }
 
 /* One line that begins with the kind of key; PEM does not. */
@@ -84,7 +179,7 @@ static int check_request(const struct sr_key *key, const char *pem, size_t size,
 	if (r < 0)
 		return r;
 	if (bio)
-		request = PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL);
+		request = PEM_read_bio_X509_REQ(bio, NULL, sr_no_passphrase, NULL);
 	ERR_clear_error();
 	if (!request || EVP_PKEY_eq(pub, X509_REQ_get0_pubkey(request)) != 1)
 		return sr_fail(err, -EBADMSG, "no certificate request for this key");

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
+#include "codec/private.h"
 #include "signer.h"
 #include "tpm/move.h"
 #include "tpm/session.h"
@@ -25,7 +26,7 @@ static int read_pem(const struct sr_secret *pem, TPM2B_PUBLIC *ret, struct sr_er
 	int r;
 
 	if (bio)
-		key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+		key = PEM_read_bio_PUBKEY(bio, NULL, sr_no_passphrase, NULL);
 	ERR_clear_error();
 	if (!key)
 		return sr_fail(err, -EINVAL, "no public key in what was given");

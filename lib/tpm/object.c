@@ -112,13 +112,6 @@ int sr_fail_load(TSS2_RC rc, struct sr_err *err)
 	return -EBADMSG;
 }
 
-TSS2_RC sr_object_try_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
-			   struct sr_handle *ret)
-{
-	return Esys_Load(parent->tpm->esys, parent->tr, ESYS_TR_PASSWORD, ESYS_TR_NONE,
-			 ESYS_TR_NONE, &key->priv, &key->pub, &ret->tr);
-}
-
 int sr_object_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
 		   struct sr_handle *ret, struct sr_err *err)
 {

@@ -2,10 +2,8 @@
 /* The storage root key: pinned by its public area, found, or provisioned. */
 #include "srk.h"
 
-#include <string.h>
-#include <tss2/tss2_mu.h>
-
 #include "codec/name.h"
+#include "known.h"
 
 static const char other_tpm[] = "sealed by another TPM, or the TPM was cleared since";
 
@@ -64,70 +62,21 @@ static TSS2_RC find(struct sr_tpm *tpm, TPM2_HANDLE handle, struct sr_handle *re
 	return rc;
 }
 
-/* The form in which ESYS serialises a key object: handle, Name, kind, public area. */
-static TSS2_RC serialize(TPM2_HANDLE handle, const TPM2B_NAME *name,
-			 const TPM2B_PUBLIC *pub, uint8_t *ret, size_t room, size_t *used)
-{
-	static const UINT32 key_resource = 1;
-	TSS2_RC rc = Tss2_MU_UINT32_Marshal(handle, ret, room, used);
-
-	if (rc == TSS2_RC_SUCCESS)
-		rc = Tss2_MU_TPM2B_NAME_Marshal(name, ret, room, used);
-	if (rc == TSS2_RC_SUCCESS)
-		rc = Tss2_MU_UINT32_Marshal(key_resource, ret, room, used);
-	if (rc == TSS2_RC_SUCCESS)
-		rc = Tss2_MU_TPM2B_PUBLIC_Marshal(pub, ret, room, used);
-	return rc;
-}
-
-/* Whether ESYS understood it as we meant it: it must give back the same. */
-static bool deserialize(struct sr_tpm *tpm, const uint8_t *form, size_t size,
-			ESYS_TR *ret)
-{
-	_cleanup_esys_ uint8_t *again = NULL;
-	size_t again_size;
-
-	if (Esys_TR_Deserialize(tpm->esys, form, size, ret) != TSS2_RC_SUCCESS)
-		return false;
-	if (Esys_TR_Serialize(tpm->esys, *ret, &again, &again_size) == TSS2_RC_SUCCESS &&
-	    again_size == size && memcmp(again, form, size) == 0)
-		return true;
-	(void)Esys_TR_Close(tpm->esys, ret);
-	return false;
-}
-
-/* Should a later ESYS have another form, the TPM is asked, and its answer compared. */
-static int ask(struct sr_tpm *tpm, TPM2_HANDLE handle, const TPM2B_NAME *name,
-	       struct sr_handle *ret, struct sr_err *err)
-{
-	_cleanup_handle_ struct sr_handle key = SR_HANDLE(tpm);
-	_cleanup_esys_ TPM2B_NAME *found = NULL;
-	TSS2_RC rc = find(tpm, handle, &key);
-
-	if (rc == TSS2_RC_SUCCESS)
-		rc = Esys_TR_GetName(tpm->esys, key.tr, &found);
-	if (rc != TSS2_RC_SUCCESS)
-		return sr_fail_tss(err, rc, "TPM2_ReadPublic");
-	if (!sr_name_equal(found, name))
-		return sr_fail(err, -EREMOTE, "%s", other_tpm);
-	sr_handle_take(&key, ret);
-	return 0;
-}
-
 int sr_srk_pin(struct sr_tpm *tpm, TPM2_HANDLE handle, const TPM2B_PUBLIC *pub,
 	       struct sr_handle *ret, struct sr_err *err)
 {
-	uint8_t form[sizeof(TPM2B_PUBLIC) + sizeof(TPM2B_NAME) + 8];
 	struct sr_handle key = { .tpm = tpm, .kept = true };
 	TPM2B_NAME name;
-	size_t size = 0;
+	TSS2_RC rc;
 	int r = sr_name_of(pub, &name, err);
 
 	if (r < 0)
 		return r;
-	if (serialize(handle, &name, pub, form, sizeof(form), &size) != TSS2_RC_SUCCESS ||
-	    !deserialize(tpm, form, size, &key.tr))
-		return ask(tpm, handle, &name, ret, err);
+	rc = sr_known(tpm, handle, &name, pub, &key.tr);
+	if (rc == SR_RC_ANOTHER)
+		return sr_fail(err, -EREMOTE, "%s", other_tpm);
+	if (rc != TSS2_RC_SUCCESS)
+		return sr_fail_tss(err, rc, "TPM2_ReadPublic");
 	*ret = key;
 	return 0;
 }

@@ -41,6 +41,7 @@
 #include <tss2/tss2_tctildr.h>
 
 #include "ground/attr.h"
+#include "tpm/object.h"
 
 /* Both have the type of what they stand for; the linker knows them by these names. */
 #define DECLARE(name) __typeof__(name) __real_##name, __wrap_##name;
@@ -182,7 +183,8 @@ static void drop_tr(ESYS_CONTEXT *esys, ESYS_TR *tr)
 }
 
 /* What the caller will not get, it can't release. */
-#define WRAP_TPM(name, params, args, undo)                                               \
+#define WRAP_TPM(name, params, args, undo) WRAP_BY(esys, name, params, args, undo)
+#define WRAP_BY(esys, name, params, args, undo)                                          \
 	DECLARE(name)                                                                    \
 	TSS2_RC __wrap_##name params                                                     \
 	{                                                                                \
@@ -242,10 +244,11 @@ WRAP_TPM(Esys_VerifySignature,
 	 (ESYS_CONTEXT * esys, ESYS_TR key, SESSIONS, const TPM2B_DIGEST *digest,
 	  const TPMT_SIGNATURE *signature, TPMT_TK_VERIFIED **ticket),
 	 (esys, key, S, digest, signature, ticket), drop(ticket))
-WRAP_TPM(Esys_Load,
-	 (ESYS_CONTEXT * esys, ESYS_TR parent, SESSIONS, const TPM2B_PRIVATE *priv,
-	  const TPM2B_PUBLIC *pub, ESYS_TR *object),
-	 (esys, parent, S, priv, pub, object), drop_tr(esys, object))
+/* TPM2_Load, whose calls to the TSS are several. */
+WRAP_BY(parent->tpm->esys, sr_object_try_load,
+	(const struct sr_handle *parent, const struct sr_tpmkey *key,
+	 struct sr_handle *ret),
+	(parent, key, ret), drop_tr(parent->tpm->esys, &ret->tr))
 WRAP_TPM(Esys_LoadExternal,
 	 (ESYS_CONTEXT * esys, SESSIONS, const TPM2B_SENSITIVE *priv,
 	  const TPM2B_PUBLIC *pub, ESYS_TR hierarchy, ESYS_TR *object),
@@ -604,7 +607,6 @@ WRAP(FILES, off_t, lseek, (int fd, off_t offset, int whence), (fd, offset, whenc
      DISK_BROKEN)
 WRAP(FILES, int, fsync, (int fd), (fd), DISK_BROKEN)
 WRAP(FILES, int, eventfd_write, (int fd, eventfd_t value), (fd, value), DISK_BROKEN)
-WRAP(FILES, int, chmod, (const char *path, mode_t mode), (path, mode), DISK_BROKEN)
 WRAP(FILES, int, fchmod, (int fd, mode_t mode), (fd, mode), DISK_BROKEN)
 WRAP(FILES, int, fchmodat, (int dir, const char *path, mode_t mode, int flags),
      (dir, path, mode, flags), DISK_BROKEN)

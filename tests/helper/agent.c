@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Clients of an ssh-agent: many at once that sign, and one that sends what it should not. */
 #include <assert.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -472,6 +475,83 @@ static int crowd(unsigned long count)
 	return 0;
 }
 
+/* Until all was read that was sent, or nobody reads it any more. */
+static void wait_until_read(int fd)
+{
+	struct pollfd end = { .fd = fd };
+	int left = 1;
+
+	while (poll(&end, 1, 0) == 0 && ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0)
+		(void)usleep(1000);
+}
+
+/* No kind of message has this number, so the answer is a refusal. */
+static int load(unsigned long count, unsigned long size)
+{
+	static uint8_t message[SR_AGENT_HEADER + SR_AGENT_MAX], answer[SR_AGENT_MAX];
+	struct sr_writer to = { .data = message, .room = sizeof(message) };
+	unsigned long answered = 0;
+	size_t unused;
+	int fds[1024];
+
+	assert(count <= 1024 && size < sizeof(message));
+	sr_put_number(&to, (uint32_t)size + 1 - SR_AGENT_HEADER);
+	sr_put_byte(&to, 255);
+	for (unsigned long i = 0; i < count; i++) {
+		fds[i] = connect_agent();
+		(void)send_all(fds[i], message, size);
+	}
+	for (unsigned long i = 0; i < count; i++)
+		wait_until_read(fds[i]);
+	for (unsigned long i = 0; i < count; i++)
+		answered +=
+		    send_all(fds[i], message, 1) && receive(fds[i], answer, &unused);
+	printf("%lu\n", answered);
+	return 0;
+}
+
+static void lock(int fd, uint8_t kind)
+{
+	uint8_t message[64];
+	struct sr_writer to = SR_WRITER(message);
+	size_t at = sr_put_begin(&to);
+
+	sr_put_byte(&to, kind);
+	sr_put_text(&to, "x");
+	sr_put_end(&to, at);
+	assert(send_all(fd, message, to.size));
+}
+
+/* The agent stands still until all is there that it is asked. */
+static int turns(unsigned long count, pid_t agent)
+{
+	static uint8_t message[SR_AGENT_MAX];
+	size_t size = ask_list(message);
+	uint8_t list[64];
+	unsigned long before = 0;
+	int many, other;
+
+	memcpy(list, message, size);
+	assert(kill(agent, SIGSTOP) == 0);
+	many = connect_agent();
+	for (unsigned long i = 0; i < count; i++)
+		assert(send_all(many, list, size));
+	other = connect_agent();
+	lock(other, 22);
+	assert(kill(agent, SIGCONT) == 0);
+	for (unsigned long i = 0; i < count; i++) {
+		struct sr_reader from = { .data = message };
+
+		assert(receive(many, message, &from.left) && sr_get_byte(&from) == 12);
+		before += sr_get_number(&from) > 0;
+	}
+	assert(receive(other, message, &size) && message[0] == 6);
+	lock(other, 23);
+	assert(receive(other, message, &size) && message[0] == 6);
+	printf("%lu\n", before);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long count = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
@@ -483,6 +563,10 @@ int main(int argc, char **argv)
 		return try(argv + 2);
 	if (strcmp(argv[1], "crowd") == 0)
 		return crowd(count);
+	if (strcmp(argv[1], "load") == 0 && argc == 4)
+		return load(count, strtoul(argv[3], NULL, 10));
+	if (strcmp(argv[1], "turns") == 0 && argc == 4)
+		return turns(count, (pid_t)strtoul(argv[3], NULL, 10));
 	learn_keys();
 	if (strcmp(argv[1], "sign") == 0 && argc >= 4)
 		return sign_at_once(work, count, strtoul(argv[3], NULL, 10),

@@ -26,6 +26,7 @@
  *					after how many seconds it was hung up on
  *   rest crowd COUNT			connects so often; prints how many connections stay, and
  *					keeps them
+ *   rest raw 0				sends standard input as it is; prints what is answered
  *   rest hang-up COUNT			asks COUNT times for a signature, and leaves at once
  *
  * The socket is $REST, the keys are in $SEALRING_STATE_DIR.
@@ -366,12 +367,26 @@ static int hang_up(unsigned long count)
 	return 0;
 }
 
+static int raw(void)
+{
+	char message[4096];
+	int fd = connect_rest();
+	ssize_t n = sr_read_full(STDIN_FILENO, message, sizeof(message));
+
+	assert(n >= 0);
+	(void)send_all(fd, message, (size_t)n);
+	n = sr_read_full(fd, message, sizeof(message));
+	return n < 0 || sr_write_full(STDOUT_FILENO, message, (size_t)n) < 0;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long number = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
 	unsigned long second = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
 
 	assert(argc > 2);
+	if (strcmp(argv[1], "raw") == 0)
+		return raw();
 	learn_keys();
 	if (strcmp(argv[1], "sign") == 0)
 		return sign_at_once(work, number, second,
