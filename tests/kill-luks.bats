@@ -8,7 +8,7 @@ load kill
 load luks/luks
 
 BASE=$BATS_FILE_TMPDIR/base
-every=4 least=6
+every=3 sparse=200 least=3
 
 setup_file() {
     luks_setup_file

@@ -81,15 +81,13 @@ enough() {
 # copies COMMAND: the state as each call that changes something on disk finds it, as after a
 # power cut: each that is another than those before, in copies/; says how many calls it were
 copies() {
-    local cuts=0 sum
+    local cuts=0 point sum
     mkdir -p copies
     restore
-    for point in $(every=1 points "$@" | grep -E '^(renameat2?|unlinkat|fsync|mkdirat):'); do
-        restore
-        status=0
-        killed_at "${point%:*}" "${point#*:}" "$@" || status=$?
+    mapfile -t list < <(every=1 points "$@" | grep -E '^(renameat2?|unlinkat|fsync|mkdirat) ')
+    for point in "${list[@]}"; do
+        kill_at "$point" "$@" || continue
         flush || :
-        ((status != 0)) || continue
         cuts=$((cuts + 1))
         sum=$(cd state && find . -type f -exec sha256sum {} + | sort | sha256sum | cut -d' ' -f1)
         [ -e "copies/$sum" ] || cp -a state "copies/$sum"

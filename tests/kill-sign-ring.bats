@@ -30,7 +30,7 @@ signs() {
 }
 
 # Two keys are tried at each point: fewer of them.
-every=4
+every=3
 
 also_there() {
     if ! signs first || ! signs second; then

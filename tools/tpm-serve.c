@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-serve: keys of the TPM for other programs, over a socket (tpm-sign serve). */
 #include <errno.h>
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -342,6 +343,8 @@ int main(int argc, char **argv)
 		.section = 8,
 	};
 
+	/* What libraries free has PINs in it, and this program goes on. */
+	(void)mallopt(M_PERTURB, 0xff);
 	/* As in tpm-sign: OpenSSL must not be told to use keys by way of this program. */
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	tool_quick_crypto();
