@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# What the bats files of the ssh-agent share, beside common.bash.
+# What the bats files of the ssh-agent share.
 #
 #   agent_start [OPTIONS]     tpm-sign serve on $SSH_AUTH_SOCK; what it says is in "said"
 #   agent_stop                told to end; waits until it has
 
+load common
+
 export SSH_AUTH_SOCK
+
+teardown() {
+    agent_stop
+    no_handles_left
+}
 
 agent_start() {
     SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/agent.sock

@@ -3,29 +3,17 @@
 # The ssh-agent: which keys it has for whom, how they sign, PINs, consent, locks, refusals.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
-load common
 load agent
 
 setup_file() {
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 setup() {
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
-    RULES=$SEALRING_CONFIG_DIR/keys.d
     printf 'correct horse battery\n' >pin
-}
-
-teardown() {
-    agent_stop
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 keygen() {
@@ -344,7 +332,7 @@ count_tries() {
 @test "a TPM in lockout is not asked again, and others are served" {
     keygen guarded --pin-file pin
     keygen web
-    tpm2_dictionarylockout -Q --setup-parameters -n 2 -t 10000 -l 10000
+    tpm_tries 2
     answers 'wrong horse battery'
     agent_start
     for _ in 1 2 3; do
@@ -355,7 +343,7 @@ count_tries() {
     ssh_signs web
     agent_stop
     tpm2_dictionarylockout -Q --clear-lockout
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 @test "with Confirm= a person is asked each time" {

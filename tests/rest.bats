@@ -3,29 +3,17 @@
 # REST: what it answers, how keys sign and decrypt, PINs, consent, locks, refusals.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
-load common
 load rest
 
 setup_file() {
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 setup() {
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
-    RULES=$SEALRING_CONFIG_DIR/keys.d
     printf 'correct horse battery\n' >pin
-}
-
-teardown() {
-    rest_stop
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 keygen() {
@@ -176,7 +164,7 @@ count_tries() {
     keygen bound --pcrs 0+16 --accept-unmeasured
     keygen web
     echo nonsense >"$KEYS/bad.pem"
-    tpm2_dictionarylockout -Q --setup-parameters -n 2 -t 10000 -l 10000
+    tpm_tries 2
     tpm2_pcrreset 16
     rest_start
     for _ in 1 2; do
@@ -189,7 +177,7 @@ count_tries() {
     signs web
     rest_stop
     tpm2_dictionarylockout -Q --clear-lockout
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
     rest_start --tcti "swtpm:path=$PWD/nothing"
     refuses 503 no_tpm "$(key_path web sign)" -d "$(body data AAAA)"
     answers 200 "$(key_path web)"

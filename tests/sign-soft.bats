@@ -4,28 +4,12 @@
 # say what is right.
 # shellcheck disable=SC2030,SC2031,SC2094,SC2154 # helper, status, output, lines: from common.bash and bats
 
-load common
 load agent
 load rfc8032
 
-setup_file() {
-    tpm_start
-    boot_state
-}
-
 setup() {
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
     echo "a message" >message
-}
-
-teardown() {
-    agent_stop
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # keygen NAME [OPTIONS]: its ring is made at first use

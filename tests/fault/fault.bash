@@ -11,21 +11,14 @@
 
 load common
 
-# In $BATS_TEST_TMPDIR: a ring with two secrets, and its recovery key. Most tests recover
-# by escrow, which takes no time; the rounds of PBKDF2 do.
-make_base() {
-    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/$1
-    mkdir "$BATS_TEST_TMPDIR"
-    store_new
-    seal key old --escrow "$BATS_FILE_TMPDIR/escrow.pem"
-    seal other kept
+# Half of what a run takes would go into memory that was freed and is kept apart.
+look_for_leaks() {
+    export ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=1:exitcode=99:quarantine_size_mb=1:thread_local_quarantine_size_kb=64
 }
 
 setup_file() {
-    # Half of what a run takes would go into memory that was freed and is kept apart.
-    export ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=1:exitcode=99:quarantine_size_mb=1:thread_local_quarantine_size_kb=64
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=escrow \
-        -keyout "$BATS_FILE_TMPDIR/escrow.key" -out "$BATS_FILE_TMPDIR/escrow.pem" 2>/dev/null
+    look_for_leaks
+    escrow_new
     tpm_start
     boot_state "firmware 0.9"
     make_base drifted
@@ -40,19 +33,10 @@ setup() {
     store_new
     BASE=$BATS_FILE_TMPDIR/base
     RK=$BASE/recovery.key
-    ESCROW=$BATS_FILE_TMPDIR/escrow.key
     by_escrow=(--escrow "$BATS_FILE_TMPDIR/escrow.pem")
     HIT=$BATS_TEST_TMPDIR/hit
     printf new >input
     points=0 bad=0
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # start_from BASE: the store of every point begins as a copy of this one, or as none
