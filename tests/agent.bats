@@ -230,6 +230,43 @@ asked() {
     [ "$(asked)" -eq 4 ]
 }
 
+# in_memory: in how many places the daemon has the PIN
+in_memory() {
+    "$helper/memory" "$agent" "$(inverse "$(tr -d '\n' <pin | xxd -p | tr -d '\n')")"
+}
+
+forgotten() {
+    local until=$((SECONDS + 20))
+    while [ "$(in_memory)" -gt 0 ] && ((SECONDS < until)); do sleep 0.05; done
+    [ "$(in_memory)" -eq 0 ]
+}
+
+@test "a PIN is in the daemon's memory until it is forgotten, and nowhere afterwards" {
+    # What sanitizers keep of freed memory is not the daemon's.
+    ! grep -q __asan_init "$SEALRING_BUILD/bin/tpm-serve" || return 0
+    keygen guarded --pin-file pin
+    answers 'correct horse battery'
+    printf '[Sign]\nAutoLock=3\n' >"$SEALRING_CONFIG_DIR/sealring.conf"
+    agent_start
+    if [ "$(id -u)" -ne 0 ]; then
+        # Nobody but root can look at all.
+        ssh_signs guarded
+        fails 1 in_memory
+        return
+    fi
+    [ "$(in_memory)" -eq 0 ]
+    ssh_signs guarded
+    [ "$(in_memory)" -gt 0 ]
+    SSH_ASKPASS='' ssh-add -x < <(printf 'x\nx\n')
+    forgotten
+    SSH_ASKPASS='' ssh-add -X < <(printf 'x\n')
+    ssh_signs guarded
+    [ "$(in_memory)" -gt 0 ]
+    # By itself, while nobody asks for anything.
+    forgotten
+    ssh_signs guarded
+}
+
 # count_tries: into $tries, while the daemon does not hold the TPM's only connection
 count_tries() {
     agent_stop
@@ -375,4 +412,58 @@ count_tries() {
     agent_start
     ssh_signs web
     [ ! -s said ]
+}
+
+# ask_to_sign NAME: the message for it
+ask_to_sign() {
+    local blob
+    blob=$(cut -d' ' -f2 "$1.pub" | base64 -d | xxd -p | tr -d '\n')
+    # The key, "x", and no flags.
+    printf '%08x0d%08x%s000000017800000000' $((${#blob} / 2 + 14)) $((${#blob} / 2)) "$blob" |
+        xxd -r -p
+}
+
+# question_of USER: this user wants web to sign
+question_of() {
+    setpriv --reuid "$1" --regid "$1" --clear-groups env SSH_AUTH_SOCK="$open/agent.sock" \
+        "$open/agent" raw 0 <request >>answered 3>&- &
+    questions+=($!)
+}
+
+# connections: of the daemon
+connections() {
+    find "/proc/$agent/fd" -lname 'socket:*' | wc -l
+}
+
+@test "questions of users take turns" {
+    # An ordinary user has no others to be.
+    [ "$(id -u)" -eq 0 ] || return 0
+    local questions=() at before
+    mkdir "$RULES"
+    keygen web
+    printf '[Access]\nUsers=4001\nUsers=4002\nConfirm=yes\n' >"$RULES/web.conf"
+    answers ''
+    sed -i '2i while [ ! -e go ]; do sleep 0.02; done' askpass
+    agent_start
+    open=$(mktemp -d "${TMPDIR:-/tmp}/sealring-turns-XXXXXX")
+    chmod 711 "$open"
+    ln "$SSH_AUTH_SOCK" "$open/agent.sock"
+    chmod 666 "$open/agent.sock"
+    cp "$helper/agent" "$open"
+    public web
+    ask_to_sign web >request
+    before=$(connections)
+    for at in 1 2 3 4 5; do question_of 4001; done
+    until (($(connections) >= before + 5)); do sleep 0.02; done
+    sleep 0.3
+    question_of 4002
+    until (($(connections) >= before + 6)); do sleep 0.02; done
+    sleep 0.3
+    touch go
+    wait "${questions[@]}"
+    rm -r "$open"
+    cat asked
+    [ "$(asked)" -eq 6 ]
+    at=$(grep -n '4002' asked)
+    [ "${at%%:*}" -le 2 ]
 }

@@ -577,6 +577,16 @@ ca() {
     tpm-sign cert show p256 >shown
     run grep "$(printf '\033')" shown
     [ "$status" -eq 1 ]
+    # In UTF-8: a control character, and what turns the direction of text around.
+    tpm-sign cert self-sign p256 --subject "/CN=$(printf 'M\303\274ller')/O=$(printf 'a\302\233b')/OU=$(printf '\342\200\256c')" |
+        tpm-sign cert install -q p256
+    tpm-sign cert show p256 >shown
+    grep -qxF 'Subject:     CN = M\C3\BCller, O = a\C2\9Bb, OU = \E2\80\AEc' shown
+    tpm-sign cert self-sign p256 --subject "/CN=$(printf 'M\303\274ller')" | tpm-sign cert install -q p256
+    tpm-sign cert show p256 | grep -qx "Subject:     CN = $(printf 'M\303\274ller')"
+    fails 9 tpm-sign info "./$(printf 'a\302\233b')"
+    says "./a??b"
+    fails 2 tpm-sign tag p256 "who=$(printf 'a\342\200\256b')"
     # What others put there is not shown if it is for another key.
     cp ca.crt "$KEYS/p256.crt"
     fails 8 tpm-sign cert show p256

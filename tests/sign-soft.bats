@@ -326,11 +326,6 @@ openssl_accepts() {
 
 # -- the agent -----------------------------------------------------------------------------
 
-# inverse HEX: so that no other program has the bytes that are looked for
-inverse() {
-    tr 0123456789abcdef fedcba9876543210 <<<"$1"
-}
-
 # in_memory, forgotten: whether the daemon has the private key anywhere
 in_memory() {
     found=$("$helper/memory" "$agent" "$(inverse "$SEED")") && [ "$found" -gt 0 ]

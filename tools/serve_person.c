@@ -126,14 +126,42 @@ static void ask_next(void)
 	busy = false;
 }
 
-void person_ask(sd_event *event, struct waiter *waiter)
+/* Questions of its user that stand before it; all of them, if it does not stand there. */
+static size_t count_before(const struct waiter *waiter)
 {
+	uid_t uid = waiter->client->peer.uid;
+	size_t count = 0;
+
+	for (struct waiter *at = questions; at && at != waiter; at = at->next)
+		count += at->client->peer.uid == uid;
+	return count;
+}
+
+static bool is_asked(const struct waiter *waiter)
+{
+	struct waiter *at = questions;
+
+	while (at && at != waiter)
+		at = at->next;
+	return at;
+}
+
+/* Users take turns: who asks for a hundred things has a hundredth turn, too. */
+static void stand_in_line(struct waiter *waiter)
+{
+	size_t own = count_before(waiter);
 	struct waiter **at = &questions;
 
-	loop = event;
-	while (*at && *at != waiter)
+	while (*at && count_before(*at) <= own)
 		at = &(*at)->next;
-	if (!*at)
-		*at = waiter;
+	waiter->next = *at;
+	*at = waiter;
+}
+
+void person_ask(sd_event *event, struct waiter *waiter)
+{
+	loop = event;
+	if (!is_asked(waiter))
+		stand_in_line(waiter);
 	ask_next();
 }

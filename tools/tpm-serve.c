@@ -2,6 +2,7 @@
 /* tpm-serve: keys of the TPM for other programs, over a socket (tpm-sign serve). */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <string.h>
@@ -382,6 +383,8 @@ int main(int argc, char **argv)
 		.section = 8,
 	};
 
+	/* What libraries free has PINs in it, and this program goes on. */
+	(void)mallopt(M_PERTURB, 0xff);
 	/* As in tpm-sign: OpenSSL must not be told to use keys by way of this program. */
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	tool_quick_crypto();

@@ -114,11 +114,19 @@ bool sr_server_remembers(struct sr_server *server)
 	return sr_locks_any(&server->locks) || pins || keys;
 }
 
+/* As long as a session is there, ESYS has the PIN that was last used in it. */
+void sr_server_forget_pins(struct sr_server *server)
+{
+	server->pin_known = false;
+	sr_server_leave(server);
+}
+
 time_t sr_server_forget(struct sr_server *server)
 {
 	time_t pins, keys;
 
-	(void)sr_pins_typed(&server->pins);
+	if (!sr_pins_typed(&server->pins) && server->pin_known)
+		sr_server_forget_pins(server);
 	(void)sr_pins_typed(&server->opened);
 	pins = sr_pins_end(&server->pins);
 	keys = sr_pins_end(&server->opened);
@@ -411,9 +419,11 @@ static void learn(struct sr_call *call)
 	if (call->pin.size == 0 || call->own_pin)
 		return;
 	if (call->r == -EACCES)
-		sr_pins_forget(pins, call->served, call->uid);
-	else if (call->r == 0 && !sr_locks_has(&call->server->locks, call->uid))
+		(void)sr_pins_forget(pins, call->served, call->uid);
+	if (call->r == 0 && !sr_locks_has(&call->server->locks, call->uid)) {
 		sr_pins_keep(pins, call->served, call->uid, true, &call->pin);
+		call->server->pin_known = true;
+	}
 }
 
 /*

@@ -22,6 +22,7 @@ struct sr_server {
 	bool changed;
 	time_t again; /* when what was refused is looked at once more; 0 if nothing was */
 	bool busy;    /* the TPM was used since the server last left it */
+	bool pin_known; /* it may be in the memory of a session, too */
 	struct sr_job leave;
 	bool leaving; /* @leave is in the queue */
 	struct sr_server_counts counts;
@@ -115,6 +116,9 @@ void sr_call_start(struct sr_call *call, bool confirm);
 
 /** sr_call_fail() - it is done, and did not succeed */
 void sr_call_fail(struct sr_call *call, int r);
+
+/** sr_server_forget_pins() - also what the TPM's sessions have of them */
+void sr_server_forget_pins(struct sr_server *server);
 
 /** sr_server_read() - take in what changed */
 void sr_server_read(struct sr_server *server);

@@ -112,6 +112,17 @@ int sr_fail_load(TSS2_RC rc, struct sr_err *err)
 	return -EBADMSG;
 }
 
+TSS2_RC sr_object_try_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
+			   struct sr_handle *ret)
+{
+	TPM2_HANDLE storage = 0;
+	TSS2_RC rc = Esys_TR_GetTpmHandle(parent->tpm->esys, parent->tr, &storage);
+
+	return rc == TSS2_RC_SUCCESS
+		   ? sr_object_load_under(parent->tpm, storage, key, ret)
+		   : rc;
+}
+
 int sr_object_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
 		   struct sr_handle *ret, struct sr_err *err)
 {

@@ -70,6 +70,10 @@ int sr_object_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
 TSS2_RC sr_object_try_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
 			   struct sr_handle *ret);
 
+/** sr_object_load_under() - the same, under a storage key by what the TPM calls it */
+TSS2_RC sr_object_load_under(struct sr_tpm *tpm, TPM2_HANDLE storage,
+			     const struct sr_tpmkey *key, struct sr_handle *ret);
+
 /** sr_fail_load() - describe a failure of it */
 int sr_fail_load(TSS2_RC rc, struct sr_err *err);
 
