@@ -74,6 +74,34 @@ tried() {
     [ ! -s said ]
 }
 
+@test "agent: many wait for one answer, of a ring's PIN or a key's; a wrong one is asked for again" {
+    local n key
+    tpm-sign keygen -q own --pin-file pin
+    types 'correct horse battery'
+    printf 'until [ -e go ]; do sleep 0.01; done\nsource ./typed\n' >reaction
+    for key in ed own; do
+        rm -f go asked
+        # The first who is asked mistypes.
+        # shellcheck disable=SC2016 # for that program
+        printf 'if [ "$(wc -l <asked)" -eq 1 ]; then echo wrong; else echo "correct horse battery"; fi\n' >typed
+        agent_start
+        public $key
+        for n in 1 2 3 4 5; do
+            echo "$n" >m$n
+            ssh-keygen -q -Y sign -n file -f $key.pub m$n 2>/dev/null 3>&- &
+            signing[n]=$!
+        done
+        touch go
+        failed=0
+        for n in 1 2 3 4 5; do wait "${signing[n]}" || failed=$((failed + 1)); done
+        [ "$failed" -eq 1 ]
+        [ "$(asked)" -eq 2 ]
+        agent_stop
+        rm -f m?.sig
+    done
+    tried 2
+}
+
 # in_memory: whether the daemon has the PIN anywhere; the argument is turned around, as it is no secret
 in_memory() {
     local inverted

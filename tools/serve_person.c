@@ -7,8 +7,9 @@
 #include "serve.h"
 
 static sd_event *loop;
-static struct waiter *questions; /* the first is being asked */
+static struct waiter *questions; /* the first is being asked, or was, and is not done */
 static struct ask *asking;
+static bool trying;
 
 static void ask_next(void);
 
@@ -27,6 +28,7 @@ void person_forget(struct waiter *waiter)
 		return;
 	ask_free(asking);
 	asking = NULL;
+	trying = false;
 	ask_next();
 }
 
@@ -59,6 +61,7 @@ static void describe(const struct client *client, char *ret, size_t room)
 			       (unsigned int)client->peer.uid);
 }
 
+/* While a PIN is tried nobody is asked: if it is right, others may not need one any more. */
 static void on_answer(void *arg, const struct sr_secret *typed)
 {
 	struct waiter *waiter = arg;
@@ -67,7 +70,13 @@ static void on_answer(void *arg, const struct sr_secret *typed)
 		sr_call_confirm(waiter->call, typed);
 	else
 		sr_call_pin(waiter->call, typed);
-	person_forget(waiter);
+	if (sr_call_state(waiter->call) == SR_CALL_WORK) {
+		ask_free(asking);
+		asking = NULL;
+		trying = true;
+	} else {
+		person_forget(waiter);
+	}
 	waiter->go_on(waiter);
 }
 
@@ -121,7 +130,7 @@ static void ask_next(void)
 	if (busy)
 		return;
 	busy = true;
-	while (questions && !asking)
+	while (questions && !asking && !trying)
 		ask_first();
 	busy = false;
 }
