@@ -185,12 +185,6 @@ openssl_accepts() {
     says "ssh-keygen -p -N '' -f COPY"
     ssh-keygen -q -p -P secret -N '' -f locked >/dev/null
     tpm-sign import -q other locked
-    # Others are converted.
-    ssh-keygen -q -t ecdsa -N '' -f curve
-    fails 8 tpm-sign import curve curve
-    says "ssh-keygen -p -m PKCS8 -f COPY"
-    ssh-keygen -q -p -m PKCS8 -P '' -N '' -f curve >/dev/null
-    tpm-sign import -q curve curve
     # Damaged in each of its lines.
     for ((n = 2; n < $(wc -l <login); n++)); do
         sed "${n}s/^\(.\{20\}\)../\1__/" login >damaged
@@ -326,15 +320,6 @@ openssl_accepts() {
 
 # -- the agent -----------------------------------------------------------------------------
 
-# in_memory, forgotten: whether the daemon has the private key anywhere
-in_memory() {
-    found=$("$helper/memory" "$agent" "$(inverse "$SEED")") && [ "$found" -gt 0 ]
-}
-
-forgotten() {
-    found=$("$helper/memory" "$agent" "$(inverse "$SEED")") && [ "$found" -eq 0 ]
-}
-
 SEED=4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb
 
 import_seed() {
@@ -356,43 +341,6 @@ import_seed() {
     ssh_signs key
     agent_stop
     [ "$("$helper/bus" each | grep -cx Unseal)" -eq 2 ]
-}
-
-@test "agent: the private key is in its memory until lock, the end of AutoLock=, never with --no-cache" {
-    # What sanitizers keep of freed memory is not the daemon's.
-    ! grep -q __asan_init "$SEALRING_BUILD/bin/tpm-serve" || return 0
-    import_seed
-    printf '[Sign]\nAutoLock=2\n' >"$SEALRING_CONFIG_DIR/sealring.conf"
-    printf '#!/bin/sh\necho phrase\n' >askpass
-    chmod +x askpass
-    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
-    agent_start
-    if [ "$(id -u)" -ne 0 ]; then
-        # Nobody but root can look at all.
-        ssh_signs key
-        fails 1 "$helper/memory" "$agent" "$(inverse "$SEED")"
-        return
-    fi
-    forgotten
-    ssh_signs key
-    in_memory
-    ssh-add -x 2>/dev/null
-    forgotten
-    run ssh_signs key
-    [ "$status" -ne 0 ]
-    forgotten
-    ssh-add -X 2>/dev/null
-    ssh_signs key
-    in_memory
-    # By itself, while nobody asks for anything.
-    sleep 2.5
-    forgotten
-    ssh_signs key
-    in_memory
-    agent_stop
-    agent_start --no-cache
-    ssh_signs key
-    forgotten
 }
 
 @test "agent: 2,000 signatures take less than a second of its processor time" {

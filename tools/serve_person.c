@@ -7,9 +7,10 @@
 #include "serve.h"
 
 static sd_event *loop;
-static struct waiter *questions; /* the first is being asked, or was, and is not done */
+static struct waiter *questions; /* the first is being asked */
 static struct ask *asking;
-static bool trying;
+static bool
+    tried; /* the first has its PIN, and the TPM has not said yet whether it is right */
 
 static void ask_next(void);
 
@@ -26,9 +27,8 @@ void person_forget(struct waiter *waiter)
 	waiter->next = NULL;
 	if (!first)
 		return;
-	ask_free(asking);
-	asking = NULL;
-	trying = false;
+	ask_free(take(asking));
+	tried = false;
 	ask_next();
 }
 
@@ -61,19 +61,19 @@ static void describe(const struct client *client, char *ret, size_t room)
 			       (unsigned int)client->peer.uid);
 }
 
-/* While a PIN is tried nobody is asked: if it is right, others may not need one any more. */
+/* Who waits for the same PIN has to know whether that was it before being asked, too. */
 static void on_answer(void *arg, const struct sr_secret *typed)
 {
 	struct waiter *waiter = arg;
+	bool confirm = sr_call_state(waiter->call) == SR_CALL_CONFIRM;
 
-	if (sr_call_state(waiter->call) == SR_CALL_CONFIRM)
+	if (confirm)
 		sr_call_confirm(waiter->call, typed);
 	else
 		sr_call_pin(waiter->call, typed);
-	if (sr_call_state(waiter->call) == SR_CALL_WORK) {
-		ask_free(asking);
-		asking = NULL;
-		trying = true;
+	if (!confirm && sr_call_state(waiter->call) == SR_CALL_WORK) {
+		ask_free(take(asking));
+		tried = true;
 	} else {
 		person_forget(waiter);
 	}
@@ -130,7 +130,7 @@ static void ask_next(void)
 	if (busy)
 		return;
 	busy = true;
-	while (questions && !asking && !trying)
+	while (questions && !asking && !tried)
 		ask_first();
 	busy = false;
 }

@@ -107,6 +107,6 @@ int sr_fetch(const struct sr_key *key, const struct sr_store *store,
 	if (r == -EINVAL || (r == 0 && content.size == 0))
 		return sr_fail(err, -EIO,
 			       "tpm-credential refuses it: its journal says why, "
-			       "journalctl -u tpm-credential");
+			       "journalctl -u tpm-sign-softkey");
 	return r < 0 ? r : sr_softkey_read(&content, &key->file->pub, ret, err);
 }

@@ -107,19 +107,14 @@ void sr_pins_keep(struct sr_pins *pins, struct sr_served *served, uid_t uid, boo
 	sr_secret_take(pin, &place->value);
 }
 
-bool sr_pins_forget(struct sr_pins *pins, const struct sr_served *served, uid_t uid)
+void sr_pins_forget(struct sr_pins *pins, const struct sr_served *served, uid_t uid)
 {
-	bool any = false;
-
 	for (size_t i = 0; i < SR_PINS_MAX; i++) {
 		struct sr_pin *pin = &pins->pin[i];
 
-		if (!pin->served || pin->uid != uid || (served && pin->served != served))
-			continue;
-		forget(pin);
-		any = true;
+		if (pin->served && pin->uid == uid && (!served || pin->served == served))
+			forget(pin);
 	}
-	return any;
 }
 
 void sr_pins_clear(struct sr_pins *pins)

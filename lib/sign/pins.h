@@ -48,8 +48,8 @@ const struct sr_secret *sr_pins_free(struct sr_pins *pins, const struct sr_serve
 void sr_pins_keep(struct sr_pins *pins, struct sr_served *served, uid_t uid, bool typed,
 		  struct sr_secret *pin);
 
-/** sr_pins_forget() - those of a key, or of all if NULL; of a user: whether there was one */
-bool sr_pins_forget(struct sr_pins *pins, const struct sr_served *served, uid_t uid);
+/** sr_pins_forget() - those of a key, or of all if NULL; of a user */
+void sr_pins_forget(struct sr_pins *pins, const struct sr_served *served, uid_t uid);
 
 /** sr_pins_clear() - all of them */
 void sr_pins_clear(struct sr_pins *pins);

@@ -114,19 +114,11 @@ bool sr_server_remembers(struct sr_server *server)
 	return sr_locks_any(&server->locks) || pins || keys;
 }
 
-/* As long as a session is there, ESYS has the PIN that was last used in it. */
-void sr_server_forget_pins(struct sr_server *server)
-{
-	server->pin_known = false;
-	sr_server_leave(server);
-}
-
 time_t sr_server_forget(struct sr_server *server)
 {
 	time_t pins, keys;
 
-	if (!sr_pins_typed(&server->pins) && server->pin_known)
-		sr_server_forget_pins(server);
+	(void)sr_pins_typed(&server->pins);
 	(void)sr_pins_typed(&server->opened);
 	pins = sr_pins_end(&server->pins);
 	keys = sr_pins_end(&server->opened);
@@ -184,7 +176,7 @@ static void run(struct sr_job *job, void *slots)
 	if (call->doubted)
 		sr_slots_doubt(slots);
 	if (call->decrypts)
-		call->r = sr_slots_decrypt(slots, call->served, &call->pin, call->oaep,
+		call->r = sr_slots_decrypt(slots, call->served, &call->pin, &call->how,
 					   &call->cipher, &call->plain, &call->err);
 	else
 		call->r = sr_slots_sign(slots, call->served, &call->pin, &call->scheme,
@@ -401,14 +393,10 @@ const uint8_t *sr_call_answer(const struct sr_call *call, size_t *size)
 /* ---- what the thread gives back ---- */
 
 /* One chance more: where no resource manager is, a handle may have become another's. */
-static bool begin_again(struct sr_call *call)
+static bool is_doubtful(const struct sr_call *call)
 {
-	if (call->doubted || call->pin.size > 0)
-		return false;
-	call->doubted = true;
-	sr_buf_done(&call->der);
-	submit(call);
-	return call->state == SR_CALL_WORK;
+	return call->r == -EIO && call->der.size > 0 && !call->doubted &&
+	       call->pin.size == 0;
 }
 
 /* A PIN is remembered once it was right, and forgotten once it was not. */
@@ -419,11 +407,9 @@ static void learn(struct sr_call *call)
 	if (call->pin.size == 0 || call->own_pin)
 		return;
 	if (call->r == -EACCES)
-		(void)sr_pins_forget(pins, call->served, call->uid);
-	if (call->r == 0 && !sr_locks_has(&call->server->locks, call->uid)) {
+		sr_pins_forget(pins, call->served, call->uid);
+	else if (call->r == 0 && !sr_locks_has(&call->server->locks, call->uid))
 		sr_pins_keep(pins, call->served, call->uid, true, &call->pin);
-		call->server->pin_known = true;
-	}
 }
 
 /*
@@ -467,8 +453,12 @@ static bool conclude(struct sr_call *call)
 	if (call->r == 0 && !call->decrypts && !call->work)
 		call->r = sr_signature_check(call->served->pub, &call->scheme,
 					     &call->digest, &call->der, &call->err);
-	if (call->r == -EIO && call->der.size > 0 && begin_again(call))
-		return false;
+	if (is_doubtful(call)) {
+		call->doubted = true;
+		sr_buf_done(&call->der);
+		submit(call);
+		return call->state != SR_CALL_WORK;
+	}
 	call->server->changed |= call->renewed != NULL;
 	learn(call);
 	count(call);

@@ -16,7 +16,7 @@ struct sr_meter {
 	struct sr_meter_row {
 		atomic_uint_fast64_t bucket[SR_LATENCY_BUCKETS];
 		atomic_uint_fast64_t nanoseconds;
-	} row[12];
+	} row[13];
 };
 
 /** sr_meter_read() - what was counted of a command; false behind the last */
@@ -30,5 +30,8 @@ bool sr_meter_read(const struct sr_meter *meter, size_t at, struct sr_latency *r
  * Release with free(). NULL without memory.
  */
 TSS2_TCTI_CONTEXT *sr_meter_tcti(TSS2_TCTI_CONTEXT *inner, struct sr_meter *meter);
+
+/** sr_meter_divert() - commands do not reach the TPM: they fail, as if it had said so */
+void sr_meter_divert(TSS2_TCTI_CONTEXT *metered, bool diverted);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "meter.h"
 #include "session.h"
 
 #define PCR_CHANGED_TRIES 20
@@ -163,6 +164,21 @@ int sr_object_use_pin(const struct sr_handle *object, const struct sr_secret *pi
 		return r;
 	rc = Esys_TR_SetAuth(object->tpm->esys, object->tr, &auth);
 	return rc == TSS2_RC_SUCCESS ? 0 : sr_fail_tss(err, rc, "Esys_TR_SetAuth");
+}
+
+/* With a session ESYS keeps the key of its last HMAC, PIN included. That is written over when it
+   makes the next, which needs no TPM. */
+void sr_object_forget_pin(const struct sr_handle *object, const struct sr_handle *session)
+{
+	static const TPM2B_AUTH zeros = { .size = SR_PIN_MAX }, none;
+	struct sr_tpm *tpm = object->tpm;
+
+	(void)Esys_TR_SetAuth(tpm->esys, object->tr, &zeros);
+	sr_meter_divert(tpm->metered, true);
+	(void)Esys_Unseal(tpm->esys, object->tr, session->tr, ESYS_TR_NONE, ESYS_TR_NONE,
+			  NULL);
+	sr_meter_divert(tpm->metered, false);
+	(void)Esys_TR_SetAuth(tpm->esys, object->tr, &none);
 }
 
 static TSS2_RC unseal_once(const struct sr_unseal *unseal, const struct sr_handle *object,

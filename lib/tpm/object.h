@@ -81,6 +81,14 @@ int sr_fail_load(TSS2_RC rc, struct sr_err *err);
 int sr_object_use_pin(const struct sr_handle *object, const struct sr_secret *pin,
 		      struct sr_err *err);
 
+/**
+ * sr_object_forget_pin() - nothing authorizes it any more, and no memory has its PIN
+ * @object:	a loaded object, of a TPM that was opened with sr_tpm_open_metered()
+ * @session:	what it was used with
+ */
+void sr_object_forget_pin(const struct sr_handle *object,
+			  const struct sr_handle *session);
+
 /** sr_auth_of() - a PIN as the TPM has it; 0, or -EINVAL if too long */
 int sr_auth_of(const struct sr_secret *pin, TPM2B_AUTH *ret, struct sr_err *err);
 
