@@ -540,7 +540,9 @@ run_examples() {
     prepare
     echo "what is new" >notes.txt
     echo "and more" >more.txt
+    echo "Password=secret" >app.conf
     run_examples tpm-sign.1
+    cmp app.conf <(echo "Password=secret")
     tpm-sign verify -q guarded -s more.txt.sig more.txt
     openssl req -in web.csr -noout -verify
     cmp notes.dec notes.txt

@@ -473,8 +473,8 @@ alone() {
     done
     [ "$(tpm-sign algs p256)" = "p256      yes" ]
     fails 2 tpm-sign keygen x -t p192
-    fails 2 tpm-sign keygen x --usage decrypt
-    says "only RSA keys decrypt"
+    fails 2 tpm-sign keygen x -t ed25519 --usage decrypt
+    says "a key in software only signs"
     [ ! -e "$KEYS/x.pem" ]
 }
 

@@ -173,6 +173,7 @@ static int read_key(struct daemon *daemon, const struct json_text *body,
 {
 	struct json_tokener *parser = json_tokener_new();
 	struct json_object *key, *pin = NULL, *in_tpm = NULL, *hash = NULL, *ring = NULL;
+	struct json_object *type = NULL;
 	int r = 1;
 
 	if (!parser)
@@ -182,6 +183,7 @@ static int read_key(struct daemon *daemon, const struct json_text *body,
 	if (json_object_object_get_ex(key, "pin", &pin) &&
 	    json_object_object_get_ex(key, "in_tpm", &in_tpm) &&
 	    json_object_object_get_ex(key, "hash", &hash) &&
+	    json_object_object_get_ex(key, "type", &type) &&
 	    json_object_object_get_ex(key, "ring", &ring))
 		(void)snprintf(daemon->ring, sizeof(daemon->ring), "%s",
 			       json_object_get_boolean(in_tpm)
@@ -192,6 +194,8 @@ static int read_key(struct daemon *daemon, const struct json_text *body,
 	daemon->needs_pin = json_object_get_boolean(pin);
 	(void)snprintf(daemon->hash, sizeof(daemon->hash), "%s",
 		       hash ? json_object_get_string(hash) : "");
+	(void)snprintf(daemon->type, sizeof(daemon->type), "%s",
+		       type ? json_object_get_string(type) : "");
 	json_object_put(key);
 	return r;
 }
@@ -462,29 +466,71 @@ static int take_plain(const struct daemon *daemon, const struct json_field *fiel
 	return sr_secret_copy(plain.data, plain.size, ret, err);
 }
 
-int daemon_decrypt(const struct daemon *daemon, const char *oaep,
+/* Sends @body, which it releases. */
+static int ask_secret(const struct daemon *daemon, const char *action, const char *member,
+		      struct body *body, int r, struct sr_secret *ret, struct sr_err *err)
+{
+	struct json_field fields[] = { { .name = member, .may_be = JSON_TEXT }, { 0 } };
+	_cleanup_secret_ struct sr_secret answer = { 0 };
+
+	if (r == 0 && daemon->needs_pin)
+		r = put_pin(body, daemon, daemon->key, err);
+	if (r == 0)
+		r = end_body(body, err);
+	if (r == 0)
+		r = ask_json(daemon, action, &body->text, &answer, fields, err);
+	if (r == 0)
+		r = take_plain(daemon, &fields[0], ret, err);
+	json_done(fields);
+	sr_secret_done(&body->text);
+	return r;
+}
+
+int daemon_decrypt(const struct daemon *daemon, const struct sr_padding *padding,
 		   const struct sr_secret *cipher, struct sr_secret *ret,
 		   struct sr_err *err)
 {
-	struct json_field fields[] = { { .name = "plaintext", .may_be = JSON_TEXT },
-				       { 0 } };
-	_cleanup_secret_ struct sr_secret answer = { 0 };
 	struct body body = { 0 };
+	char size[32];
 	int r;
 
 	put_text(&body, "{\"ciphertext\":");
 	r = put_base64(&body, cipher->data, cipher->size, err);
-	put_member(&body, "padding", oaep ? "oaep" : "rsaes");
-	put_member(&body, "hash", oaep);
-	if (r == 0 && daemon->needs_pin)
-		r = put_pin(&body, daemon, daemon->key, err);
-	if (r == 0)
-		r = end_body(&body, err);
-	if (r == 0)
-		r = ask_json(daemon, "/decrypt", &body.text, &answer, fields, err);
-	if (r == 0)
-		r = take_plain(daemon, &fields[0], ret, err);
-	json_done(fields);
-	sr_secret_done(&body.text);
-	return r;
+	put_member(&body, "padding", padding->oaep ? "oaep" : "rsaes");
+	put_member(&body, "hash", padding->oaep);
+	if (padding->size > 0) {
+		(void)snprintf(size, sizeof(size), ",\"size\":%zu", padding->size);
+		put_text(&body, size);
+	}
+	return ask_secret(daemon, "/decrypt", "plaintext", &body, r, ret, err);
+}
+
+int daemon_derive(const struct daemon *daemon, const uint8_t *peer, size_t size,
+		  struct sr_secret *ret, struct sr_err *err)
+{
+	struct body body = { 0 };
+	int r;
+
+	put_text(&body, "{\"peer\":");
+	r = put_base64(&body, peer, size, err);
+	return ask_secret(daemon, "/derive", "secret", &body, r, ret, err);
+}
+
+int daemon_certificates(const struct daemon *daemon, char **ret, struct sr_err *err)
+{
+	static const struct sr_secret nothing;
+	_cleanup_secret_ struct sr_secret answer = { 0 };
+	struct json_text body = { 0 };
+	int r = ask(daemon, "GET", "/certificate", &nothing, &answer, err), status;
+
+	if (r < 0)
+		return r == -ENOTCONN ? fail_answer(daemon, err) : r;
+	status = find_body(&answer, &body);
+	if (status == 404)
+		return 0;
+	if (status != 200)
+		return status < 0 ? fail_answer(daemon, err)
+				  : fail_as_said(daemon, &body, err);
+	*ret = strndup(body.data, body.size);
+	return *ret ? 0 : sr_fail(err, -ENOMEM, "out of memory");
 }

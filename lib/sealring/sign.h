@@ -32,7 +32,7 @@ struct sr_key_backup {
 /**
  * struct sr_key_options - how a key is made
  * @type:	"p256" and others, see sr_key_type_name(); not for sr_key_import()
- * @usage:	SR_KEY_SIGN, SR_KEY_DECRYPT (RSA only) or both; 0 for SR_KEY_SIGN
+ * @usage:	SR_KEY_SIGN, SR_KEY_DECRYPT (keys of the TPM) or both; 0 for SR_KEY_SIGN
  * @pcrs:	PCR list that it is bound to, for good; NULL for none
  * @ring:	an open ring, whose secret a software key becomes; NULL for @open_ring
  * @bind:	a key of the TPM is bound to what that ring is sealed to, and follows when it
@@ -523,11 +523,24 @@ int sr_key_verify_any(struct sr_store *store, const struct sr_key *key,
 		      struct sr_err *err);
 
 /**
+ * struct sr_padding - how something was encrypted to an RSA key
+ * @oaep:	hash of OAEP; NULL for PKCS#1 v1.5
+ * @size:	PKCS#1 v1.5: bytes of the key that it hides. Where it does not hide one of that
+ *		size, as many random bytes come out, without a word and in the same time, so
+ *		that nobody can have others' messages decrypted by sending many of his own
+ *		(RFC 3218). 0: what is there comes out, or -EBADMSG
+ */
+struct sr_padding {
+	const char *oaep;
+	size_t size;
+};
+
+/**
  * sr_key_decrypt() - decrypt with an RSA key
  * @key:	a loaded key
  * @tpm:	the TPM
  * @ask:	where a PIN comes from; may be NULL
- * @oaep:	hash of OAEP; NULL for PKCS#1 v1.5
+ * @padding:	how it was encrypted
  * @cipher:	as long as the modulus
  * @ret:	the plaintext, which crosses the bus encrypted
  * @err:	says why, on failure
@@ -535,8 +548,25 @@ int sr_key_verify_any(struct sr_store *store, const struct sr_key *key,
  * Returns 0, -EBADMSG (not encrypted to this key in this way), and as sr_key_sign().
  */
 int sr_key_decrypt(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
-		   const char *oaep, const struct sr_secret *cipher,
+		   const struct sr_padding *padding, const struct sr_secret *cipher,
 		   struct sr_secret *ret, struct sr_err *err);
+
+/**
+ * sr_key_derive() - what an EC key shares with a peer: ECDH
+ * @key:	a loaded key
+ * @tpm:	the TPM
+ * @ask:	where a PIN comes from; may be NULL
+ * @peer:	the peer's public key: SubjectPublicKeyInfo (DER), or a point (SEC 1, 2.3.3)
+ * @size:	bytes in @peer
+ * @ret:	the x of the point that both can find (SEC 1, 3.3.1), as long as the curve's
+ *		field; it crosses the bus encrypted. A key is made of it by a KDF
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EBADMSG (@peer is no point of the key's curve), and as sr_key_sign().
+ */
+int sr_key_derive(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
+		  const uint8_t *peer, size_t size, struct sr_secret *ret,
+		  struct sr_err *err);
 
 /**
  * struct sr_subject - who a certificate is for

@@ -176,7 +176,7 @@ static void run(struct sr_job *job, void *slots)
 	if (call->doubted)
 		sr_slots_doubt(slots);
 	if (call->decrypts)
-		call->r = sr_slots_decrypt(slots, call->served, &call->pin, call->oaep,
+		call->r = sr_slots_decrypt(slots, call->served, &call->pin, &call->how,
 					   &call->cipher, &call->plain, &call->err);
 	else
 		call->r = sr_slots_sign(slots, call->served, &call->pin, &call->scheme,

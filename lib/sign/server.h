@@ -47,9 +47,9 @@ struct sr_server {
  * @work:	what the thread does instead of either
  * @accept_unmeasured:	see struct sr_rotate_request
  * @renewed:	the key that took the place of one
- * @oaep:	hash of OAEP; 0 for PKCS#1 v1.5
- * @cipher:	what is decrypted
- * @plain:	what was
+ * @how:	it decrypts: what the TPM is asked for
+ * @cipher:	what is decrypted, or with ECDH the peer's point
+ * @plain:	what came of it
  * @value:	of a software key, its private part
  * @guarded:	... and its ring has a PIN
  * @r:		what came of it
@@ -83,7 +83,7 @@ struct sr_call {
 	int (*work)(struct sr_call *call, struct sr_slots *slots);
 	bool accept_unmeasured;
 	struct sr_key *renewed;
-	TPMI_ALG_HASH oaep;
+	struct sr_decryption how;
 	struct sr_secret cipher;
 	struct sr_secret plain;
 	struct sr_secret value;

@@ -58,7 +58,7 @@ int sr_slots_sign(struct sr_slots *slots, struct sr_served *served,
 
 /** sr_slots_decrypt() - the same for decrypting: as sr_signer_decrypt() */
 int sr_slots_decrypt(struct sr_slots *slots, struct sr_served *served,
-		     const struct sr_secret *pin, TPMI_ALG_HASH oaep,
+		     const struct sr_secret *pin, const struct sr_decryption *how,
 		     const struct sr_secret *cipher, struct sr_secret *ret,
 		     struct sr_err *err);
 

@@ -14,7 +14,7 @@ struct use {
 	const struct sr_scheme *scheme;
 	const struct sr_digest *digest;
 	struct sr_buf *signature;
-	TPMI_ALG_HASH oaep;
+	const struct sr_decryption *how;
 	const struct sr_secret *cipher;
 	struct sr_secret *plain;
 	bool opened;
@@ -45,7 +45,7 @@ static void take_pin_back(struct sr_slot *slot)
 static int use_loaded(struct sr_slot *slot, const struct use *use, struct sr_err *err)
 {
 	if (use->cipher)
-		return sr_signer_decrypt(&slot->signer, use->oaep, use->cipher, false,
+		return sr_signer_decrypt(&slot->signer, use->how, use->cipher, false,
 					 use->plain, err);
 	return sr_signer_try(&slot->signer, use->scheme, use->digest, false,
 			     use->signature, err);
@@ -168,12 +168,12 @@ int sr_slots_sign(struct sr_slots *slots, struct sr_served *served,
 }
 
 int sr_slots_decrypt(struct sr_slots *slots, struct sr_served *served,
-		     const struct sr_secret *pin, TPMI_ALG_HASH oaep,
+		     const struct sr_secret *pin, const struct sr_decryption *how,
 		     const struct sr_secret *cipher, struct sr_secret *ret,
 		     struct sr_err *err)
 {
 	struct use use = {
-		.served = served, .pin = pin, .oaep = oaep, .cipher = cipher, .plain = ret
+		.served = served, .pin = pin, .how = how, .cipher = cipher, .plain = ret
 	};
 
 	return use_key(slots, &use, err);
