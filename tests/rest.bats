@@ -302,3 +302,29 @@ count_tries() {
     run grep -E '_sum.*\.[0-9]{4}' answer
     [ "$output" = '' ]
 }
+
+@test "what is refused is said in JSON, whatever the bytes were" {
+    keygen web
+    rest_start
+    # json: the answer is that, and it is UTF-8, which jq would mend
+    json() { iconv -f utf8 -t utf8 answer >/dev/null && jq -e .message answer >/dev/null; }
+    # The control: what is UTF-8 comes back as it is.
+    refuses 400 bad_request "$(key_path web public)?format=%c3%a9"
+    json
+    [[ $(jq -r .message answer) == *é* ]]
+    for bytes in %ff %c3 %c0%af %ed%a0%80 %f5%80%80%80 a%c2%9b %e2%80%ae; do
+        refuses 400 bad_request "$(key_path "$bytes")"
+        json
+        refuses 400 bad_request "$(key_path web public)?format=$bytes"
+        json
+        [[ $(jq -r .message answer) == *'?'* ]]
+    done
+    # One that is cut at the end of the text.
+    refuses 400 bad_request "$(key_path web public)?format=x$(printf '%%c3%%a9%.0s' {1..600})"
+    json
+    refuses 400 bad_request "$(key_path web public)?format=$(printf '%%c3%%a9%.0s' {1..600})"
+    json
+    printf '{"data":"aGk=","hash":"\xff"}' >bad
+    refuses 400 bad_request "$(key_path web sign)" --data-binary @bad
+    json
+}
