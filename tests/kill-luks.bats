@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Killed at system calls: the volume opens as before or as after, and the next run leaves
-# nothing behind.
+# Killed at every third system call that may change something, and at some of the others:
+# the volume opens as before or as after, and the next run leaves nothing behind.
 # shellcheck disable=SC2034,SC2154,SC2317 # for and from kill.bash, which calls what tests define
 
 load kill
