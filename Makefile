@@ -68,7 +68,7 @@ APT_build    = gcc libc6-dev pkgconf libtss2-dev libssl-dev libkeyutils-dev libi
 	       libjson-c-dev libcryptsetup-dev libsystemd-dev libmicrohttpd-dev zlib1g-dev libqrencode-dev scdoc
 APT_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh-client openssh-server git keyutils strace \
 	       procps util-linux bsdutils xxd jq gzip gcab cryptsetup-bin systemd curl python3-jsonschema nginx-light \
-	       libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc
+	       libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc gdb
 APT_lint     = clang-format clang-tidy shellcheck mandoc
 APT_fuzz     = clang
 APT_bench    = hyperfine clevis clevis-tpm2 systemd tpm2-openssl jq time
@@ -78,7 +78,7 @@ DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs
 	       inih-devel json-c-devel cryptsetup-devel systemd-devel libmicrohttpd-devel zlib-devel qrencode-devel scdoc
 DNF_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh openssh-server git-core keyutils strace procps-ng \
 	       util-linux libasan libubsan libtsan xxd jq gzip gcab cryptsetup systemd curl python3-jsonschema nginx-core \
-	       tpm2-pkcs11 tpm2-pkcs11-tools opensc
+	       tpm2-pkcs11 tpm2-pkcs11-tools opensc gdb
 DNF_lint     = clang-tools-extra ShellCheck mandoc
 DNF_fuzz     = clang compiler-rt
 DNF_bench    = hyperfine clevis systemd tpm2-openssl jq time
@@ -86,7 +86,7 @@ DNF_ci       = clang git mmdebstrap
 PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c cryptsetup systemd-libs libmicrohttpd zlib \
 	       qrencode scdoc
 PACMAN_check = bats swtpm tpm2-tools tpm2-openssl openssh git keyutils strace procps-ng util-linux tinyxxd \
-	       jq gzip gcab cryptsetup systemd curl python-jsonschema nginx tpm2-pkcs11 opensc
+	       jq gzip gcab cryptsetup systemd curl python-jsonschema nginx tpm2-pkcs11 opensc gdb
 PACMAN_lint  = clang shellcheck mandoc
 PACMAN_fuzz  = clang compiler-rt
 PACMAN_bench = hyperfine clevis systemd tpm2-openssl jq time

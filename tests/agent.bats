@@ -230,6 +230,110 @@ asked() {
     [ "$(asked)" -eq 4 ]
 }
 
+@test "where several wait for the same PIN, one is asked; after a wrong one the next" {
+    local n clients=()
+    keygen guarded --pin-file pin
+    answers 'correct horse battery'
+    sed -i '/^cat answer/i until [ -e go ]; do sleep 0.01; done' askpass
+    agent_start
+    public guarded
+    sign_all() {
+        rm -f go ./*.sig
+        for n in 1 2 3; do
+            echo "$n" >"message$n"
+            ssh-keygen -q -Y sign -n file -f guarded.pub "message$n" 2>/dev/null 3>&- &
+            clients[n]=$!
+        done
+        # All of them wait before the first is answered.
+        until [ "$(grep -c "$SSH_AUTH_SOCK" /proc/net/unix)" -ge 4 ]; do sleep 0.01; done
+        sleep 0.2
+        touch go
+        for n in 1 2 3; do wait "${clients[n]}" || :; done
+    }
+    sign_all
+    [ "$(asked)" -eq 1 ]
+    [ "$(find . -name 'message*.sig' | wc -l)" -eq 3 ]
+    agent_stop
+    agent_start
+    answers 'wrong horse battery'
+    sign_all
+    [ "$(asked)" -eq 4 ]
+    [ "$(find . -name 'message*.sig' | wc -l)" -eq 0 ]
+}
+
+@test "who does not answer in time is asked no more, and the next one is asked" {
+    keygen guarded --pin-file pin
+    keygen web
+    # Ninety seconds are a third of one.
+    cat >hurry.c <<'EOF'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <systemd/sd-event.h>
+
+int sd_event_add_time_relative(sd_event *event, sd_event_source **ret, clockid_t clock,
+			       uint64_t usec, uint64_t accuracy, sd_event_time_handler_t run, void *arg)
+{
+	__typeof__(&sd_event_add_time_relative) real = dlsym(RTLD_NEXT, __func__);
+
+	return real(event, ret, clock, usec == 90000000 ? 300000 : usec, accuracy, run, arg);
+}
+EOF
+    "$CC" -shared -fPIC -o hurry.so hurry.c -ldl
+    local asan=
+    ! grep -q __asan_init "$SEALRING_BUILD/bin/tpm-serve" || asan=$("$CC" -print-file-name=libasan.so)
+    answers 'correct horse battery'
+    public guarded
+    LD_PRELOAD="$asan $PWD/hurry.so" agent_start
+    # One that does not end when told to, and one that ends, but has left another behind.
+    # shellcheck disable=SC2016
+    for asks in 'trap "" TERM; echo $$ >left; while :; do sleep 1; done' 'sleep 60 & echo $! >left'; do
+        printf '#!/bin/bash\n%s\n' "$asks" >askpass
+        run timeout 20 ssh-keygen -q -Y sign -n file -f guarded.pub pin
+        [ "$status" -ne 0 ] && [ "$status" -ne 124 ]
+        ssh_signs web
+        kill -9 "$(cat left)" 2>/dev/null || :
+    done
+    answers 'correct horse battery'
+    ssh_signs guarded
+}
+
+# in_memory: in how many places the daemon has the PIN
+in_memory() {
+    "$helper/memory" "$agent" "$(inverse "$(tr -d '\n' <pin | xxd -p | tr -d '\n')")"
+}
+
+forgotten() {
+    local until=$((SECONDS + 20))
+    while [ "$(in_memory)" -gt 0 ] && ((SECONDS < until)); do sleep 0.05; done
+    [ "$(in_memory)" -eq 0 ]
+}
+
+@test "a PIN is in the daemon's memory until it is forgotten, and nowhere afterwards" {
+    # What sanitizers keep of freed memory is not the daemon's.
+    ! grep -q __asan_init "$SEALRING_BUILD/bin/tpm-serve" || return 0
+    keygen guarded --pin-file pin
+    answers 'correct horse battery'
+    printf '[Sign]\nAutoLock=3\n' >"$SEALRING_CONFIG_DIR/sealring.conf"
+    agent_start
+    if [ "$(id -u)" -ne 0 ]; then
+        # Nobody but root can look at all.
+        ssh_signs guarded
+        fails 1 in_memory
+        return
+    fi
+    [ "$(in_memory)" -eq 0 ]
+    ssh_signs guarded
+    [ "$(in_memory)" -gt 0 ]
+    SSH_ASKPASS='' ssh-add -x < <(printf 'x\nx\n')
+    forgotten
+    SSH_ASKPASS='' ssh-add -X < <(printf 'x\n')
+    ssh_signs guarded
+    [ "$(in_memory)" -gt 0 ]
+    # By itself, while nobody asks for anything.
+    forgotten
+    ssh_signs guarded
+}
+
 # count_tries: into $tries, while the daemon does not hold the TPM's only connection
 count_tries() {
     agent_stop
@@ -375,4 +479,58 @@ count_tries() {
     agent_start
     ssh_signs web
     [ ! -s said ]
+}
+
+# ask_to_sign NAME: the message for it
+ask_to_sign() {
+    local blob
+    blob=$(cut -d' ' -f2 "$1.pub" | base64 -d | xxd -p | tr -d '\n')
+    # The key, "x", and no flags.
+    printf '%08x0d%08x%s000000017800000000' $((${#blob} / 2 + 14)) $((${#blob} / 2)) "$blob" |
+        xxd -r -p
+}
+
+# question_of USER: this user wants web to sign
+question_of() {
+    setpriv --reuid "$1" --regid "$1" --clear-groups env SSH_AUTH_SOCK="$open/agent.sock" \
+        "$open/agent" raw 0 <request >>answered 3>&- &
+    questions+=($!)
+}
+
+# connections: of the daemon
+connections() {
+    find "/proc/$agent/fd" -lname 'socket:*' | wc -l
+}
+
+@test "questions of users take turns" {
+    # An ordinary user has no others to be.
+    [ "$(id -u)" -eq 0 ] || return 0
+    local questions=() at before
+    mkdir "$RULES"
+    keygen web
+    printf '[Access]\nUsers=4001\nUsers=4002\nConfirm=yes\n' >"$RULES/web.conf"
+    answers ''
+    sed -i '2i while [ ! -e go ]; do sleep 0.02; done' askpass
+    agent_start
+    open=$(mktemp -d "${TMPDIR:-/tmp}/sealring-turns-XXXXXX")
+    chmod 711 "$open"
+    ln "$SSH_AUTH_SOCK" "$open/agent.sock"
+    chmod 666 "$open/agent.sock"
+    cp "$helper/agent" "$open"
+    public web
+    ask_to_sign web >request
+    before=$(connections)
+    for at in 1 2 3 4 5; do question_of 4001; done
+    until (($(connections) >= before + 5)); do sleep 0.02; done
+    sleep 0.3
+    question_of 4002
+    until (($(connections) >= before + 6)); do sleep 0.02; done
+    sleep 0.3
+    touch go
+    wait "${questions[@]}"
+    rm -r "$open"
+    cat asked
+    [ "$(asked)" -eq 6 ]
+    at=$(grep -n '4002' asked)
+    [ "${at%%:*}" -le 2 ]
 }

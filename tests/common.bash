@@ -128,7 +128,9 @@ one_line() {
     fi
 }
 
-# stride N: of the points of a campaign every N-th is tried, or with THOROUGH=1 every one
+# stride N: of the points of a campaign every N-th is tried, or with THOROUGH=1 every one; with
+# SAMPLE=1 those after the ones that are tried with SAMPLE=0, and so on
+SAMPLE=${SAMPLE:-0}
 stride() {
     if [ -n "${THOROUGH-}" ]; then echo 1; else echo "$1"; fi
 }

@@ -69,7 +69,7 @@ well_formed() {
     # The fifth call is Sign: the first one opens the TPM.
     run names at tpm 5 changed tpm-sign sign new input
     echo "$output: $(cat "$HIT" out err)"
-    [ "$(cat "$HIT")" = Esys_Sign ]
+    [ "$(cat "$HIT")" = sr_object_sign_begin ]
     good new out
     [ "$output" = "StartAuthSession PolicyPCR Load PolicyRestart PolicyPCR Sign FlushContext " ]
 }

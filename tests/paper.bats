@@ -104,6 +104,7 @@ fish_options() {
         page_options "$program" >in-page
         same "options of $program" in-help in-page
         "$program" --help | grep -q "See $program(8); exit status in sealring(7)"
+        [ "$("$program" --help | wc -L)" -le 80 ]
     done
 }
 

@@ -86,11 +86,11 @@ post() {
 
 # frames STATUS TEXT [HEADER]...: that request has this answer, and no other follows it
 frames() {
-    post "${@:2}" | "$helper/rest" raw 0 >raw
-    [[ $(head -c 12 raw) == "HTTP/1.1 $1" ]] && [ "$(grep -c '^HTTP/' raw)" -eq 1 ] || {
-        echo "not just $1: ${*:3}: $(<raw)"
+    post "${@:2}" | "$helper/rest" raw 0 >sent
+    if [ "$(head -c 12 sent)" != "HTTP/1.1 $1" ] || [ "$(grep -c '^HTTP/' sent)" -ne 1 ]; then
+        echo "not just $1: ${*:3}: $(<sent)"
         return 1
-    }
+    fi
 }
 
 @test "where a body ends, nobody can take for elsewhere" {

@@ -297,4 +297,8 @@ count_tries() {
     run grep -vE '^(# (HELP|TYPE) sealring_[a-z_]+ .+|sealring_[a-z_]+(\{[^}]+\})? [0-9.e+-]+)$' answer
     [ "$output" = '' ]
     grep -qx '# TYPE sealring_tpm_command_seconds histogram' answer
+    # How long another's signature took, nobody is told to the microsecond.
+    grep -qE '_seconds_sum\{command="Sign"\} [0-9]+\.[0-9]{3}$' answer
+    run grep -E '_sum.*\.[0-9]{4}' answer
+    [ "$output" = '' ]
 }

@@ -74,6 +74,7 @@ exposure() {
     echo "# exposure of tpm-credential.service: $(exposure tpm-credential.service), in tenths" >&3
     [ "$(exposure tpm-sign.service)" -le 25 ]
     echo "# exposure of tpm-sign.service: $(exposure tpm-sign.service), in tenths" >&3
+    [ "$(exposure tpm-sign-softkey.service)" -le 25 ]
     sed -i '/^Restrict\|^Protect\|^Private\|^Capability\|^SystemCall/d' tpm-credential.service
     [ "$(exposure tpm-credential.service)" -gt 25 ]
 }

@@ -20,6 +20,7 @@ struct connection {
 	size_t at;
 	size_t end;
 	size_t sent;
+	bool deaf; /* to what it sent before it was answered */
 	sd_event_source *io;
 	struct connection *next;
 };
@@ -85,6 +86,7 @@ static bool send_answer(struct connection *connection, bool *gone)
 	}
 	sr_call_free(connection->waiter.call);
 	connection->waiter.call = NULL;
+	connection->deaf = false;
 	connection->sent = 0;
 	return data;
 }
@@ -155,14 +157,16 @@ static int make_room(struct connection *connection)
 	return 0;
 }
 
-/* Whoever has sent the next message already waits for his turn, until an answer fits. */
+/*
+ * Whoever has sent the next message already waits for his turn, until an answer fits. Few send
+ * anything while they wait: only then they are not heard any more, see on_client().
+ */
 static uint32_t wanted(const struct connection *connection)
 {
-	if (!connection->waiter.call && serve_stopping())
-		return 0;
-	if (!connection->waiter.call)
-		return arrived(connection) ? EPOLLOUT : EPOLLIN;
-	return waits_for(connection, SR_CALL_DONE) ? EPOLLOUT : 0;
+	if (connection->waiter.call ? waits_for(connection, SR_CALL_DONE)
+				    : arrived(connection) && !serve_stopping())
+		return EPOLLOUT;
+	return serve_stopping() || connection->deaf ? 0 : EPOLLIN;
 }
 
 /*
@@ -200,10 +204,14 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *arg
 
 	(void)source;
 	if (connection->waiter.call) {
-		if (events & (EPOLLHUP | EPOLLERR))
+		if (events & (EPOLLHUP | EPOLLERR)) {
 			connection_free(connection);
-		else
+		} else if (waits_for(connection, SR_CALL_DONE)) {
 			go_on(connection);
+		} else {
+			connection->deaf = true;
+			(void)sd_event_source_set_io_events(connection->io, 0);
+		}
 		return 0;
 	}
 	if (arrived(connection)) {

@@ -10,7 +10,6 @@
 #include "json.h"
 #include "json_read.h"
 #include "key_text.h"
-#include "rest_code.h"
 #include "serve_metrics.h"
 
 #define KEYS "/api/v1/keys"
@@ -218,7 +217,7 @@ static int take_digests(struct api_work *work, const struct sr_key *key,
 		struct sr_buf bytes = { 0 };
 
 		r = take_bytes(field->name, &texts[i],
-			       is_digest ? SR_DIGEST_BYTES : API_BODY_MAX, &bytes, err);
+			       is_digest ? SR_DIGEST_BYTES : REST_BODY_MAX, &bytes, err);
 		if (r == 0)
 			r = take_digest(&bytes, is_digest, work->hash, &work->digests[i],
 					err);

@@ -51,7 +51,10 @@ static bool was_sent(const struct sr_latency *latency)
 	return false;
 }
 
-/* Buckets of Prometheus hold all that is smaller, too. */
+/*
+ * Buckets of Prometheus hold all that is smaller, too. All who can connect read this, and how
+ * long one signature took may tell its key: so nothing finer than a millisecond.
+ */
 static void print_latency(FILE *out, const struct sr_latency *latency)
 {
 	static const double bounds[] = SR_LATENCY_BOUNDS;
@@ -67,7 +70,7 @@ static void print_latency(FILE *out, const struct sr_latency *latency)
 	sum += latency->count[SR_COUNT(bounds)];
 	fprintf(out,
 		"sealring_tpm_command_seconds_bucket{command=\"%s\",le=\"+Inf\"} %" PRIu64
-		"\nsealring_tpm_command_seconds_sum{command=\"%s\"} %.9g\n"
+		"\nsealring_tpm_command_seconds_sum{command=\"%s\"} %.3f\n"
 		"sealring_tpm_command_seconds_count{command=\"%s\"} %" PRIu64 "\n",
 		latency->command, sum, latency->command, latency->seconds,
 		latency->command, sum);

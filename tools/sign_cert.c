@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "codec/text.h"
 #include "sign.h"
 
 #define DAYS_DEFAULT 365
@@ -133,6 +134,32 @@ static void print_time(BIO *out, const ASN1_TIME *time)
 	(void)BIO_puts(out, text);
 }
 
+static bool is_harmless(const unsigned char *at, long size)
+{
+	for (int used = 0; size > 0; at += used, size -= used) {
+		unsigned long letter;
+
+		used = UTF8_getc(at, size > 8 ? 8 : (int)size, &letter);
+		if (used <= 0 || !sr_letter_is_harmless(letter))
+			return false;
+	}
+	return true;
+}
+
+/* As it is, unless a terminal would do something else than show it. */
+static void print_name(BIO *out, const X509_NAME *name)
+{
+	BIO *plain = BIO_new(BIO_s_mem());
+	unsigned char *text = NULL;
+	long size = 0;
+
+	if (plain && X509_NAME_print_ex(plain, name, 0, NAME_FLAGS) >= 0)
+		size = BIO_get_mem_data(plain, &text);
+	(void)X509_NAME_print_ex(out, name, 0,
+				 is_harmless(text, size) ? NAME_FLAGS : XN_FLAG_ONELINE);
+	BIO_free(plain);
+}
+
 /* What a CA wrote there may be anything. */
 static void print_names(BIO *out, X509 *one)
 {
@@ -158,9 +185,9 @@ static bool print_certificate(BIO *out, X509 *one)
 	char fingerprint[65];
 
 	(void)BIO_puts(out, "Subject:     ");
-	(void)X509_NAME_print_ex(out, X509_get_subject_name(one), 0, NAME_FLAGS);
+	print_name(out, X509_get_subject_name(one));
 	(void)BIO_puts(out, "\nIssuer:      ");
-	(void)X509_NAME_print_ex(out, X509_get_issuer_name(one), 0, NAME_FLAGS);
+	print_name(out, X509_get_issuer_name(one));
 	print_names(out, one);
 	(void)BIO_puts(out, "\nValid:       ");
 	print_time(out, X509_get0_notBefore(one));

@@ -10,13 +10,15 @@
  * @socket:	where
  * @key:	name or fingerprint
  * @needs_pin:	using it takes a PIN
- * @hash:	the key's own
+ * @ring:	of a key in software: the ring, which may have a PIN; else ""
+ * @hash:	the key's own; "none" if it signs messages themselves
  * @type:	its kind
  */
 struct daemon {
 	char *socket;
 	const char *key;
 	bool needs_pin;
+	char ring[SR_NAME_MAX + 1];
 	char hash[16];
 	char type[16];
 };
@@ -42,6 +44,9 @@ int daemon_find(const char *name, struct daemon *ret, struct sr_err *err);
 int daemon_sign(const struct daemon *daemon, const struct sr_sign_options *options,
 		const struct sr_digest *digests, size_t count, struct sr_signature *ret,
 		struct sr_err *err);
+
+/** daemon_takes() - whether that is no more than a request may have: messages may be larger */
+bool daemon_takes(const struct sr_digest *digests, size_t count);
 
 /** daemon_hash() - as sr_key_hash() */
 const char *daemon_hash(const struct daemon *daemon,

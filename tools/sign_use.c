@@ -129,19 +129,6 @@ static int batch_write(const struct batch *batch, bool text, struct sr_err *err)
 	return r;
 }
 
-/* By the daemon, where there is one; the file of the key is its business. */
-static int sign_served(const struct daemon *daemon, struct sr_sign_options *options,
-		       struct batch *batch, struct sr_err *err)
-{
-	int r;
-
-	options->hash = daemon_hash(daemon, options, err);
-	r = options->hash ? batch_read(batch, options->hash, err) : -EINVAL;
-	return r < 0 ? r
-		     : daemon_sign(daemon, options, batch->digests, batch->count,
-				   batch->signatures, err);
-}
-
 static int sign_direct(const char *name, const struct sr_sign_options *options,
 		       struct batch *batch, struct sr_err *err)
 {
@@ -151,13 +138,34 @@ static int sign_direct(const char *name, const struct sr_sign_options *options,
 
 	if (r == 0)
 		hash = sr_key_hash(work.key, options, err);
-	if (r == 0)
-		r = hash ? batch_read(batch, hash, err) : -EINVAL;
+	if (r == 0 && !hash)
+		r = -EINVAL;
+	if (r == 0 && !batch->digests)
+		r = batch_read(batch, hash, err);
 	if (r == 0)
 		r = tool_tpm(work.store, &work.tpm, err);
 	return r < 0 ? r
 		     : sr_key_sign(work.key, work.tpm, choices_ask(), options,
 				   batch->digests, batch->count, batch->signatures, err);
+}
+
+/*
+ * By the daemon, where there is one; the file of the key is its business. Of what is signed
+ * itself it takes less than what can be signed.
+ */
+static int sign_served(const struct daemon *daemon, struct sr_sign_options *options,
+		       struct batch *batch, struct sr_err *err)
+{
+	int r;
+
+	options->hash = daemon_hash(daemon, options, err);
+	r = options->hash ? batch_read(batch, options->hash, err) : -EINVAL;
+	if (r < 0)
+		return r;
+	return daemon_takes(batch->digests, batch->count)
+		   ? daemon_sign(daemon, options, batch->digests, batch->count,
+				 batch->signatures, err)
+		   : sign_direct(daemon->key, options, batch, err);
 }
 
 int cmd_sign(int argc, char **argv, struct sr_err *err)

@@ -347,6 +347,9 @@ static int run(int argc, char **argv, struct sr_err *err)
 	_cleanup_store_ struct sr_store *store = NULL;
 	int r = check_options(argc, err);
 
+	/* A recovery file is CMS whose algorithms libcrypto knows by their names. */
+	if (!choices.recovery_key_file && !escrow_key)
+		tool_quick_crypto();
 	if (r == 0)
 		r = tool_store(&store, err);
 	if (r < 0)
@@ -372,6 +375,5 @@ int main(int argc, char **argv)
 		.run = run,
 	};
 
-	tool_quick_crypto();
 	return tool_main(&tool, argc, argv);
 }

@@ -3,6 +3,7 @@
 #include <openssl/asn1.h>
 #include <string.h>
 
+#include "text.h"
 #include "tpmkey.h"
 
 /* What reading and writing both refuse: these functions return @r, or 0. */
@@ -55,7 +56,7 @@ static int check_object(const struct sr_tpmkey *key, int r, struct sr_err *err)
 	return sr_fail(err, r, "the key file is of no known type");
 }
 
-/* Shown to people and put into error lines: UTF-8 without control characters. */
+/* Shown to people and put into error lines: UTF-8 that does nothing else. */
 static int check_text(const char *text, const char *what, int r, struct sr_err *err)
 {
 	const unsigned char *at = (const unsigned char *)text;
@@ -67,7 +68,7 @@ static int check_text(const char *text, const char *what, int r, struct sr_err *
 
 		if (used <= 0)
 			return sr_fail(err, r, "the key file's %s is not UTF-8", what);
-		if (letter < 0x20 || (letter >= 0x7f && letter < 0xa0))
+		if (!sr_letter_is_harmless(letter))
 			return sr_fail(err, r,
 				       "the key file's %s has a control character", what);
 		at += used;

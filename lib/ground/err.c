@@ -9,9 +9,14 @@
 /* One line, whatever a file name or a firmware string would do to a terminal. */
 static void make_harmless(char *text)
 {
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+	for (; *text; text++) {
+		const unsigned char *at = (const unsigned char *)text;
+
+		if (*at < 0x20 || *at == 0x7f)
 			*text = '?';
+		else if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) /* C1 in UTF-8 */
+			text[0] = text[1] = '?';
+	}
 }
 
 int sr_fail(struct sr_err *err, int r, const char *fmt, ...)

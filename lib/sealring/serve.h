@@ -152,7 +152,8 @@ const struct sr_key *sr_server_next_key(struct sr_server *server,
  * @options:	how
  * @digests:	of what
  * @count:	how many
- * @pin:	of the key; empty for none. It is tried once, used for these, and not kept
+ * @pin:	of the key, or of the ring that a software key is in; empty for none. It is
+ *		tried once, used for these, and not kept
  */
 struct sr_sign_request {
 	const char *key;
@@ -321,6 +322,9 @@ void *sr_call_arg(const struct sr_call *call);
 
 /** sr_call_key() - name of the key that it would use */
 const char *sr_call_key(const struct sr_call *call);
+
+/** sr_call_ring() - whose PIN it waits for; NULL if that is the key's */
+const char *sr_call_ring(const struct sr_call *call);
 
 /** sr_call_confirm() - what a person said */
 void sr_call_confirm(struct sr_call *call, bool yes);

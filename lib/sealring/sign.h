@@ -178,7 +178,7 @@ int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name
  * @store:	where
  * @tpm:	the TPM
  * @name:	a new name
- * @private_key:	PKCS#8, PKCS#1 or SEC1, PEM or DER; PKCS#12; Ed25519 of OpenSSH
+ * @private_key:	PKCS#8, PKCS#1 or SEC1, PEM or DER; PKCS#12; OpenSSH's own
  * @passphrase:	asked for if it is encrypted; may be NULL
  * @options:	how
  * @ret:	the key; release with sr_key_free()
@@ -235,6 +235,24 @@ int sr_key_adopt(struct sr_store *store, struct sr_tpm *tpm, const char *name,
  * sr_store_rings().
  */
 int sr_ring_keys(const struct sr_ring *ring, char ***ret, struct sr_err *err);
+
+/**
+ * sr_ring_softkeys() - names of the software keys whose private parts a ring has
+ *
+ * As sr_ring_keys().
+ */
+int sr_ring_softkeys(const struct sr_ring *ring, char ***ret, struct sr_err *err);
+
+/**
+ * sr_ring_strays() - private parts of software keys that no key file names
+ * @ring:	a loaded ring
+ * @ret:	"HEX.softkey" each, as sr_key_remove() takes them; release with sr_strv_free()
+ * @err:	says why, on failure
+ *
+ * A program that was killed while it made a key leaves one. Returns how many, -EBADMSG (the
+ * file of a software key is damaged, so nobody knows) or as sr_store_rings().
+ */
+int sr_ring_strays(struct sr_ring *ring, char ***ret, struct sr_err *err);
 
 /**
  * struct sr_key_following - what follows the approvals of rings
@@ -331,7 +349,11 @@ int sr_key_rotate(struct sr_store *store, struct sr_key *old, struct sr_tpm *tpm
 unsigned int sr_key_older(const struct sr_store *store, const struct sr_key *key,
 			  unsigned int version);
 
-/** sr_key_remove() - remove a key of the store, its older versions and its certificates */
+/**
+ * sr_key_remove() - remove a key of the store, its older versions and its certificates
+ *
+ * Or what sr_ring_strays() found.
+ */
 int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err);
 
 /**

@@ -36,6 +36,8 @@ static int prove_decrypts(struct sr_signer *signer, struct sr_err *err)
 	int r = sr_secret_random(PROOF_SIZE, &plain, err);
 
 	if (r == 0)
+		r = sr_signer_ready(signer, err);
+	if (r == 0)
 		r = encrypt_for(signer->pub, &plain, &cipher, err);
 	if (r == 0)
 		r = sr_signer_decrypt(signer, &oaep, &cipher, true, &found, err);

@@ -112,6 +112,15 @@ static bool wait_for_work(struct sr_queue *queue, bool rested)
 	return number == 0;
 }
 
+/* Whoever is woken by it finds the lock free. */
+static void give_back(struct sr_queue *queue, struct sr_job *job)
+{
+	(void)pthread_mutex_lock(&queue->lock);
+	append(&queue->done, job);
+	(void)pthread_mutex_unlock(&queue->lock);
+	(void)eventfd_write(queue->fd, 1);
+}
+
 static void *serve(void *arg)
 {
 	struct sr_queue *queue = arg;
@@ -124,16 +133,14 @@ static void *serve(void *arg)
 		if (!job && wait_for_work(queue, rested))
 			continue;
 		(void)pthread_mutex_unlock(&queue->lock);
-		if (job)
+		if (job) {
 			job->run(job, queue->context);
-		else
+			give_back(queue, job);
+		} else {
 			queue->rest(queue->context);
+		}
 		rested = !job;
 		(void)pthread_mutex_lock(&queue->lock);
-		if (!job)
-			continue;
-		append(&queue->done, job);
-		(void)eventfd_write(queue->fd, 1);
 	}
 	(void)pthread_mutex_unlock(&queue->lock);
 	return NULL;
@@ -251,9 +258,9 @@ bool sr_queue_submit(struct sr_queue *queue, struct sr_job *job, uint64_t owner)
 
 	(void)pthread_mutex_lock(&queue->lock);
 	good = enqueue(queue, job, owner);
+	(void)pthread_mutex_unlock(&queue->lock);
 	if (good)
 		(void)pthread_cond_signal(&queue->work);
-	(void)pthread_mutex_unlock(&queue->lock);
 	return good;
 }
 

@@ -103,8 +103,8 @@ int sr_call_new_using(struct sr_server *server, const struct sr_peer *peer,
 	call->served = sr_served_hold(entry->served);
 	call->answer = answer;
 	call->own_pin = true;
-	/* For a key without one the TPM is not told any. */
-	if (sr_key_needs_pin(entry->served->key))
+	/* For a key without one the TPM is not told any; the ring of one in software may have it. */
+	if (sr_key_needs_pin(entry->served->key) || entry->served->key->type->software)
 		r = sr_secret_copy(pin->data, pin->size, &call->pin, err);
 	if (r < 0)
 		sr_call_free(call);

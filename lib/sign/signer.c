@@ -103,12 +103,36 @@ static int ask_pin(const struct opening *opening, struct sr_secret *ret,
 	return ask->pin(ask->arg, opening->key->name, ret, err);
 }
 
+/*
+ * For loading alone it is enough to know what the TPM calls the storage key. Where its file
+ * does not have the storage key, the TPM is asked nevertheless, as that tells one that is not
+ * its own from a damaged one.
+ */
+static bool needs_parent(const struct opening *opening)
+{
+	const struct sr_key *key = opening->key;
+
+	return needs_session(opening) || !key->pinned ||
+	       key->file->parent >> TPM2_HR_SHIFT != TPM2_HT_PERSISTENT;
+}
+
+static int load(const struct opening *opening, const struct sr_handle *parent,
+		struct sr_handle *ret, struct sr_err *err)
+{
+	const struct sr_tpmkey *file = opening->key->file;
+	TSS2_RC rc;
+
+	if (parent->tr != ESYS_TR_NONE)
+		return sr_object_load(parent, file, ret, err);
+	rc = SR_TSS(sr_object_load_under(opening->tpm, file->parent, file, ret));
+	return rc == TSS2_RC_SUCCESS ? 0 : sr_fail_load(rc, err);
+}
+
 /* The same order as for secrets: behind a resource manager it is the cheapest. */
 static int converse(const struct opening *opening, struct sr_handle *parent,
 		    struct sr_signer *ret, struct sr_err *err)
 {
 	_cleanup_signer_ struct sr_signer signer = SR_SIGNER(opening->tpm);
-	const struct sr_tpmkey *file = opening->key->file;
 	int r = 0;
 
 	sr_handle_take(parent, &signer.parent);
@@ -123,11 +147,9 @@ static int converse(const struct opening *opening, struct sr_handle *parent,
 	if (r == 0 && sr_key_needs_pin(opening->key))
 		r = ask_pin(opening, &signer.pin, err);
 	if (r == 0)
-		r = sr_object_load(&signer.parent, file, &signer.object, err);
+		r = load(opening, &signer.parent, &signer.object, err);
 	if (r == 0 && signer.pin.size > 0)
 		r = sr_object_use_pin(&signer.object, &signer.pin, err);
-	if (r == 0)
-		r = sr_pubkey_evp(&file->pub, &signer.pub, err);
 	if (r < 0)
 		return r;
 	signer.key = opening->key;
@@ -245,7 +267,7 @@ int sr_signer_open(const struct sr_key *key, struct sr_tpm *tpm, const struct sr
 	struct opening opening = { .key = key, .tpm = tpm, .ask = ask, .way = way };
 	int r = choose_policy(&opening, err);
 
-	if (r == 0)
+	if (r == 0 && needs_parent(&opening))
 		r = sr_key_parent(key, tpm, &parent, err);
 	if (r == 0)
 		r = converse(&opening, &parent, ret, err);
@@ -308,12 +330,29 @@ static const struct sr_handle *session_of(const struct sr_signer *signer)
 	return signer->session.tr == ESYS_TR_NONE ? NULL : &signer->session;
 }
 
-int sr_signer_try(struct sr_signer *signer, const struct sr_scheme *scheme,
-		  const struct sr_digest *digest, bool last, struct sr_buf *ret,
-		  struct sr_err *err)
+int sr_signer_ready(struct sr_signer *signer, struct sr_err *err)
+{
+	return signer->pub ? 0
+			   : sr_pubkey_evp(&signer->key->file->pub, &signer->pub, err);
+}
+
+/* What @checks wants of OpenSSL is got ready while the TPM works. */
+static TSS2_RC sign_once(struct sr_signer *signer, const struct sr_scheme *scheme,
+			 const struct sr_digest *digest, bool checks, TPMT_SIGNATURE *ret)
+{
+	TSS2_RC rc = sr_object_sign_begin(&signer->object, session_of(signer),
+					  signer->key->type, scheme, digest);
+
+	if (rc == TSS2_RC_SUCCESS && checks)
+		(void)sr_signer_ready(signer, NULL);
+	return rc == TSS2_RC_SUCCESS ? sr_object_sign_end(&signer->object, ret) : rc;
+}
+
+static int sign(struct sr_signer *signer, const struct sr_scheme *scheme,
+		const struct sr_digest *digest, bool last, bool checks,
+		struct sr_buf *ret, struct sr_err *err)
 {
 	time_t end = time(NULL) + PCR_CHANGED_SECONDS;
-	const struct sr_key_type *type = signer->key->type;
 	unsigned int tries = 0;
 	TPMT_SIGNATURE raw = { 0 };
 	TSS2_RC rc;
@@ -322,13 +361,19 @@ int sr_signer_try(struct sr_signer *signer, const struct sr_scheme *scheme,
 	if (r < 0)
 		return r;
 	do
-		rc = sr_object_sign(&signer->object, session_of(signer), type, scheme,
-				    digest, &raw);
+		rc = SR_TSS(sign_once(signer, scheme, digest, checks, &raw));
 	while (again(signer, rc, &tries, end));
 	if (rc != TSS2_RC_SUCCESS)
 		return fail_use(signer, rc, "TPM2_Sign", err);
 	used(signer, last);
-	return sr_signature_der(&raw, type, ret, err);
+	return sr_signature_der(&raw, signer->key->type, ret, err);
+}
+
+int sr_signer_try(struct sr_signer *signer, const struct sr_scheme *scheme,
+		  const struct sr_digest *digest, bool last, struct sr_buf *ret,
+		  struct sr_err *err)
+{
+	return sign(signer, scheme, digest, last, false, ret, err);
 }
 
 int sr_signature_check(EVP_PKEY *pub, const struct sr_scheme *scheme,
@@ -351,8 +396,10 @@ int sr_signer_sign(struct sr_signer *signer, const struct sr_scheme *scheme,
 		   struct sr_err *err)
 {
 	_cleanup_buf_ struct sr_buf der = { 0 };
-	int r = sr_signer_try(signer, scheme, digest, last, &der, err);
+	int r = sign(signer, scheme, digest, last, true, &der, err);
 
+	if (r == 0)
+		r = sr_signer_ready(signer, err);
 	if (r == 0)
 		r = sr_signature_check(signer->pub, scheme, digest, &der, err);
 	if (r < 0)

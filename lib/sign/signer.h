@@ -9,8 +9,8 @@
 /**
  * struct sr_signer - a key that the TPM has loaded
  * @key:	the key
- * @pub:	its public part, for checking
- * @parent:	the storage key
+ * @pub:	its public part for OpenSSL, once it was needed: see sr_signer_ready()
+ * @parent:	the storage key, where more than its number is needed
  * @session:	authorizes and encrypts; none where there is nothing to prove or to hide
  * @object:	the key on the TPM
  * @pin:	its PIN, once it was given
@@ -102,6 +102,9 @@ int sr_key_parent(const struct sr_key *key, struct sr_tpm *tpm, struct sr_handle
 int sr_signer_sign(struct sr_signer *signer, const struct sr_scheme *scheme,
 		   const struct sr_digest *digest, bool last, struct sr_buf *ret,
 		   struct sr_err *err);
+
+/** sr_signer_ready() - have @pub */
+int sr_signer_ready(struct sr_signer *signer, struct sr_err *err);
 
 /** sr_signer_try() - the same without the check: that is sr_signature_check()'s */
 int sr_signer_try(struct sr_signer *signer, const struct sr_scheme *scheme,

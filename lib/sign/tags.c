@@ -3,6 +3,7 @@
 #include <openssl/asn1.h>
 #include <string.h>
 
+#include "codec/text.h"
 #include "ground/parse.h"
 #include "ground/strv.h"
 #include "key.h"
@@ -22,7 +23,7 @@ static bool is_value(const char *text)
 		unsigned long letter;
 		int used = UTF8_getc(at, left > 8 ? 8 : (int)left, &letter);
 
-		if (used <= 0 || letter < 0x20 || (letter >= 0x7f && letter < 0xa0))
+		if (used <= 0 || !sr_letter_is_harmless(letter))
 			return false;
 		at += used;
 		left -= (size_t)used;

@@ -283,9 +283,11 @@ int sr_tpm_takes(struct sr_tpm *tpm, const struct sr_key_type *type, struct sr_e
 	return is_unknown(rc) ? 0 : sr_fail_tss(err, rc, "TPM2_TestParms");
 }
 
-TSS2_RC sr_object_sign(const struct sr_handle *object, const struct sr_handle *session,
-		       const struct sr_key_type *type, const struct sr_scheme *scheme,
-		       const struct sr_digest *digest, TPMT_SIGNATURE *ret)
+TSS2_RC sr_object_sign_begin(const struct sr_handle *object,
+			     const struct sr_handle *session,
+			     const struct sr_key_type *type,
+			     const struct sr_scheme *scheme,
+			     const struct sr_digest *digest)
 {
 	/* Of a key that may sign anything, the TPM wants no proof of the hash. */
 	static const TPMT_TK_HASHCHECK no_ticket = {
@@ -299,13 +301,22 @@ TSS2_RC sr_object_sign(const struct sr_handle *object, const struct sr_handle *s
 		.details.any.hashAlg = scheme->hash,
 	};
 	TPM2B_DIGEST hash = { .size = (uint16_t)digest->size };
+
+	memcpy(hash.buffer, digest->data, digest->size);
+	return Esys_Sign_Async(object->tpm->esys, object->tr,
+			       session ? session->tr : ESYS_TR_PASSWORD, ESYS_TR_NONE,
+			       ESYS_TR_NONE, &hash, &how, &no_ticket);
+}
+
+/* Where the TPM says RETRY, ESYS sends it again, and wants to be asked again. */
+TSS2_RC sr_object_sign_end(const struct sr_handle *object, TPMT_SIGNATURE *ret)
+{
 	_cleanup_esys_ TPMT_SIGNATURE *signature = NULL;
 	TSS2_RC rc;
 
-	memcpy(hash.buffer, digest->data, digest->size);
-	rc = SR_TSS(Esys_Sign(object->tpm->esys, object->tr,
-			      session ? session->tr : ESYS_TR_PASSWORD, ESYS_TR_NONE,
-			      ESYS_TR_NONE, &hash, &how, &no_ticket, &signature));
+	do
+		rc = Esys_Sign_Finish(object->tpm->esys, &signature);
+	while ((rc & ~TSS2_RC_LAYER_MASK) == TSS2_BASE_RC_TRY_AGAIN);
 	if (rc == TSS2_RC_SUCCESS)
 		*ret = *signature;
 	return rc;

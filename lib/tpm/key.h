@@ -77,19 +77,23 @@ int sr_key_rewrap(const struct sr_handle *session, const struct sr_handle *paren
 int sr_tpm_takes(struct sr_tpm *tpm, const struct sr_key_type *type, struct sr_err *err);
 
 /**
- * sr_object_sign() - TPM2_Sign
+ * sr_object_sign_begin() - TPM2_Sign, up to where the TPM works
  * @object:	a loaded key
  * @session:	authorizes and encrypts; NULL where there is nothing to prove or to hide
- * @type:	of the key
+ * @type:	the key's kind
  * @scheme:	how
  * @digest:	of the size of the scheme's hash
- * @ret:	the signature, as yet unchecked
  *
- * Returns what the TPM did.
+ * Nothing else may be sent before sr_object_sign_end(), which follows unless it fails.
  */
-TSS2_RC sr_object_sign(const struct sr_handle *object, const struct sr_handle *session,
-		       const struct sr_key_type *type, const struct sr_scheme *scheme,
-		       const struct sr_digest *digest, TPMT_SIGNATURE *ret);
+TSS2_RC sr_object_sign_begin(const struct sr_handle *object,
+			     const struct sr_handle *session,
+			     const struct sr_key_type *type,
+			     const struct sr_scheme *scheme,
+			     const struct sr_digest *digest);
+
+/** sr_object_sign_end() - wait for the signature */
+TSS2_RC sr_object_sign_end(const struct sr_handle *object, TPMT_SIGNATURE *ret);
 
 /**
  * struct sr_decryption - what a private key does to what is encrypted

@@ -6,46 +6,56 @@
 #include "known.h"
 #include "object.h"
 
-/* The Name that the TPM tells has to be that of what it was given. */
-static TSS2_RC adopt(struct sr_tpm *tpm, TPM2_HANDLE handle, const TPM2B_NAME *told,
-		     const TPM2B_PUBLIC *pub, struct sr_handle *ret)
-{
-	TPM2B_NAME name;
-
-	if (sr_name_of(pub, &name, NULL) < 0)
-		return TSS2_ESYS_RC_GENERAL_FAILURE;
-	if (!sr_name_equal(&name, told))
-		return TSS2_ESYS_RC_MALFORMED_RESPONSE;
-	return sr_known(tpm, handle, &name, pub, &ret->tr);
-}
-
-/*
- * By the layer below ESYS, which would compute the Name in a library context of OpenSSL
- * that it makes for that, and takes longer for it than the TPM for loading. The storage
- * key's authorization is empty.
- */
-TSS2_RC sr_object_try_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
-			   struct sr_handle *ret)
+/* The storage key's authorization is empty. */
+static TSS2_RC send(TSS2_SYS_CONTEXT *sys, TPM2_HANDLE storage,
+		    const struct sr_tpmkey *key)
 {
 	static const TSS2L_SYS_AUTH_COMMAND empty = {
 		.count = 1,
 		.auths = { { .sessionHandle = TPM2_RS_PW } },
 	};
-	ESYS_CONTEXT *esys = parent->tpm->esys;
-	TPM2B_NAME told = { .size = sizeof(told.name) };
-	TPM2_HANDLE storage = 0, handle = 0;
-	TSS2L_SYS_AUTH_RESPONSE unused;
-	TSS2_SYS_CONTEXT *sys = NULL;
-	TSS2_RC rc = Esys_GetSysContext(esys, &sys);
+	TSS2_RC rc = Tss2_Sys_Load_Prepare(sys, storage, &key->priv, &key->pub);
 
 	if (rc == TSS2_RC_SUCCESS)
-		rc = Esys_TR_GetTpmHandle(esys, parent->tr, &storage);
+		rc = Tss2_Sys_SetCmdAuths(sys, &empty);
+	return rc == TSS2_RC_SUCCESS ? Tss2_Sys_ExecuteAsync(sys) : rc;
+}
+
+static TSS2_RC receive(TSS2_SYS_CONTEXT *sys, TPM2_HANDLE *handle, TPM2B_NAME *name)
+{
+	TSS2_RC rc = Tss2_Sys_ExecuteFinish(sys, TSS2_TCTI_TIMEOUT_BLOCK);
+
+	return rc == TSS2_RC_SUCCESS ? Tss2_Sys_Load_Complete(sys, handle, name) : rc;
+}
+
+/*
+ * By the layer below ESYS, which would compute the Name in a library context of OpenSSL
+ * that it makes for that, and takes longer for it than the TPM for loading. Ours is computed
+ * while the TPM loads, and has to be that of what it tells.
+ */
+TSS2_RC sr_object_load_under(struct sr_tpm *tpm, TPM2_HANDLE storage,
+			     const struct sr_tpmkey *key, struct sr_handle *ret)
+{
+	TPM2B_NAME name, told = { .size = sizeof(told.name) };
+	TSS2_SYS_CONTEXT *sys = NULL;
+	TPM2_HANDLE handle = 0;
+	TSS2_RC rc = Esys_GetSysContext(tpm->esys, &sys);
+	int r;
+
 	if (rc == TSS2_RC_SUCCESS)
-		rc = Tss2_Sys_Load(sys, storage, &empty, &key->priv, &key->pub, &handle,
-				   &told, &unused);
+		rc = send(sys, storage, key);
 	if (rc != TSS2_RC_SUCCESS)
 		return rc;
-	rc = adopt(parent->tpm, handle, &told, &key->pub, ret);
+	r = sr_name_of(&key->pub, &name, NULL);
+	rc = receive(sys, &handle, &told);
+	if (rc != TSS2_RC_SUCCESS)
+		return rc;
+	if (r < 0)
+		rc = TSS2_ESYS_RC_GENERAL_FAILURE;
+	else if (!sr_name_equal(&name, &told))
+		rc = TSS2_ESYS_RC_MALFORMED_RESPONSE;
+	else
+		rc = sr_known(tpm, handle, &name, &key->pub, &ret->tr);
 	if (rc != TSS2_RC_SUCCESS)
 		(void)Tss2_Sys_FlushContext(sys, handle);
 	return rc;

@@ -44,6 +44,7 @@ struct metered {
 	struct sr_meter *meter;
 	TPM2_CC code;
 	uint64_t sent;
+	bool diverted;
 };
 
 static uint64_t now(void)
@@ -90,15 +91,37 @@ static TSS2_RC transmit(TSS2_TCTI_CONTEXT *tcti, size_t size, const uint8_t *com
 		memcpy(&metered->code, command + CODE_AT, sizeof(metered->code));
 	metered->code = be32toh(metered->code);
 	metered->sent = now();
+	if (metered->diverted)
+		return TSS2_RC_SUCCESS;
 	return Tss2_Tcti_Transmit(metered->inner, size, command);
+}
+
+void sr_meter_divert(TSS2_TCTI_CONTEXT *metered, bool diverted)
+{
+	((struct metered *)metered)->diverted = diverted;
+}
+
+static TSS2_RC answer_failure(size_t *size, uint8_t *response)
+{
+	static const uint8_t failure[] = { 0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x01 };
+
+	if (response && *size < sizeof(failure))
+		return TSS2_TCTI_RC_INSUFFICIENT_BUFFER;
+	if (response)
+		memcpy(response, failure, sizeof(failure));
+	*size = sizeof(failure);
+	return TSS2_RC_SUCCESS;
 }
 
 static TSS2_RC receive(TSS2_TCTI_CONTEXT *tcti, size_t *size, uint8_t *response,
 		       int32_t timeout)
 {
 	struct metered *metered = (struct metered *)tcti;
-	TSS2_RC rc = Tss2_Tcti_Receive(metered->inner, size, response, timeout);
+	TSS2_RC rc;
 
+	if (metered->diverted)
+		return answer_failure(size, response);
+	rc = Tss2_Tcti_Receive(metered->inner, size, response, timeout);
 	if (rc == TSS2_RC_SUCCESS && response)
 		count(metered->meter, metered->code, now() - metered->sent);
 	return rc;

@@ -31,4 +31,7 @@ bool sr_meter_read(const struct sr_meter *meter, size_t at, struct sr_latency *r
  */
 TSS2_TCTI_CONTEXT *sr_meter_tcti(TSS2_TCTI_CONTEXT *inner, struct sr_meter *meter);
 
+/** sr_meter_divert() - commands do not reach the TPM: they fail, as if it had said so */
+void sr_meter_divert(TSS2_TCTI_CONTEXT *metered, bool diverted);
+
 #endif

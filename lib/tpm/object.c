@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "meter.h"
 #include "session.h"
 
 #define PCR_CHANGED_TRIES 20
@@ -112,6 +113,17 @@ int sr_fail_load(TSS2_RC rc, struct sr_err *err)
 	return -EBADMSG;
 }
 
+TSS2_RC sr_object_try_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
+			   struct sr_handle *ret)
+{
+	TPM2_HANDLE storage = 0;
+	TSS2_RC rc = Esys_TR_GetTpmHandle(parent->tpm->esys, parent->tr, &storage);
+
+	return rc == TSS2_RC_SUCCESS
+		   ? sr_object_load_under(parent->tpm, storage, key, ret)
+		   : rc;
+}
+
 int sr_object_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
 		   struct sr_handle *ret, struct sr_err *err)
 {
@@ -152,6 +164,21 @@ int sr_object_use_pin(const struct sr_handle *object, const struct sr_secret *pi
 		return r;
 	rc = Esys_TR_SetAuth(object->tpm->esys, object->tr, &auth);
 	return rc == TSS2_RC_SUCCESS ? 0 : sr_fail_tss(err, rc, "Esys_TR_SetAuth");
+}
+
+/* With a session ESYS keeps the key of its last HMAC, PIN included. That is written over when it
+   makes the next, which needs no TPM. */
+void sr_object_forget_pin(const struct sr_handle *object, const struct sr_handle *session)
+{
+	static const TPM2B_AUTH zeros = { .size = SR_PIN_MAX }, none;
+	struct sr_tpm *tpm = object->tpm;
+
+	(void)Esys_TR_SetAuth(tpm->esys, object->tr, &zeros);
+	sr_meter_divert(tpm->metered, true);
+	(void)Esys_Unseal(tpm->esys, object->tr, session->tr, ESYS_TR_NONE, ESYS_TR_NONE,
+			  NULL);
+	sr_meter_divert(tpm->metered, false);
+	(void)Esys_TR_SetAuth(tpm->esys, object->tr, &none);
 }
 
 static TSS2_RC unseal_once(const struct sr_unseal *unseal, const struct sr_handle *object,

@@ -70,12 +70,24 @@ int sr_object_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
 TSS2_RC sr_object_try_load(const struct sr_handle *parent, const struct sr_tpmkey *key,
 			   struct sr_handle *ret);
 
+/** sr_object_load_under() - the same, under a storage key by what the TPM calls it */
+TSS2_RC sr_object_load_under(struct sr_tpm *tpm, TPM2_HANDLE storage,
+			     const struct sr_tpmkey *key, struct sr_handle *ret);
+
 /** sr_fail_load() - describe a failure of it */
 int sr_fail_load(TSS2_RC rc, struct sr_err *err);
 
 /** sr_object_use_pin() - what authorizes a loaded object from now on */
 int sr_object_use_pin(const struct sr_handle *object, const struct sr_secret *pin,
 		      struct sr_err *err);
+
+/**
+ * sr_object_forget_pin() - nothing authorizes it any more, and no memory has its PIN
+ * @object:	a loaded object, of a TPM that was opened with sr_tpm_open_metered()
+ * @session:	what it was used with
+ */
+void sr_object_forget_pin(const struct sr_handle *object,
+			  const struct sr_handle *session);
 
 /** sr_auth_of() - a PIN as the TPM has it; 0, or -EINVAL if too long */
 int sr_auth_of(const struct sr_secret *pin, TPM2B_AUTH *ret, struct sr_err *err);

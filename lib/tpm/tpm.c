@@ -128,6 +128,8 @@ int sr_tpm_open_metered(const char *tcti, struct sr_meter *meter, struct sr_tpm 
 	if (meter && !(tpm->metered = sr_meter_tcti(tpm->tcti, meter)))
 		return sr_fail_memory(err);
 	rc = Esys_Initialize(&tpm->esys, tpm->metered ?: tpm->tcti, NULL);
+	if (rc == TSS2_RC_SUCCESS)
+		rc = Esys_SetTimeout(tpm->esys, TSS2_TCTI_TIMEOUT_BLOCK);
 	if (rc != TSS2_RC_SUCCESS)
 		return sr_fail_tss(err, rc, "Esys_Initialize");
 	*ret = take(tpm);

@@ -149,7 +149,7 @@ documented() {
 lost_handles() {
     case $point:$name in
     *:failure:Esys_FlushContext | *:connection:Esys_FlushContext) echo 1 ;;
-    *:after:Esys_StartAuthSession | *:after:Esys_Load | *:after:Esys_CreatePrimary) echo 1 ;;
+    *:after:Esys_StartAuthSession | *:after:sr_object_load_under | *:after:Esys_CreatePrimary) echo 1 ;;
     *:after:Esys_LoadExternal) echo 1 ;;
     *) echo 0 ;;
     esac

@@ -41,7 +41,7 @@
 #include <tss2/tss2_tctildr.h>
 
 #include "ground/attr.h"
-#include "tpm/object.h"
+#include "tpm/key.h"
 
 /* Both have the type of what they stand for; the linker knows them by these names. */
 #define DECLARE(name) __typeof__(name) __real_##name, __wrap_##name;
@@ -244,11 +244,11 @@ WRAP_TPM(Esys_VerifySignature,
 	 (ESYS_CONTEXT * esys, ESYS_TR key, SESSIONS, const TPM2B_DIGEST *digest,
 	  const TPMT_SIGNATURE *signature, TPMT_TK_VERIFIED **ticket),
 	 (esys, key, S, digest, signature, ticket), drop(ticket))
-/* TPM2_Load, whose calls to the TSS are several. */
-WRAP_BY(parent->tpm->esys, sr_object_try_load,
-	(const struct sr_handle *parent, const struct sr_tpmkey *key,
+/* Ours, where the calls to the TSS are several. */
+WRAP_BY(tpm->esys, sr_object_load_under,
+	(struct sr_tpm * tpm, TPM2_HANDLE storage, const struct sr_tpmkey *key,
 	 struct sr_handle *ret),
-	(parent, key, ret), drop_tr(parent->tpm->esys, &ret->tr))
+	(tpm, storage, key, ret), drop_tr(tpm->esys, &ret->tr))
 WRAP_TPM(Esys_LoadExternal,
 	 (ESYS_CONTEXT * esys, SESSIONS, const TPM2B_SENSITIVE *priv,
 	  const TPM2B_PUBLIC *pub, ESYS_TR hierarchy, ESYS_TR *object),
@@ -265,11 +265,12 @@ WRAP_TPM(Esys_Duplicate,
 	  TPM2B_DATA **key_out, TPM2B_PRIVATE **priv, TPM2B_ENCRYPTED_SECRET **seed),
 	 (esys, object, parent, S, key, symmetric, key_out, priv, seed),
 	 (drop(key_out), drop(priv), drop(seed)))
-WRAP_TPM(Esys_Sign,
-	 (ESYS_CONTEXT * esys, ESYS_TR object, SESSIONS, const TPM2B_DIGEST *digest,
-	  const TPMT_SIG_SCHEME *scheme, const TPMT_TK_HASHCHECK *ticket,
-	  TPMT_SIGNATURE **signature),
-	 (esys, object, S, digest, scheme, ticket, signature), drop(signature))
+WRAP_BY(object->tpm->esys, sr_object_sign_begin,
+	(const struct sr_handle *object, const struct sr_handle *session,
+	 const struct sr_key_type *type, const struct sr_scheme *scheme,
+	 const struct sr_digest *digest),
+	(object, session, type, scheme, digest),
+	(void)sr_object_sign_end(object, &(TPMT_SIGNATURE){ 0 }))
 WRAP_TPM(Esys_RSA_Decrypt,
 	 (ESYS_CONTEXT * esys, ESYS_TR object, SESSIONS,
 	  const TPM2B_PUBLIC_KEY_RSA *cipher, const TPMT_RSA_DECRYPT *scheme,

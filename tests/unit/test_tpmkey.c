@@ -508,6 +508,7 @@ static const struct {
 	{ "description has a control", { .description = "611b5b32" } },
 	{ "description has a control", { .description = "610a" } },
 	{ "description has a control", { .description = "c29b" } },
+	{ "description has a control", { .description = "61e280ae62" } },
 	{ "not the one of its object",
 	  { .policy = { { PCR, PCRS_7 } }, .pub = SEALED(POLICY_0_7) } },
 	{ "not the one of its object",
