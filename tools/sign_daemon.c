@@ -172,8 +172,8 @@ static int read_key(struct daemon *daemon, const struct json_text *body,
 		    struct sr_err *err)
 {
 	struct json_tokener *parser = json_tokener_new();
-	struct json_object *key, *pin = NULL, *in_tpm = NULL, *hash = NULL, *ring = NULL,
-				 *type = NULL;
+	struct json_object *key, *pin = NULL, *in_tpm = NULL, *hash = NULL, *ring = NULL;
+	struct json_object *type = NULL;
 	int r = 1;
 
 	if (!parser)
@@ -183,8 +183,8 @@ static int read_key(struct daemon *daemon, const struct json_text *body,
 	if (json_object_object_get_ex(key, "pin", &pin) &&
 	    json_object_object_get_ex(key, "in_tpm", &in_tpm) &&
 	    json_object_object_get_ex(key, "hash", &hash) &&
-	    json_object_object_get_ex(key, "ring", &ring) &&
-	    json_object_object_get_ex(key, "type", &type))
+	    json_object_object_get_ex(key, "type", &type) &&
+	    json_object_object_get_ex(key, "ring", &ring))
 		(void)snprintf(daemon->ring, sizeof(daemon->ring), "%s",
 			       json_object_get_boolean(in_tpm)
 				   ? ""
