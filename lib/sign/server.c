@@ -362,6 +362,11 @@ const char *sr_call_ring(const struct sr_call *call)
 	return call->guarded ? call->served->key->ring : NULL;
 }
 
+size_t sr_call_uses(const struct sr_call *call)
+{
+	return call->count ?: 1;
+}
+
 void sr_call_confirm(struct sr_call *call, bool yes)
 {
 	if (call->state != SR_CALL_CONFIRM)
