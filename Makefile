@@ -71,7 +71,7 @@ APT_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh-client openssh
 	       libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc gdb
 APT_lint     = clang-format clang-tidy shellcheck mandoc
 APT_fuzz     = clang
-APT_bench    = hyperfine clevis clevis-tpm2 systemd tpm2-openssl jq time
+APT_bench    = hyperfine clevis clevis-tpm2 systemd tpm2-openssl tpm2-abrmd libtss2-tcti-tabrmd0 dbus-daemon jq time
 APT_vm       = qemu-system-x86 qemu-utils ovmf mmdebstrap cryptsetup-bin mtools dosfstools gdisk e2fsprogs cpio
 APT_ci       = clang git mmdebstrap
 DNF_build    = gcc pkgconf-pkg-config tpm2-tss-devel openssl-devel keyutils-libs-devel \
@@ -81,7 +81,7 @@ DNF_check    = bats swtpm tpm2-tools tpm2-openssl openssl openssh openssh-server
 	       tpm2-pkcs11 tpm2-pkcs11-tools opensc gdb
 DNF_lint     = clang-tools-extra ShellCheck mandoc
 DNF_fuzz     = clang compiler-rt
-DNF_bench    = hyperfine clevis systemd tpm2-openssl jq time
+DNF_bench    = hyperfine clevis systemd tpm2-openssl tpm2-abrmd dbus-daemon jq time
 DNF_ci       = clang git mmdebstrap
 PACMAN_build = gcc pkgconf tpm2-tss openssl keyutils libinih json-c cryptsetup systemd-libs libmicrohttpd zlib \
 	       qrencode scdoc
@@ -89,7 +89,7 @@ PACMAN_check = bats swtpm tpm2-tools tpm2-openssl openssh git keyutils strace pr
 	       jq gzip gcab cryptsetup systemd curl python-jsonschema nginx tpm2-pkcs11 opensc gdb
 PACMAN_lint  = clang shellcheck mandoc
 PACMAN_fuzz  = clang compiler-rt
-PACMAN_bench = hyperfine clevis systemd tpm2-openssl jq time
+PACMAN_bench = hyperfine clevis systemd tpm2-openssl tpm2-abrmd dbus jq time
 PACMAN_ci    = clang git mmdebstrap
 
 .DEFAULT_GOAL := all

@@ -4,7 +4,6 @@
 #
 #   agent_start [OPTIONS]     tpm-sign serve on $SSH_AUTH_SOCK; what it says is in "said"
 #   agent_stop                told to end; waits until it has
-#   inverse HEX               so that no other program has the bytes that are looked for in its memory
 
 export SSH_AUTH_SOCK
 
@@ -57,8 +56,4 @@ ssh_signs() {
     ssh-keygen -q -Y sign -n file -f "$1.pub" signed 2>signing || return
     echo "me $(<"$1.pub")" >allowed
     ssh-keygen -q -Y verify -n file -I me -f allowed -s signed.sig <signed >/dev/null
-}
-
-inverse() {
-    tr 0123456789abcdef fedcba9876543210 <<<"$1"
 }

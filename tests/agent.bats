@@ -297,43 +297,6 @@ EOF
     ssh_signs guarded
 }
 
-# in_memory: in how many places the daemon has the PIN
-in_memory() {
-    "$helper/memory" "$agent" "$(inverse "$(tr -d '\n' <pin | xxd -p | tr -d '\n')")"
-}
-
-forgotten() {
-    local until=$((SECONDS + 20))
-    while [ "$(in_memory)" -gt 0 ] && ((SECONDS < until)); do sleep 0.05; done
-    [ "$(in_memory)" -eq 0 ]
-}
-
-@test "a PIN is in the daemon's memory until it is forgotten, and nowhere afterwards" {
-    # What sanitizers keep of freed memory is not the daemon's.
-    ! grep -q __asan_init "$SEALRING_BUILD/bin/tpm-serve" || return 0
-    keygen guarded --pin-file pin
-    answers 'correct horse battery'
-    printf '[Sign]\nAutoLock=3\n' >"$SEALRING_CONFIG_DIR/sealring.conf"
-    agent_start
-    if [ "$(id -u)" -ne 0 ]; then
-        # Nobody but root can look at all.
-        ssh_signs guarded
-        fails 1 in_memory
-        return
-    fi
-    [ "$(in_memory)" -eq 0 ]
-    ssh_signs guarded
-    [ "$(in_memory)" -gt 0 ]
-    SSH_ASKPASS='' ssh-add -x < <(printf 'x\nx\n')
-    forgotten
-    SSH_ASKPASS='' ssh-add -X < <(printf 'x\n')
-    ssh_signs guarded
-    [ "$(in_memory)" -gt 0 ]
-    # By itself, while nobody asks for anything.
-    forgotten
-    ssh_signs guarded
-}
-
 # count_tries: into $tries, while the daemon does not hold the TPM's only connection
 count_tries() {
     agent_stop

@@ -236,6 +236,26 @@ openssl_accepts() {
     [ -z "$(find "$RINGS/system/secrets" "$KEYS" -type f)" ]
 }
 
+@test "deleted while it is replaced: the private part of the new one goes, too" {
+    keygen key -t ed25519
+    cp -a "$SEALRING_STATE_DIR" rotated
+    SEALRING_STATE_DIR=$PWD/rotated tpm-sign rotate -q key 2>/dev/null
+    secrets() { find "$RINGS/system/secrets" -name '*.softkey.cms' | wc -l; }
+    # Until what is done with the lock is done, delete waits for it.
+    exec {lock}<"$RINGS"
+    flock "$lock"
+    tpm-sign delete -q --force key {lock}<&- 3>&- &
+    deleting=$!
+    until grep -q -- "-> FLOCK.* $deleting " /proc/locks; do sleep 0.01; done
+    cp -a rotated/rings/system/secrets/. "$RINGS/system/secrets"
+    cp -a rotated/keys/. "$KEYS"
+    [ "$(secrets)" -eq 2 ]
+    exec {lock}<&-
+    wait "$deleting"
+    [ "$(secrets)" -eq 0 ]
+    [ -z "$(find "$KEYS" -type f)" ]
+}
+
 @test "a ring that is removed: the keys that are lost with it are named before" {
     keygen one -t ed25519
     keygen two -t secp256k1

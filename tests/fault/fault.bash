@@ -116,11 +116,12 @@ wrong() {
 #   reseal_take_baseline       what later explanations compare with: a warning says so
 #   follow_start               whether there is a store at all: the next step tells
 #   daemon_find                whether a daemon is there: if not, the TPM is asked itself
+#   sign_once                  what checks a signature is got ready anew after it
 #   sr_in_initramfs            an initramfs that can't be told as one is none
 lenient="Esys_FlushContext Esys_TR_Deserialize mlock madvise BIO_read fflush"
 lenient_in="read_text|is_current|discard_all_hidden|sr_discard_hidden|make_dir|has_current|read_approvals"
 lenient_in+="|sr_ring_check_key|describe_latch|describe_recovery|say_limits|say_sealed|sr_ring_status"
-lenient_in+="|reseal_take_baseline|sr_in_initramfs|follow_start|daemon_find|fill_ring"
+lenient_in+="|reseal_take_baseline|sr_in_initramfs|follow_start|daemon_find|fill_ring|sign_once"
 
 # tolerated PROGRAM ARGS: a second run says where the call came from; it may leave a handle,
 # as the first did.

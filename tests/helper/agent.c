@@ -230,7 +230,7 @@ static unsigned int work(unsigned long client, unsigned long count, unsigned lon
 	int fd = connect_agent();
 	char go;
 
-	assert(write(ready, "", 1) == 1 && read(start, &go, 1) == 0);
+	assert(write(ready, "", 1) == 1 && close(ready) == 0 && read(start, &go, 1) == 0);
 	for (unsigned long i = 0; i < count; i++) {
 		struct done *one = &all[i];
 		size_t size;

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 /*
- * One client: writes to @ready, waits until @start ends, asks @count times, writes to
- * @finished; returns how many signatures were good.
+ * One client: writes to @ready and closes it, waits until @start ends, asks @count times, writes
+ * to @finished; returns how many signatures were good. One that can't begin ends.
  */
 typedef unsigned int (*client_work)(unsigned long client, unsigned long count,
 				    unsigned long hot, int ready, int start,
@@ -27,12 +27,13 @@ static double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
+/* All of them, or those that are left. */
 static void wait_for(int fd, unsigned long count)
 {
 	char byte;
 
-	while (count-- > 0)
-		assert(read(fd, &byte, 1) == 1);
+	while (count-- > 0 && read(fd, &byte, 1) == 1)
+		;
 }
 
 static int sign_at_once(client_work work, unsigned long clients, unsigned long count,
@@ -56,6 +57,8 @@ static int sign_at_once(client_work work, unsigned long clients, unsigned long c
 			_exit(0);
 		}
 	}
+	(void)close(ready[1]);
+	(void)close(finished[1]);
 	wait_for(ready[0], clients);
 	began = now();
 	(void)close(start[1]);
