@@ -195,6 +195,9 @@ count_tries() {
     rest_start
     signs web
     grep -q '^Let curl (process [0-9]* of .*) use the key web?$' asked
+    # One consent for many signatures says so.
+    answers 200 "$(key_path web sign)" -d '{"data":["AAAA","AAAB","AAAC"]}'
+    grep -q '^Let curl (process [0-9]* of .*) use the key web 3 times?$' asked
     echo 'exit 1' >reaction
     refuses 403 not_permitted "$(key_path web sign)" -d "$(body data AAAA)"
     # shellcheck disable=SC2016
