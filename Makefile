@@ -409,10 +409,11 @@ check-san: ## check-quick, built with address and undefined behaviour sanitizers
 
 # Threads are in the daemon only. First a mistake that has to be found.
 THREAD_PROGRAMS := $(addprefix $(BUILD)/,bin/tpm-sign bin/tpm-serve helper/race unit/test_agent \
-	$(addprefix helper/,agent bus handles peer proxy))
+	$(addprefix helper/,agent bus handles peer proxy rest))
 check-threads: $(THREAD_PROGRAMS)
 	! $(BUILD)/helper/race 2>/dev/null
-	@+$(test_env) tests/run tests/unit/test_agent.c tests/agent.bats tests/fault-trouble.bats
+	@+$(test_env) TSAN_OPTIONS=halt_on_error=1 tests/run tests/unit/test_agent.c \
+		$(patsubst %,tests/%.bats,agent rest fault-trouble kill-serve $(if $(THOROUGH),agent-tpm rest-tpm))
 
 check-tsan: ## the tests of the daemon's threads, built with the thread sanitizer
 	@+$(MAKE) --no-print-directory BUILD=$(BUILD)-tsan SANITIZE=thread check-threads
