@@ -5,6 +5,7 @@
 
 #include <sealring/base.h>
 #include <sealring/boot.h>
+#include <sealring/cms.h>
 #include <sealring/delivery.h>
 #include <sealring/eventlog.h>
 #include <sealring/ring.h>

@@ -25,6 +25,11 @@ keygen() {
     tpm-sign keygen -q "$@" 2>/dev/null
 }
 
+# softkey NAME: what no TPM has, of a ring that is made at its first use
+softkey() {
+    keygen "$1" -t ed25519 --no-recovery
+}
+
 # sshd_config [LINE...]: of a server for one connection, over a pipe
 sshd_config() {
     [ -e host ] || ssh-keygen -q -t ed25519 -N '' -f host
@@ -59,6 +64,12 @@ login() {
         cp "k-$type.pub" authorized
         [ "$(login -o IdentitiesOnly=yes -i "k-$type.pub")" = in ]
     done
+    softkey k-ed25519
+    public k-ed25519
+    cp k-ed25519.pub authorized
+    [ "$(login -o IdentitiesOnly=yes -i k-ed25519.pub)" = in ]
+    run login -o IdentitiesOnly=yes -i k-p256.pub
+    [ "$status" -eq 255 ]
     # Without naming one: the agent has it.
     [ "$(login)" = in ]
     : >authorized
@@ -98,19 +109,23 @@ login() {
     grep -qx signed there
 }
 
-@test "sshd has its host key in the agent" {
+@test "sshd has its host key in the agent, of the TPM or in software" {
+    local key
     keygen host-key
+    softkey host-ed25519
     keygen me
-    public host-key
     public me
-    agent_start
-    HOST_PUB=host-key.pub sshd_config "HostKeyAgent $SSH_AUTH_SOCK"
-    sed -i "s|^HostKey .*|HostKey $PWD/host-key.pub|" sshd_config
     cp me.pub authorized
-    [ "$(login)" = in ]
+    agent_start
+    for key in host-key host-ed25519; do
+        public $key
+        HOST_PUB=$key.pub sshd_config "HostKeyAgent $SSH_AUTH_SOCK"
+        sed -i "s|^HostKey .*|HostKey $PWD/$key.pub|" sshd_config
+        [ "$(login)" = in ]
+    done
     # The client did look at the host key.
-    echo "here $(cut -d' ' -f1,2 me.pub)" >known
-    run login
+    echo "here $(cut -d' ' -f1,2 host-key.pub)" >known
+    run login -o HostKeyAlgorithms=ssh-ed25519,ecdsa-sha2-nistp256
     [ "$status" -eq 255 ]
     [[ $output == *'HOST IDENTIFICATION HAS CHANGED'* ]]
 }
@@ -118,8 +133,11 @@ login() {
 @test "ssh-keygen signs and verifies files, for one purpose" {
     keygen release
     keygen rsa -t rsa2048
+    softkey ed
     agent_start
     ssh_signs release
+    ssh_signs ed
+    tpm-sign verify -q ed --format ssh -s signed.sig signed
     ssh_signs rsa
     run ssh-keygen -q -Y verify -n git -I me -f allowed -s signed.sig <signed
     [ "$status" -ne 0 ]
@@ -128,18 +146,23 @@ login() {
 }
 
 @test "git signs commits and tags, and verifies them" {
-    local git=(git -c user.name=me -c user.email=me@example.org -c gpg.format=ssh
-        -c "user.signingkey=$PWD/me.pub" -c "gpg.ssh.allowedSignersFile=$PWD/allowed")
+    local key here=$PWD git=(git -c user.name=me -c user.email=me@example.org -c gpg.format=ssh
+        -c "gpg.ssh.allowedSignersFile=$PWD/allowed")
     keygen me
-    public me
-    echo "me@example.org $(<me.pub)" >allowed
+    softkey me-ed25519
     agent_start
     git init -q work
+    for key in me me-ed25519; do
+        public $key
+        echo "me@example.org $(<$key.pub)" >allowed
+        git+=(-c "user.signingkey=$here/$key.pub" -C work)
+        "${git[@]}" commit -q --allow-empty -S -m signed
+        "${git[@]}" tag -s -m first v-$key
+        "${git[@]}" verify-commit HEAD
+        "${git[@]}" verify-tag v-$key
+        git=("${git[@]:0:${#git[@]}-2}")
+    done
     cd work
-    "${git[@]}" commit -q --allow-empty -S -m signed
-    "${git[@]}" tag -s -m first v1
-    "${git[@]}" verify-commit HEAD
-    "${git[@]}" verify-tag v1
     "${git[@]}" commit -q --allow-empty -m unsigned
     run "${git[@]}" verify-commit HEAD
     [ "$status" -ne 0 ]

@@ -218,6 +218,73 @@ asked() {
     [ "$(asked)" -eq 4 ]
 }
 
+@test "where several wait for the same PIN, one is asked; after a wrong one the next" {
+    local n clients=()
+    keygen guarded --pin-file pin
+    answers 'correct horse battery'
+    sed -i '/^cat answer/i until [ -e go ]; do sleep 0.01; done' askpass
+    agent_start
+    public guarded
+    sign_all() {
+        rm -f go ./*.sig
+        for n in 1 2 3; do
+            echo "$n" >"message$n"
+            ssh-keygen -q -Y sign -n file -f guarded.pub "message$n" 2>/dev/null 3>&- &
+            clients[n]=$!
+        done
+        # All of them wait before the first is answered.
+        until [ "$(grep -c "$SSH_AUTH_SOCK" /proc/net/unix)" -ge 4 ]; do sleep 0.01; done
+        sleep 0.2
+        touch go
+        for n in 1 2 3; do wait "${clients[n]}" || :; done
+    }
+    sign_all
+    [ "$(asked)" -eq 1 ]
+    [ "$(find . -name 'message*.sig' | wc -l)" -eq 3 ]
+    agent_stop
+    agent_start
+    answers 'wrong horse battery'
+    sign_all
+    [ "$(asked)" -eq 4 ]
+    [ "$(find . -name 'message*.sig' | wc -l)" -eq 0 ]
+}
+
+@test "who does not answer in time is asked no more, and the next one is asked" {
+    keygen guarded --pin-file pin
+    keygen web
+    # Ninety seconds are a third of one.
+    cat >hurry.c <<'EOF'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <systemd/sd-event.h>
+
+int sd_event_add_time_relative(sd_event *event, sd_event_source **ret, clockid_t clock,
+			       uint64_t usec, uint64_t accuracy, sd_event_time_handler_t run, void *arg)
+{
+	__typeof__(&sd_event_add_time_relative) real = dlsym(RTLD_NEXT, __func__);
+
+	return real(event, ret, clock, usec == 90000000 ? 300000 : usec, accuracy, run, arg);
+}
+EOF
+    "$CC" -shared -fPIC -o hurry.so hurry.c -ldl
+    local asan=
+    ! grep -q __asan_init "$SEALRING_BUILD/bin/tpm-serve" || asan=$("$CC" -print-file-name=libasan.so)
+    answers 'correct horse battery'
+    public guarded
+    LD_PRELOAD="$asan $PWD/hurry.so" agent_start
+    # One that does not end when told to, and one that ends, but has left another behind.
+    # shellcheck disable=SC2016
+    for asks in 'trap "" TERM; echo $$ >left; while :; do sleep 1; done' 'sleep 60 & echo $! >left'; do
+        printf '#!/bin/bash\n%s\n' "$asks" >askpass
+        run timeout 20 ssh-keygen -q -Y sign -n file -f guarded.pub pin
+        [ "$status" -ne 0 ] && [ "$status" -ne 124 ]
+        ssh_signs web
+        kill -9 "$(cat left)" 2>/dev/null || :
+    done
+    answers 'correct horse battery'
+    ssh_signs guarded
+}
+
 # in_memory: in how many places the daemon has the PIN
 in_memory() {
     "$helper/memory" "$agent" "$(inverse "$(tr -d '\n' <pin | xxd -p | tr -d '\n')")"

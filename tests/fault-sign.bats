@@ -128,6 +128,27 @@ soft_signs() {
     campaign "memory crypto file" tpm-sign -q delete --force kept
 }
 
+@test "tpm-sign decrypt --cms, by EC and by RSA" {
+    local key
+    start_from "$BASE"
+    mkdir opening
+    for key in new new-rsa; do
+        tpm-sign keygen -q $key -t "$([ $key = new ] && echo p256 || echo rsa2048)" --usage both
+        tpm-sign cert self-sign $key --subject /CN=$key -o $key.crt
+        openssl cms -encrypt -binary -aes-128-gcm -in input -outform PEM -out $key.cms $key.crt
+        mv $key.cms $key.crt opening
+    done
+    tpm-sign cert install -q new opening/new.crt
+    cp -a state opening/
+    # What is decrypted comes out whole, or not at all.
+    succeeded() { cmp -s out input; }
+    unharmed() { [ ! -s out ]; }
+    for key in new new-rsa; do
+        start_from opening
+        campaign "tpm memory crypto file" tpm-sign decrypt $key --cms "$PWD/opening/$key.cms"
+    done
+}
+
 @test "tpm-sign passwd" {
     start_from "$BASE"
     succeeded() { signs guarded --pin-file "$BATS_FILE_TMPDIR/new-pin"; }

@@ -91,6 +91,7 @@ fish_options() {
         page_options "$program" >in-page
         same "options of $program" in-help in-page
         "$program" --help | grep -q "See $program(8); exit status in sealring(7)"
+        [ "$("$program" --help | wc -L)" -le 80 ]
     done
 }
 
@@ -526,7 +527,9 @@ run_examples() {
     prepare
     echo "what is new" >notes.txt
     echo "and more" >more.txt
+    echo "Password=secret" >app.conf
     run_examples tpm-sign.1
+    cmp app.conf <(echo "Password=secret")
     tpm-sign verify -q guarded -s more.txt.sig more.txt
     openssl req -in web.csr -noout -verify
     cmp notes.dec notes.txt

@@ -17,11 +17,13 @@ keygen() {
 }
 
 calls() {
-    local web=/api/v1/keys/web opens=/api/v1/keys/opens cipher signature rsa old
+    local web=/api/v1/keys/web opens=/api/v1/keys/opens cipher signature rsa old shares peer
     cipher=$(printf secret | openssl pkeyutl -encrypt -pubin -inkey <(tpm-sign pubkey opens) | base64 -w0)
     signature=$(printf AAA | tpm-sign sign web | base64 -w0)
-    rsa=/api/v1/keys/rsa
+    rsa=/api/v1/keys/rsa shares=/api/v1/keys/shares
     old=$(printf AAA | tpm-sign sign rsa | base64 -w0)
+    peer=$(openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 |
+        openssl pkey -pubout -outform DER | base64 -w0)
     cat <<END
 GET /health 200
 GET /version 200
@@ -74,7 +76,23 @@ POST $opens/decrypt 200 {"ciphertext":"$cipher","padding":"rsaes"}
 POST $opens/decrypt 422 {"ciphertext":"$cipher"}
 POST $opens/decrypt 400 {"ciphertext":"$cipher","padding":"none"}
 POST $opens/decrypt 400 {"padding":"oaep"}
+POST $opens/decrypt 200 {"ciphertext":"$cipher","padding":"rsaes","size":6}
+POST $opens/decrypt 200 {"ciphertext":"$cipher","padding":"rsaes","size":32}
+POST $opens/decrypt 400 {"ciphertext":"$cipher","padding":"rsaes","size":0}
+POST $opens/decrypt 400 {"ciphertext":"$cipher","padding":"rsaes","size":246}
+POST $opens/decrypt 400 {"ciphertext":"$cipher","padding":"rsaes","size":"6"}
+POST $opens/decrypt 400 {"ciphertext":"$cipher","size":32}
 POST $web/decrypt 400 {"ciphertext":"$cipher"}
+GET $web/certificate 200
+GET $opens/certificate 404
+GET /api/v1/keys/bad/certificate 422
+POST $shares/derive 200 {"peer":"$peer"}
+POST $shares/derive 422 {"peer":"QUFB"}
+POST $shares/derive 400 {"peer":"?"}
+POST $shares/derive 400 {}
+POST $web/derive 400 {"peer":"$peer"}
+POST $opens/derive 400 {"peer":"$peer"}
+POST /api/v1/keys/nix/derive 404 {"peer":"$peer"}
 POST /api/v1/keys/nix/decrypt 404 {"ciphertext":"$cipher"}
 DELETE $web 405
 POST /health 405
@@ -85,7 +103,9 @@ END
 
 @test "each path and method of the file is answered as it says" {
     keygen web
+    tpm-sign cert self-sign web --subject /CN=web | tpm-sign cert install -q web
     keygen rsa -t rsa2048
+    keygen shares --usage decrypt
     keygen opens -t rsa2048 --usage decrypt
     printf 'correct horse battery\n' >pin
     keygen guarded --pin-file pin
@@ -117,7 +137,7 @@ END
         "$root/tools/serve_api.c" | sed 's|^KEYS|/api/v1/keys|; s|"||g' | sort >served
     jq -r '.paths | to_entries[] | .key as $path | .value | keys[] | select(. != "parameters") |
         "\($path) \(ascii_upcase)"' "$root/doc/openapi.json" | sort | diff - served
-    [ "$(wc -l <served)" -ge 9 ]
+    [ "$(wc -l <served)" -ge 11 ]
     {
         sed -n 's/^\t{ E[A-Z]*, [0-9]*, "\([a-z_]*\)" },$/\1/p' "$root/tools/rest_code.c"
         tr -d '\n\t' <"$root/tools/serve_api.c" | grep -oE 'api_refuse\([0-9]+, "[a-z_]+"' | grep -oE '[a-z_]+"' | tr -d '"'

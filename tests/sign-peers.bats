@@ -234,6 +234,44 @@ refused() {
     fails 4 setsid -w tpm-sign sign both message
 }
 
+# flipped FILE LINE: another letter in the middle of the line
+flipped() {
+    awk -v n="$2" 'NR == n { at = int(length($0) / 2); letter = substr($0, at, 1)
+        $0 = substr($0, 1, at - 1) (letter == "A" ? "B" : "A") substr($0, at + 1) } 1' "$1"
+}
+
+@test "private keys of OpenSSH come in, and are the same keys; of a damaged file no other" {
+    local kind n refused=0
+    for kind in 'ecdsa 256' 'ecdsa 384' 'ecdsa 521' 'rsa 2048'; do
+        rm -f login login.pub
+        # shellcheck disable=SC2086 # words
+        ssh-keygen -q -t ${kind% *} -b ${kind#* } -N '' -C 'a comment' -f login
+        tpm-sign import -q login login
+        diff <(tpm-sign pubkey login --format ssh | cut -d' ' -f1,2) <(cut -d' ' -f1,2 login.pub)
+        tpm-sign sign login --hash sha256 -o sig message
+        accepted login sha256
+        tpm-sign info login | grep -q ', imported$'
+        tpm-sign delete -q -f login
+        # What is in the comment, or what RSA computes from the rest, may be damaged.
+        for ((n = 2; n < $(wc -l <login); n++)); do
+            flipped login $n >damaged
+            run tpm-sign import -q damaged damaged
+            [ "$status" -eq 8 ] || [ "$status" -eq 0 ]
+            refused=$((refused + (status == 8)))
+            [ "$status" -eq 8 ] || diff <(tpm-sign pubkey damaged --format ssh | cut -d' ' -f1,2) \
+                <(cut -d' ' -f1,2 login.pub)
+            [ ! -e "$KEYS/damaged.pem" ] || tpm-sign delete -q -f damaged
+        done
+    done
+    echo "# $refused damaged files refused" >&3
+    [ "$refused" -ge 30 ]
+    ssh-keygen -q -t ecdsa -N sesame -f locked
+    fails 8 tpm-sign import locked locked
+    says "ssh-keygen -p -N '' -f COPY"
+    ssh-keygen -q -p -P sesame -N '' -f locked >/dev/null
+    tpm-sign import -q locked locked
+}
+
 @test "PKCS#12: the key, with its certificate and those behind it" {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=CA \
         -keyout ca.key -out ca.crt 2>/dev/null
@@ -439,6 +477,45 @@ hex() {
     "$helper/handles" "$SEALRING_TCTI" flush || :
 }
 
+# by_engine EMPTY PARENT: a key file as openssl_tpm2_engine writes it, of pub and priv
+by_engine() {
+    {
+        printf 'asn1=SEQUENCE:key\n[key]\ntype=OID:2.23.133.10.1.3\n'
+        [ -z "$1" ] || echo "empty=EXPLICIT:0,BOOLEAN:$1"
+        printf 'parent=INTEGER:%s\npub=FORMAT:HEX,OCT:%s\npriv=FORMAT:HEX,OCT:%s\n' \
+            "$2" "$(xxd -p pub | tr -d '\n')" "$(xxd -p priv | tr -d '\n')"
+    } >asn1.conf
+    openssl asn1parse -genconf asn1.conf -noout -out der >/dev/null
+    echo '-----BEGIN TSS2 PRIVATE KEY-----'
+    base64 -w 64 der
+    echo '-----END TSS2 PRIVATE KEY-----'
+}
+
+@test "files as openssl_tpm2_engine writes them work here" {
+    local storage='fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt'
+    local open='sensitivedataorigin|userwithauth|noda|sign|decrypt' kind
+    tpm2_createprimary -Q -C o -G ecc256:aes128cfb -a "$storage" -c primary.ctx
+    for kind in ecc256 ecc384 rsa2048; do
+        tpm2_create -Q -C primary.ctx -G $kind -a "$open" -u pub -r priv
+        tpm2_flushcontext -t
+        by_engine TRUE 0x40000001 >engine.pem
+        tpm-sign pubkey ./engine.pem >engine.pub
+        tpm-sign sign ./engine.pem --hash sha256 -o sig message
+        openssl dgst -sha256 -verify engine.pub -signature sig message
+        # What is at the handle is the same storage key.
+        tpm-sign import -q "$kind-engine" engine.pem
+        tpm-sign sign "$kind-engine" --hash sha256 -o sig message
+        accepted "$kind-engine" sha256
+    done
+    # It leaves emptyAuth out where a PIN is needed.
+    tpm2_create -Q -C primary.ctx -G ecc256 -a "$open" -p "$pin" -u pub -r priv
+    tpm2_flushcontext -t
+    by_engine "" 0x40000001 >guarded.pem
+    fails 4 setsid -w tpm-sign sign ./guarded.pem message
+    tpm-sign sign ./guarded.pem --pin-file pin -o sig message
+    tpm-sign verify -q ./guarded.pem -s sig message
+}
+
 @test "our files in tpm2-tools" {
     openssl dgst -sha256 -binary message >digest
     for key in "${types[@]}"; do
@@ -521,18 +598,18 @@ ca() {
     ca other /CN=other
     ca false /CN=CA
     for wrong in other false; do
-        cat mine.crt $wrong.crt >wrong
-        fails 8 tpm-sign cert install p256 wrong
+        cat mine.crt $wrong.crt >chain
+        fails 8 tpm-sign cert install p256 chain
         says "certificate 2 did not issue the one before it"
     done
-    sed '3s/^..../AAAA/' ca.crt | cat mine.crt - >wrong
-    fails 8 tpm-sign cert install p256 wrong
+    sed '3s/^..../AAAA/' ca.crt | cat mine.crt - >chain
+    fails 8 tpm-sign cert install p256 chain
     says damaged
     # Everybody who may see certificates would see that, too.
     for wrong in 'mine.crt ca.crt ca.key' 'ca.key mine.crt'; do
         # shellcheck disable=SC2086 # words
-        cat $wrong >wrong
-        fails 8 tpm-sign cert install p256 wrong
+        cat $wrong >chain
+        fails 8 tpm-sign cert install p256 chain
         says "PRIVATE KEY: that is no certificate"
     done
     cmp chain.crt "$KEYS/p256.crt"

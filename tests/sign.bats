@@ -233,6 +233,27 @@ alone() {
     tpm-sign verify -q guarded -s sig message
 }
 
+@test "passwd: while it asks for the PIN the store is free for others" {
+    printf 'correct horse battery\n' >pin
+    printf 'another horse battery\n' >new
+    tpm-sign keygen -q key --pin-file pin 2>/dev/null
+    mkfifo typed
+    tpm-sign passwd -q key --pin-file typed --new-pin-file new 3>&- &
+    passwd=$!
+    exec {typing}>typed
+    flock -n "$KEYS" true
+    cat pin >&"$typing"
+    exec {typing}>&-
+    wait "$passwd"
+    tpm-sign sign key message --pin-file new -o sig
+    # It is locked when something is written: not before another lets go.
+    exec {held}<"$KEYS"
+    flock "$held"
+    fails 124 timeout 1 tpm-sign passwd -q key --pin-file new --new-pin-file pin
+    exec {held}<&-
+    tpm-sign sign key message --pin-file new -o sig
+}
+
 @test "passwd: the new PIN signs, the old one does not; copies of the old file keep theirs" {
     printf 'another long PIN' >new
     for options in "" "--pcrs 0+7" "-t rsa2048 --usage decrypt"; do
@@ -255,6 +276,9 @@ alone() {
     done
     keygen open
     fails 2 tpm-sign passwd open --new-pin-file new
+    says "takes no PIN"
+    # ... and that is said before anybody is asked for another.
+    fails 2 setsid -w tpm-sign passwd open
     says "takes no PIN"
 }
 
@@ -440,8 +464,8 @@ alone() {
     done
     [ "$(tpm-sign algs p256)" = "p256      yes" ]
     fails 2 tpm-sign keygen x -t p192
-    fails 2 tpm-sign keygen x --usage decrypt
-    says "only RSA keys decrypt"
+    fails 2 tpm-sign keygen x -t ed25519 --usage decrypt
+    says "a key in software only signs"
     [ ! -e "$KEYS/x.pem" ]
 }
 

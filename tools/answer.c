@@ -47,6 +47,16 @@ int answer_give(int fd, const struct sr_secret *secret, struct sr_err *err)
 	return sr_fail(err, -EIO, "the kernel took only a part of it: try again");
 }
 
+void answer_deny(int fd, int r, const struct sr_err *why)
+{
+	uint8_t head[2] = { 0, (uint8_t)-r };
+	struct iovec pieces[] = { { head, sizeof(head) },
+				  { (char *)why->text, strlen(why->text) } };
+	struct msghdr message = { .msg_iov = pieces, .msg_iovlen = SR_COUNT(pieces) };
+
+	(void)sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 bool answer_refuse(int fd, size_t *sent)
 {
 	static uint8_t zeros[PIECE];

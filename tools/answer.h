@@ -27,6 +27,16 @@
 int answer_give(int fd, const struct sr_secret *secret, struct sr_err *err);
 
 /**
+ * answer_deny() - tell who serves keys why it does not get one
+ * @fd:		as above
+ * @r:		negative errno
+ * @why:	the same in words
+ *
+ * A byte that no key begins with, the errno, the text: all that is sent, and it may be less.
+ */
+void answer_deny(int fd, int r, const struct sr_err *why);
+
+/**
  * answer_refuse() - send what makes the unit fail
  * @fd:		as above
  * @sent:	bytes of it sent so far; kept

@@ -145,6 +145,25 @@ static void check_volume(struct doctor *doctor, const struct sr_ring_info *info,
 			    "ring %s does not unlock it: %s", info->name, state);
 }
 
+/* What a killed keygen left nobody uses, and nobody sees. */
+static void check_strays(struct doctor *doctor, struct sr_ring *ring,
+			 const struct sr_ring_info *info)
+{
+	char subject[SR_NAME_MAX + 32], remedy[DOCTOR_REMEDY];
+	_cleanup_strv_ char **strays = NULL;
+
+	if (sr_ring_strays(ring, &strays, NULL) < 0)
+		return;
+	ring_subject(info->name, "software keys", subject);
+	for (char **stray = strays; *stray; stray++) {
+		(void)snprintf(remedy, sizeof(remedy), "tpm-sign delete %s", *stray);
+		doctor_find(doctor, DOCTOR_NOTE, subject, remedy,
+			    "%s is a private key that no key file names, as one that was "
+			    "not made to the end, or whose file is elsewhere",
+			    *stray);
+	}
+}
+
 static void check_ring(struct doctor *doctor, const char *name)
 {
 	_cleanup_ring_ struct sr_ring *ring = NULL;
@@ -167,6 +186,7 @@ static void check_ring(struct doctor *doctor, const char *name)
 	check_recovery(doctor, &info);
 	if (doctor->log)
 		check_baseline(doctor, ring, &info);
+	check_strays(doctor, ring, &info);
 	count = sr_ring_volumes(ring, &volumes, &err);
 	if (count < 0)
 		doctor_fail(doctor, name, &err);

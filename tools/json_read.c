@@ -8,6 +8,8 @@
 
 #include "ground/attr.h"
 
+#define NUMBER_MAX 9 /* digits in a number */
+
 /* What has not been read yet. */
 struct reader {
 	char *at;
@@ -176,6 +178,16 @@ static int take_list(struct reader *from, struct json_field *field, struct sr_er
 	return take_mark(from, ']') ? 0 : fail_form(err, "a list does not end");
 }
 
+static bool take_number(struct reader *from, unsigned int *ret)
+{
+	const char *begin = from->at;
+
+	for (*ret = 0; from->at < from->end && *from->at >= '0' && *from->at <= '9' &&
+		       from->at - begin < NUMBER_MAX;)
+		*ret = *ret * 10 + (unsigned int)(*from->at++ - '0');
+	return from->at > begin && (*begin != '0' || from->at == begin + 1);
+}
+
 static int take_value(struct reader *from, struct json_field *field, struct sr_err *err)
 {
 	int r = 0;
@@ -190,6 +202,8 @@ static int take_value(struct reader *from, struct json_field *field, struct sr_e
 		   ((field->flag = take_word(from, "true")) ||
 		    take_word(from, "false"))) {
 		field->is = JSON_FLAG;
+	} else if (field->may_be & JSON_NUMBER && take_number(from, &field->number)) {
+		field->is = JSON_NUMBER;
 	} else {
 		r = sr_fail(err, -EINVAL, "%s: that is no value for it", field->name);
 	}

@@ -12,6 +12,7 @@ enum json_kind {
 	JSON_TEXT = 1,
 	JSON_LIST = 2, /* of texts */
 	JSON_FLAG = 4,
+	JSON_NUMBER = 8, /* 0 to 999999999 */
 };
 
 /** struct json_text - bytes, followed by a NUL; there may be others among them */
@@ -29,6 +30,7 @@ struct json_text {
  * @list:	... if a list
  * @count:	how many are in @list
  * @flag:	... if true or false
+ * @number:	... if a number
  */
 struct json_field {
 	const char *name;
@@ -38,6 +40,7 @@ struct json_field {
 	struct json_text *list;
 	size_t count;
 	bool flag;
+	unsigned int number;
 };
 
 /**
@@ -47,7 +50,7 @@ struct json_field {
  * @fields:	the members that there may be
  * @err:	says why, on failure; nothing of a text's content
  *
- * RFC 8259, without numbers, null and objects inside. A member that is not in @fields, or
+ * RFC 8259, without fractions, null and objects inside. A member that is not in @fields, or
  * is there twice, is refused. Release with json_done(), also after a failure.
  *
  * Returns 0, -EINVAL or -ENOMEM.

@@ -3,6 +3,9 @@
 #ifndef REST_CODE_H
 #define REST_CODE_H
 
+#define REST_BODY_MAX                                                                    \
+	(256U << 10) /* bytes in a request; what is larger is hashed first */
+
 /** struct rest_code - one of them */
 struct rest_code {
 	int number; /* errno, positive */

@@ -10,12 +10,12 @@
 #include "json.h"
 #include "json_read.h"
 #include "key_text.h"
-#include "rest_code.h"
 #include "serve_metrics.h"
 
 #define KEYS "/api/v1/keys"
 #define SIGNATURE_MAX 16384 /* bytes in a signature */
 #define CIPHER_MAX 1024	    /* bytes that are decrypted */
+#define PEER_MAX 1024	    /* bytes in the public key of a peer */
 
 static const char is_json[] = "application/json";
 
@@ -30,11 +30,13 @@ enum {
 	PSS,
 	CIPHERTEXT,
 	PADDING,
+	SIZE,
+	PEER,
 	PIN,
 	ACCEPT_UNMEASURED,
 	MEMBERS
 };
-enum { SIGN = 1, VERIFY = 2, DECRYPT = 4, ROTATE = 8 };
+enum { SIGN = 1, VERIFY = 2, DECRYPT = 4, DERIVE = 8, ROTATE = 16 };
 
 static const struct {
 	const char *name;
@@ -50,7 +52,9 @@ static const struct {
 	[PSS] = { "pss", JSON_FLAG, SIGN | VERIFY },
 	[CIPHERTEXT] = { "ciphertext", JSON_TEXT, DECRYPT },
 	[PADDING] = { "padding", JSON_TEXT, DECRYPT },
-	[PIN] = { "pin", JSON_TEXT, SIGN | DECRYPT | ROTATE },
+	[SIZE] = { "size", JSON_NUMBER, DECRYPT },
+	[PEER] = { "peer", JSON_TEXT, DERIVE },
+	[PIN] = { "pin", JSON_TEXT, SIGN | DECRYPT | DERIVE | ROTATE },
 	[ACCEPT_UNMEASURED] = { "accept_unmeasured", JSON_FLAG, ROTATE },
 };
 
@@ -69,7 +73,7 @@ struct api_work {
 	struct sr_digest *digests;
 	size_t count;
 	const char *hash;
-	bool decrypts;
+	const char *gives; /* the answer, if it is a secret */
 };
 
 /* ---- answers ---- */
@@ -213,7 +217,7 @@ static int take_digests(struct api_work *work, const struct sr_key *key,
 		struct sr_buf bytes = { 0 };
 
 		r = take_bytes(field->name, &texts[i],
-			       is_digest ? SR_DIGEST_BYTES : API_BODY_MAX, &bytes, err);
+			       is_digest ? SR_DIGEST_BYTES : REST_BODY_MAX, &bytes, err);
 		if (r == 0)
 			r = take_digest(&bytes, is_digest, work->hash, &work->digests[i],
 					err);
@@ -300,6 +304,18 @@ static int show_public(struct api_work *work, struct sr_err *err)
 	return 0;
 }
 
+static int show_certificate(struct api_work *work, struct sr_err *err)
+{
+	int r = sr_server_certificate(work->server, &work->waiter->client->peer,
+				      work->key, &work->answer->text, err);
+
+	if (r < 0)
+		return r;
+	work->answer->status = 200;
+	work->answer->type = "application/x-pem-file";
+	return 0;
+}
+
 /* ---- using them ---- */
 
 static int sign(struct api_work *work, struct sr_err *err)
@@ -359,35 +375,38 @@ static int verify(struct api_work *work, struct sr_err *err)
 	return 0;
 }
 
-/* NULL for PKCS#1 v1.5. */
-static int take_padding(const struct api_work *work, const char **oaep,
+static int take_padding(const struct api_work *work, struct sr_padding *ret,
 			struct sr_err *err)
 {
 	const char *padding = NULL;
 	int r = take_word(work, PADDING, &padding, err);
 
 	if (r == 0)
-		r = take_word(work, HASH, oaep, err);
+		r = take_word(work, HASH, &ret->oaep, err);
 	if (r < 0)
 		return r;
+	ret->size = work->fields[SIZE].number;
+	if (work->fields[SIZE].is != JSON_ABSENT && ret->size == 0)
+		return sr_fail(err, -EINVAL, "size: nothing has no bytes");
 	if (!padding || strcmp(padding, "oaep") == 0) {
-		*oaep = *oaep ?: "sha256";
+		ret->oaep = ret->oaep ?: "sha256";
 		return 0;
 	}
 	if (strcmp(padding, "rsaes") != 0)
 		return sr_fail(err, -EINVAL, "no padding \"%s\": oaep or rsaes", padding);
-	return *oaep ? sr_fail(err, -EINVAL, "rsaes has no hash: leave out \"hash\"") : 0;
+	return ret->oaep ? sr_fail(err, -EINVAL, "rsaes has no hash: leave out \"hash\"")
+			 : 0;
 }
 
 static int decrypt(struct api_work *work, struct sr_err *err)
 {
 	struct sr_secret cipher, pin;
 	struct sr_buf bytes = { 0 };
-	const char *oaep = NULL;
+	struct sr_padding padding = { 0 };
 	int r = read_body(work, DECRYPT, err);
 
 	if (r == 0)
-		r = take_padding(work, &oaep, err);
+		r = take_padding(work, &padding, err);
 	if (r == 0 && work->fields[CIPHERTEXT].is == JSON_ABSENT)
 		r = sr_fail(err, -EINVAL,
 			    "what is to be decrypted is missing: \"ciphertext\"");
@@ -396,14 +415,36 @@ static int decrypt(struct api_work *work, struct sr_err *err)
 			       &bytes, err);
 	if (r < 0)
 		return r;
-	work->decrypts = true;
+	work->gives = "plaintext";
 	pin = lend_pin(work);
 	cipher = (struct sr_secret){ .data = bytes.data, .size = bytes.size };
 	r = sr_decrypt_call(
 	    work->server, &work->waiter->client->peer,
-	    &(struct sr_decrypt_request){ work->key, oaep, &cipher, &pin }, work->waiter,
-	    &work->waiter->call, err);
+	    &(struct sr_decrypt_request){ work->key, &padding, &cipher, &pin },
+	    work->waiter, &work->waiter->call, err);
 	free(bytes.data);
+	return r;
+}
+
+static int derive(struct api_work *work, struct sr_err *err)
+{
+	struct sr_buf peer = { 0 };
+	struct sr_secret pin;
+	int r = read_body(work, DERIVE, err);
+
+	if (r == 0 && work->fields[PEER].is == JSON_ABSENT)
+		r = sr_fail(err, -EINVAL, "the peer's public key is missing: \"peer\"");
+	if (r == 0)
+		r = take_bytes("peer", &work->fields[PEER].text, PEER_MAX, &peer, err);
+	if (r < 0)
+		return r;
+	work->gives = "secret";
+	pin = lend_pin(work);
+	r = sr_derive_call(
+	    work->server, &work->waiter->client->peer,
+	    &(struct sr_derive_request){ work->key, peer.data, peer.size, &pin },
+	    work->waiter, &work->waiter->call, err);
+	free(peer.data);
 	return r;
 }
 
@@ -460,11 +501,13 @@ static void give_signatures(const struct api_work *work, struct api_answer *answ
 }
 
 /* Written by hand, as a JSON library would leave it in memory. */
-static int give_plain(const struct sr_secret *plain, struct api_answer *answer,
-		      struct sr_err *err)
+static int give_plain(const char *member, const struct sr_secret *plain,
+		      struct api_answer *answer, struct sr_err *err)
 {
-	static const char before[] = "{\"plaintext\":\"", behind[] = "\"}\n";
-	size_t begin = sizeof(before) - 1, size = SR_BASE64_SIZE(plain->size) - 1;
+	static const char behind[] = "\"}\n";
+	char before[32];
+	size_t begin = (size_t)snprintf(before, sizeof(before), "{\"%s\":\"", member);
+	size_t size = SR_BASE64_SIZE(plain->size) - 1;
 	int r = sr_secret_alloc(begin + size + sizeof(behind), &answer->secret, err);
 
 	if (r < 0)
@@ -486,8 +529,8 @@ void api_finish(const struct api_work *work, struct api_answer *answer)
 
 	if (r == 0 && sr_call_renewed(call))
 		r = give_key(sr_call_renewed(call), answer, &why);
-	else if (r == 0 && work->decrypts)
-		r = give_plain(sr_call_plain(call), answer, &why);
+	else if (r == 0 && work->gives)
+		r = give_plain(work->gives, sr_call_plain(call), answer, &why);
 	else if (r == 0)
 		give_signatures(work, answer);
 	if (r < 0)
@@ -538,9 +581,11 @@ static const struct route {
 	{ false, "/metrics", "GET", show_metrics },
 	{ false, KEYS, "GET", list_keys },
 	{ true, "/public", "GET", show_public },
+	{ true, "/certificate", "GET", show_certificate },
 	{ true, "/sign", "POST", sign },
 	{ true, "/verify", "POST", verify },
 	{ true, "/decrypt", "POST", decrypt },
+	{ true, "/derive", "POST", derive },
 	{ true, "/rotate", "POST", rotate },
 	{ true, "", "GET", show_key }, /* last: any end is this one, too */
 };

@@ -3,9 +3,8 @@
 #ifndef SERVE_API_H
 #define SERVE_API_H
 
+#include "rest_code.h"
 #include "serve.h"
-
-#define API_BODY_MAX (256U << 10) /* bytes in a request; what is larger is hashed first */
 
 /**
  * struct api_request - one request

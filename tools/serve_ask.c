@@ -11,6 +11,7 @@
 
 #define ANSWER_MAX 256 /* bytes that are typed, at most */
 #define SECONDS 90
+#define GRACE 2 /* seconds to end when told to */
 
 static const char ask_password[] = "/usr/bin/systemd-ask-password";
 
@@ -103,16 +104,20 @@ static int on_child(sd_event_source *source, const siginfo_t *info, void *arg)
 	return 0;
 }
 
+/* It is told to end. If it does not, or something that it began still writes, that is all. */
 static int on_deadline(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct ask *ask = arg;
+	bool told = ask->failed || ask->ended;
 
-	(void)source;
-	(void)usec;
 	ask->failed = true;
-	if (!ask->ended)
-		(void)kill(ask->pid, SIGTERM);
-	return 0;
+	if (told) {
+		conclude(ask);
+		return 0;
+	}
+	(void)kill(ask->pid, SIGTERM);
+	(void)sd_event_source_set_time(source, usec + GRACE * SECOND);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 /* ---- the program ---- */

@@ -183,6 +183,7 @@ static int on_finished(sd_event_source *source, int fd, uint32_t events, void *a
 	while ((call = sr_server_next(keys))) {
 		struct waiter *waiter = sr_call_arg(call);
 
+		person_forget(waiter);
 		waiter->go_on(waiter);
 	}
 	return 0;

@@ -9,6 +9,8 @@
 static sd_event *loop;
 static struct waiter *questions; /* the first is being asked */
 static struct ask *asking;
+static bool
+    tried; /* the first has its PIN, and the TPM has not said yet whether it is right */
 
 static void ask_next(void);
 
@@ -25,8 +27,8 @@ void person_forget(struct waiter *waiter)
 	waiter->next = NULL;
 	if (!first)
 		return;
-	ask_free(asking);
-	asking = NULL;
+	ask_free(take(asking));
+	tried = false;
 	ask_next();
 }
 
@@ -59,22 +61,29 @@ static void describe(const struct client *client, char *ret, size_t room)
 			       (unsigned int)client->peer.uid);
 }
 
+/* Who waits for the same PIN has to know whether that was it before being asked, too. */
 static void on_answer(void *arg, const struct sr_secret *typed)
 {
 	struct waiter *waiter = arg;
+	bool confirm = sr_call_state(waiter->call) == SR_CALL_CONFIRM;
 
-	if (sr_call_state(waiter->call) == SR_CALL_CONFIRM)
+	if (confirm)
 		sr_call_confirm(waiter->call, typed);
 	else
 		sr_call_pin(waiter->call, typed);
-	person_forget(waiter);
+	if (!confirm && sr_call_state(waiter->call) == SR_CALL_WORK) {
+		ask_free(take(asking));
+		tried = true;
+	} else {
+		person_forget(waiter);
+	}
 	waiter->go_on(waiter);
 }
 
 static int ask(struct waiter *waiter, bool confirm, struct sr_err *err)
 {
-	const char *key = sr_call_key(waiter->call);
-	char who[128], text[320];
+	const char *key = sr_call_key(waiter->call), *ring = sr_call_ring(waiter->call);
+	char who[128], text[400];
 	struct ask_question question = {
 		.text = text, .confirm = confirm, .answer = on_answer, .arg = waiter
 	};
@@ -83,6 +92,10 @@ static int ask(struct waiter *waiter, bool confirm, struct sr_err *err)
 	if (confirm)
 		(void)snprintf(text, sizeof(text), "Let %s %s the key %s?", who,
 			       sr_call_rotates(waiter->call) ? "replace" : "use", key);
+	else if (ring)
+		(void)snprintf(text, sizeof(text),
+			       "PIN of the ring %s, to use the key %s, for %s:", ring,
+			       key, who);
 	else
 		(void)snprintf(text, sizeof(text), "PIN of the key %s, for %s:", key,
 			       who);
@@ -117,7 +130,7 @@ static void ask_next(void)
 	if (busy)
 		return;
 	busy = true;
-	while (questions && !asking)
+	while (questions && !asking && !tried)
 		ask_first();
 	busy = false;
 }

@@ -315,7 +315,7 @@ static int make_room(struct request *request, size_t size)
 /* What has been taken libmicrohttpd does not need, and there may be a PIN in it. */
 static enum MHD_Result take_body(struct request *request, const char *data, size_t size)
 {
-	request->too_large = request->too_large || size > API_BODY_MAX - request->used;
+	request->too_large = request->too_large || size > REST_BODY_MAX - request->used;
 	if (!request->too_large) {
 		if (make_room(request, size) < 0)
 			return MHD_NO;

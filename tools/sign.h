@@ -16,6 +16,7 @@ struct sign_choices {
 	const char *hash;
 	bool pss;
 	bool rsaes;
+	bool cms;
 	bool digest;
 	const char *format;
 	const char *name_space;

@@ -17,6 +17,7 @@
 #define KEYS "/api/v1/keys/"
 #define HEADER_MAX 1024 /* bytes before the body of our requests */
 #define PLAIN_MAX 1024	/* bytes that are decrypted */
+#define BODY_REST 4096	/* bytes in the body of a request beside what is signed */
 
 void daemon_done(struct daemon *daemon)
 {
@@ -166,13 +167,14 @@ static int take_bytes(const struct daemon *daemon, const struct json_text *text,
 
 /* ---- which key ---- */
 
-/* 1, or 0 for a key in software: its ring, and that one's PIN, are its caller's business. */
+/* Of a key in software the ring may have a PIN: whether it has the daemon will say. */
 static int read_key(struct daemon *daemon, const struct json_text *body,
 		    struct sr_err *err)
 {
 	struct json_tokener *parser = json_tokener_new();
-	struct json_object *key, *pin = NULL, *in_tpm = NULL, *hash = NULL;
-	int r;
+	struct json_object *key, *pin = NULL, *in_tpm = NULL, *hash = NULL, *ring = NULL;
+	struct json_object *type = NULL;
+	int r = 1;
 
 	if (!parser)
 		return sr_fail(err, -ENOMEM, "out of memory");
@@ -180,13 +182,20 @@ static int read_key(struct daemon *daemon, const struct json_text *body,
 	json_tokener_free(parser);
 	if (json_object_object_get_ex(key, "pin", &pin) &&
 	    json_object_object_get_ex(key, "in_tpm", &in_tpm) &&
-	    json_object_object_get_ex(key, "hash", &hash))
-		r = json_object_get_boolean(in_tpm);
+	    json_object_object_get_ex(key, "hash", &hash) &&
+	    json_object_object_get_ex(key, "type", &type) &&
+	    json_object_object_get_ex(key, "ring", &ring))
+		(void)snprintf(daemon->ring, sizeof(daemon->ring), "%s",
+			       json_object_get_boolean(in_tpm)
+				   ? ""
+				   : json_object_get_string(ring) ?: "");
 	else
 		r = fail_answer(daemon, err);
 	daemon->needs_pin = json_object_get_boolean(pin);
 	(void)snprintf(daemon->hash, sizeof(daemon->hash), "%s",
 		       hash ? json_object_get_string(hash) : "");
+	(void)snprintf(daemon->type, sizeof(daemon->type), "%s",
+		       type ? json_object_get_string(type) : "");
 	json_object_put(key);
 	return r;
 }
@@ -299,13 +308,14 @@ static int put_base64(struct body *body, const uint8_t *data, size_t size,
 	return 0;
 }
 
-/* Asked for as sr_key_sign() does. */
-static int put_pin(struct body *body, const struct daemon *daemon, struct sr_err *err)
+/* Asked for as sr_key_sign() does; @of: key or ring. */
+static int put_pin(struct body *body, const struct daemon *daemon, const char *of,
+		   struct sr_err *err)
 {
 	_cleanup_secret_ struct sr_secret pin = { 0 };
 	const struct sr_ask *from = choices_ask();
 	struct sr_err why = { 0 };
-	int r = daemon->needs_pin ? from->pin(from->arg, daemon->key, &pin, &why) : 0;
+	int r = from->pin(from->arg, of, &pin, &why);
 
 	if (r < 0)
 		return sr_fail(err, r, "key %s: %s", daemon->key, why.text);
@@ -325,15 +335,28 @@ static int end_body(struct body *body, struct sr_err *err)
 	return 0;
 }
 
+bool daemon_takes(const struct sr_digest *digests, size_t count)
+{
+	size_t size = BODY_REST;
+
+	for (size_t i = 0; i < count && size <= REST_BODY_MAX; i++)
+		size += digests[i].message_size / 3 * 4 + 8;
+	return size <= REST_BODY_MAX;
+}
+
 static int put_digests(struct body *body, const struct sr_digest *digests, size_t count,
 		       struct sr_err *err)
 {
 	int r = 0;
 
-	put_text(body, "{\"digest\":[");
+	put_text(body, count > 0 && digests[0].message ? "{\"data\":[" : "{\"digest\":[");
 	for (size_t i = 0; r == 0 && i < count; i++) {
+		const struct sr_digest *digest = &digests[i];
+
 		put_text(body, i == 0 ? "" : ",");
-		r = put_base64(body, digests[i].data, digests[i].size, err);
+		r = digest->message
+			? put_base64(body, digest->message, digest->message_size, err)
+			: put_base64(body, digest->data, digest->size, err);
 	}
 	put_text(body, "]");
 	return r;
@@ -356,9 +379,10 @@ static int take_signatures(const struct daemon *daemon, const struct json_field 
 	return r;
 }
 
-int daemon_sign(const struct daemon *daemon, const struct sr_sign_options *options,
-		const struct sr_digest *digests, size_t count, struct sr_signature *ret,
-		struct sr_err *err)
+/* What has a PIN, and @of which it has to be, only the caller knows. */
+static int ask_sign(const struct daemon *daemon, const struct sr_sign_options *options,
+		    const struct sr_digest *digests, size_t count, const char *of,
+		    struct sr_signature *ret, struct sr_err *err)
 {
 	struct json_field fields[] = { { .name = "signature", .may_be = JSON_LIST },
 				       { .name = "key", .may_be = JSON_TEXT },
@@ -373,8 +397,8 @@ int daemon_sign(const struct daemon *daemon, const struct sr_sign_options *optio
 	put_member(&body, "format", key_form_name(options->form));
 	put_member(&body, "namespace", options->name_space);
 	put_text(&body, options->pss ? ",\"pss\":true" : "");
-	if (r == 0 && count > 0)
-		r = put_pin(&body, daemon, err);
+	if (r == 0 && of)
+		r = put_pin(&body, daemon, of, err);
 	if (r == 0)
 		r = end_body(&body, err);
 	if (r == 0)
@@ -383,6 +407,19 @@ int daemon_sign(const struct daemon *daemon, const struct sr_sign_options *optio
 		r = take_signatures(daemon, &fields[0], count, ret, err);
 	json_done(fields);
 	sr_secret_done(&body.text);
+	return r;
+}
+
+/* The first time no PIN is sent for a ring: it is not asked for in vain, nor for one without. */
+int daemon_sign(const struct daemon *daemon, const struct sr_sign_options *options,
+		const struct sr_digest *digests, size_t count, struct sr_signature *ret,
+		struct sr_err *err)
+{
+	const char *of = daemon->needs_pin && count > 0 ? daemon->key : NULL;
+	int r = ask_sign(daemon, options, digests, count, of, ret, err);
+
+	if (r == -EACCES && daemon->ring[0])
+		r = ask_sign(daemon, options, digests, count, daemon->ring, ret, err);
 	return r;
 }
 
@@ -398,8 +435,10 @@ const char *daemon_hash(const struct daemon *daemon,
 {
 	bool ssh = options->form == SR_SIGNATURE_SSH;
 	const char *hash = options->hash ?: ssh ? "sha512" : daemon->hash;
+	bool messages = strcmp(daemon->hash, "none") == 0 && !ssh;
 
-	if (is_hash(hash) && !(ssh && strcmp(hash, "sha384") == 0))
+	if (messages ? strcmp(hash, "none") == 0
+		     : is_hash(hash) && !(ssh && strcmp(hash, "sha384") == 0))
 		return hash;
 	(void)daemon_sign(daemon, options, NULL, 0, NULL, err);
 	return NULL;
@@ -427,29 +466,71 @@ static int take_plain(const struct daemon *daemon, const struct json_field *fiel
 	return sr_secret_copy(plain.data, plain.size, ret, err);
 }
 
-int daemon_decrypt(const struct daemon *daemon, const char *oaep,
+/* Sends @body, which it releases. */
+static int ask_secret(const struct daemon *daemon, const char *action, const char *member,
+		      struct body *body, int r, struct sr_secret *ret, struct sr_err *err)
+{
+	struct json_field fields[] = { { .name = member, .may_be = JSON_TEXT }, { 0 } };
+	_cleanup_secret_ struct sr_secret answer = { 0 };
+
+	if (r == 0 && daemon->needs_pin)
+		r = put_pin(body, daemon, daemon->key, err);
+	if (r == 0)
+		r = end_body(body, err);
+	if (r == 0)
+		r = ask_json(daemon, action, &body->text, &answer, fields, err);
+	if (r == 0)
+		r = take_plain(daemon, &fields[0], ret, err);
+	json_done(fields);
+	sr_secret_done(&body->text);
+	return r;
+}
+
+int daemon_decrypt(const struct daemon *daemon, const struct sr_padding *padding,
 		   const struct sr_secret *cipher, struct sr_secret *ret,
 		   struct sr_err *err)
 {
-	struct json_field fields[] = { { .name = "plaintext", .may_be = JSON_TEXT },
-				       { 0 } };
-	_cleanup_secret_ struct sr_secret answer = { 0 };
 	struct body body = { 0 };
+	char size[32];
 	int r;
 
 	put_text(&body, "{\"ciphertext\":");
 	r = put_base64(&body, cipher->data, cipher->size, err);
-	put_member(&body, "padding", oaep ? "oaep" : "rsaes");
-	put_member(&body, "hash", oaep);
-	if (r == 0)
-		r = put_pin(&body, daemon, err);
-	if (r == 0)
-		r = end_body(&body, err);
-	if (r == 0)
-		r = ask_json(daemon, "/decrypt", &body.text, &answer, fields, err);
-	if (r == 0)
-		r = take_plain(daemon, &fields[0], ret, err);
-	json_done(fields);
-	sr_secret_done(&body.text);
-	return r;
+	put_member(&body, "padding", padding->oaep ? "oaep" : "rsaes");
+	put_member(&body, "hash", padding->oaep);
+	if (padding->size > 0) {
+		(void)snprintf(size, sizeof(size), ",\"size\":%zu", padding->size);
+		put_text(&body, size);
+	}
+	return ask_secret(daemon, "/decrypt", "plaintext", &body, r, ret, err);
+}
+
+int daemon_derive(const struct daemon *daemon, const uint8_t *peer, size_t size,
+		  struct sr_secret *ret, struct sr_err *err)
+{
+	struct body body = { 0 };
+	int r;
+
+	put_text(&body, "{\"peer\":");
+	r = put_base64(&body, peer, size, err);
+	return ask_secret(daemon, "/derive", "secret", &body, r, ret, err);
+}
+
+int daemon_certificates(const struct daemon *daemon, char **ret, struct sr_err *err)
+{
+	static const struct sr_secret nothing;
+	_cleanup_secret_ struct sr_secret answer = { 0 };
+	struct json_text body = { 0 };
+	int r = ask(daemon, "GET", "/certificate", &nothing, &answer, err), status;
+
+	if (r < 0)
+		return r == -ENOTCONN ? fail_answer(daemon, err) : r;
+	status = find_body(&answer, &body);
+	if (status == 404)
+		return 0;
+	if (status != 200)
+		return status < 0 ? fail_answer(daemon, err)
+				  : fail_as_said(daemon, &body, err);
+	*ret = strndup(body.data, body.size);
+	return *ret ? 0 : sr_fail(err, -ENOMEM, "out of memory");
 }

@@ -10,13 +10,17 @@
  * @socket:	where
  * @key:	name or fingerprint
  * @needs_pin:	using it takes a PIN
- * @hash:	the key's own
+ * @ring:	of a key in software: the ring, which may have a PIN; else ""
+ * @hash:	the key's own; "none" if it signs messages themselves
+ * @type:	its kind
  */
 struct daemon {
 	char *socket;
 	const char *key;
 	bool needs_pin;
+	char ring[SR_NAME_MAX + 1];
 	char hash[16];
+	char type[16];
 };
 
 void daemon_done(struct daemon *daemon);
@@ -41,13 +45,23 @@ int daemon_sign(const struct daemon *daemon, const struct sr_sign_options *optio
 		const struct sr_digest *digests, size_t count, struct sr_signature *ret,
 		struct sr_err *err);
 
+/** daemon_takes() - whether that is no more than a request may have: messages may be larger */
+bool daemon_takes(const struct sr_digest *digests, size_t count);
+
 /** daemon_hash() - as sr_key_hash() */
 const char *daemon_hash(const struct daemon *daemon,
 			const struct sr_sign_options *options, struct sr_err *err);
 
 /** daemon_decrypt() - as sr_key_decrypt() */
-int daemon_decrypt(const struct daemon *daemon, const char *oaep,
+int daemon_decrypt(const struct daemon *daemon, const struct sr_padding *padding,
 		   const struct sr_secret *cipher, struct sr_secret *ret,
 		   struct sr_err *err);
+
+/** daemon_derive() - as sr_key_derive() */
+int daemon_derive(const struct daemon *daemon, const uint8_t *peer, size_t size,
+		  struct sr_secret *ret, struct sr_err *err);
+
+/** daemon_certificates() - as sr_key_certificate(); NULL for none */
+int daemon_certificates(const struct daemon *daemon, char **ret, struct sr_err *err);
 
 #endif

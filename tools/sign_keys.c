@@ -439,15 +439,19 @@ int cmd_pubkey(int argc, char **argv, struct sr_err *err)
 int cmd_passwd(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_key_work_ struct key_work work = { 0 };
+	struct sr_key_info info;
 	int r = key_work_load(&work, argv[0], true, err);
 
 	(void)argc;
 	choices.pin = true;
 	if (r == 0)
+		r = sr_key_info(work.key, &info, err);
+	/* Nobody types a new one twice to be told that the key can't have any. */
+	if (r == 0 && info.pin)
 		r = choices_ring(work.tpm, argv[0], true, &work.chosen, err);
 	if (r == 0)
 		r = sr_key_change_pin(work.store, work.key, work.tpm, choices_ask(),
-				      work.chosen.options.pin, err);
+				      &work.chosen.pin, err);
 	if (r == 0)
 		tool_say("key %s has a new PIN; copies of its old file keep the old one",
 			 argv[0]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* tpm-sign: signing, verifying, decrypting. */
+/* tpm-sign: signing and verifying. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -7,7 +7,6 @@
 #include "sign_daemon.h"
 
 #define SIGNATURE_MAX 16384 /* bytes in a file with a signature */
-#define CIPHER_MAX 1024	    /* bytes that are decrypted */
 
 static int hex_digit(char letter)
 {
@@ -130,19 +129,6 @@ static int batch_write(const struct batch *batch, bool text, struct sr_err *err)
 	return r;
 }
 
-/* By the daemon, where there is one; the file of the key is its business. */
-static int sign_served(const struct daemon *daemon, struct sr_sign_options *options,
-		       struct batch *batch, struct sr_err *err)
-{
-	int r;
-
-	options->hash = daemon_hash(daemon, options, err);
-	r = options->hash ? batch_read(batch, options->hash, err) : -EINVAL;
-	return r < 0 ? r
-		     : daemon_sign(daemon, options, batch->digests, batch->count,
-				   batch->signatures, err);
-}
-
 static int sign_direct(const char *name, const struct sr_sign_options *options,
 		       struct batch *batch, struct sr_err *err)
 {
@@ -152,13 +138,34 @@ static int sign_direct(const char *name, const struct sr_sign_options *options,
 
 	if (r == 0)
 		hash = sr_key_hash(work.key, options, err);
-	if (r == 0)
-		r = hash ? batch_read(batch, hash, err) : -EINVAL;
+	if (r == 0 && !hash)
+		r = -EINVAL;
+	if (r == 0 && !batch->digests)
+		r = batch_read(batch, hash, err);
 	if (r == 0)
 		r = tool_tpm(work.store, &work.tpm, err);
 	return r < 0 ? r
 		     : sr_key_sign(work.key, work.tpm, choices_ask(), options,
 				   batch->digests, batch->count, batch->signatures, err);
+}
+
+/*
+ * By the daemon, where there is one; the file of the key is its business. Of what is signed
+ * itself it takes less than what can be signed.
+ */
+static int sign_served(const struct daemon *daemon, struct sr_sign_options *options,
+		       struct batch *batch, struct sr_err *err)
+{
+	int r;
+
+	options->hash = daemon_hash(daemon, options, err);
+	r = options->hash ? batch_read(batch, options->hash, err) : -EINVAL;
+	if (r < 0)
+		return r;
+	return daemon_takes(batch->digests, batch->count)
+		   ? daemon_sign(daemon, options, batch->digests, batch->count,
+				 batch->signatures, err)
+		   : sign_direct(daemon->key, options, batch, err);
 }
 
 int cmd_sign(int argc, char **argv, struct sr_err *err)
@@ -224,47 +231,4 @@ int cmd_verify(int argc, char **argv, struct sr_err *err)
 		tool_say("good signature of key %s@%u, which has been replaced", argv[0],
 			 version);
 	return 0;
-}
-
-static int decrypt_direct(const char *name, const char *file, const char *oaep,
-			  struct sr_secret *ret, struct sr_err *err)
-{
-	_cleanup_key_work_ struct key_work work = { 0 };
-	_cleanup_secret_ struct sr_secret cipher = { 0 };
-	int r = key_work_load(&work, name, true, err);
-
-	if (r == 0)
-		r = choices_read_file(file, CIPHER_MAX, &cipher, err);
-	return r < 0 ? r
-		     : sr_key_decrypt(work.key, work.tpm, choices_ask(), oaep, &cipher,
-				      ret, err);
-}
-
-static int decrypt_served(const struct daemon *daemon, const char *file, const char *oaep,
-			  struct sr_secret *ret, struct sr_err *err)
-{
-	_cleanup_secret_ struct sr_secret cipher = { 0 };
-	int r = choices_read_file(file, CIPHER_MAX, &cipher, err);
-
-	return r < 0 ? r : daemon_decrypt(daemon, oaep, &cipher, ret, err);
-}
-
-int cmd_decrypt(int argc, char **argv, struct sr_err *err)
-{
-	const char *oaep = sign_choices.rsaes ? NULL : sign_choices.hash ?: "sha256";
-	const char *file = argc > 1 ? argv[1] : "-", *to = sign_choices.output;
-	_cleanup_daemon_ struct daemon daemon = { 0 };
-	_cleanup_secret_ struct sr_secret plain = { 0 };
-	int r = sign_choices.rsaes && sign_choices.hash
-		    ? sr_fail(err, -EINVAL, "--rsaes has no hash: leave out --hash")
-		    : daemon_find(argv[0], &daemon, err);
-
-	if (r >= 0)
-		r = r == 1 ? decrypt_served(&daemon, file, oaep, &plain, err)
-			   : decrypt_direct(argv[0], file, oaep, &plain, err);
-	if (r < 0)
-		return r;
-	if (to && strcmp(to, "-") != 0)
-		return tool_save(to, &plain, true, err);
-	return sr_secret_write(&plain, STDOUT_FILENO, "standard output", err);
 }

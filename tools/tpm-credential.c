@@ -189,12 +189,14 @@ static void answer(int fd, bool key)
 	r = identify(fd, key, &request, &err);
 	if (r == 0)
 		r = key ? give_key(fd, &request, &err) : give(fd, &request, &err);
-	if (r < 0) {
+	if (r < 0)
 		tool_report(r, &err, &request);
+	if (r < 0 && key)
+		answer_deny(fd, r, &err);
+	if (r < 0 && !key)
 		refuse(fd);
-	} else {
+	else
 		hang_up(&fd);
-	}
 }
 
 /* Nobody knows what it was told already: the same secret twice would be another one. */

@@ -231,21 +231,31 @@ static int rotate(struct work *work, const char *name, struct sr_err *err)
 }
 
 /* Names of the keys that are bound to a ring, for a line; NULL if there are none. */
-static char *bound_keys(struct sr_ring *ring)
+static char *join(char **keys)
 {
-	_cleanup_strv_ char **keys = NULL;
 	char *text = NULL;
 	size_t size;
-	FILE *out;
+	FILE *out = open_memstream(&text, &size);
 
-	if (sr_ring_keys(ring, &keys, NULL) <= 0)
-		return NULL;
-	out = open_memstream(&text, &size);
 	for (char **key = keys; out && *key; key++)
 		fprintf(out, "%s%s", key == keys ? "" : ", ", *key);
 	if (out && fclose(out) != 0)
 		free(take(text));
 	return text;
+}
+
+static char *bound_keys(struct sr_ring *ring)
+{
+	_cleanup_strv_ char **keys = NULL;
+
+	return sr_ring_keys(ring, &keys, NULL) > 0 ? join(keys) : NULL;
+}
+
+static char *soft_keys(struct sr_ring *ring)
+{
+	_cleanup_strv_ char **keys = NULL;
+
+	return sr_ring_softkeys(ring, &keys, NULL) > 0 ? join(keys) : NULL;
 }
 
 /* The old approver is theirs for good. */
@@ -419,14 +429,24 @@ static void warn_of_volumes(struct sr_store *store, const char *name)
 			  name);
 }
 
-/* They work as long as the boot state is one of those that were approved. */
+/*
+ * Those of the TPM work as long as the boot state is one of those that were approved; those in
+ * software are secrets of the ring.
+ */
 static void warn_of_keys(struct sr_store *store, const char *name)
 {
 	_cleanup_ring_ struct sr_ring *ring = NULL;
-	_cleanup_free_ char *keys = NULL;
+	_cleanup_free_ char *keys = NULL, *soft = NULL;
 
-	if (sr_ring_load(store, name, &ring, NULL) == 0)
-		keys = bound_keys(ring);
+	if (sr_ring_load(store, name, &ring, NULL) < 0)
+		return;
+	keys = bound_keys(ring);
+	soft = soft_keys(ring);
+	if (soft)
+		tool_warn(
+		    "keys in software whose private parts ring %s has are lost with "
+		    "it: %s",
+		    name, soft);
 	if (keys)
 		tool_warn("keys that are bound to ring %s can't follow another boot "
 			  "state any more: make new ones: %s",

@@ -41,15 +41,15 @@ static struct door {
 
 static const struct option_row options[] = {
 	{ 0, "listen", OPTION_TEXT, &listen_path, "PATH",
-	  "make the ssh-agent's socket, not getting it from systemd", NULL },
-	{ 0, "listen-rest", OPTION_TEXT, &rest_path, "PATH", "make the socket for REST",
-	  NULL },
+	  "make the ssh-agent's socket here", NULL },
+	{ 0, "listen-rest", OPTION_TEXT, &rest_path, "PATH",
+	  "make the socket for REST here", NULL },
 	{ 0, "idle", OPTION_TEXT, &idle_text, "SECONDS",
-	  "leave the TPM, and end, when nobody asked for so long (30)", NULL },
+	  "end when nobody asked for so long (30)", NULL },
 	{ 0, "no-cache", OPTION_FLAG, &no_cache, NULL,
-	  "get software keys from their ring for each signature", NULL },
+	  "keep no software keys between signatures", NULL },
 	{ 0, "print-socket", OPTION_FLAG, &print_socket, NULL,
-	  "print where the socket is, for SSH_AUTH_SOCK, and end", NULL },
+	  "print the path for SSH_AUTH_SOCK, and end", NULL },
 	{ 0 },
 };
 

@@ -70,8 +70,8 @@ static int fail_read(const struct question *question, struct sr_err *err)
 	if (question->asked)
 		return sr_fail(err, -EACCES, "wrong passphrase of the private key");
 	return sr_fail(err, -EBADMSG,
-		       "no private key in a form that is known: PKCS#8, PKCS#1, SEC1 or "
-		       "PKCS#12");
+		       "no private key in a form that is known: PKCS#8, PKCS#1, SEC1, "
+		       "PKCS#12 or OpenSSH's");
 }
 
 /* The one of @others that issued @one; NULL if there is none, or it did that itself. */

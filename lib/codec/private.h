@@ -22,7 +22,7 @@ struct sr_private {
 
 /**
  * sr_private_read() - read a private key
- * @content:	PKCS#8, PKCS#1 or SEC1, PEM or DER; PKCS#12; Ed25519 of OpenSSH
+ * @content:	PKCS#8, PKCS#1 or SEC1, PEM or DER; PKCS#12; OpenSSH
  * @passphrase:	asked for if it is encrypted; may be NULL
  * @ret:	release with sr_private_done()
  * @err:	says why, on failure

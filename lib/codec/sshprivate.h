@@ -9,12 +9,12 @@
 bool sr_sshprivate_is(const struct sr_secret *content);
 
 /**
- * sr_sshprivate_read() - read an Ed25519 key that is not encrypted
+ * sr_sshprivate_read() - read a key that is not encrypted
  * @content:	the file
  * @ret:	release with sr_private_done()
- * @err:	says why, and how others are converted, on failure
+ * @err:	says why, and how a passphrase is taken off, on failure
  *
- * Returns 0, -EBADMSG, -ENOMEM or -EIO.
+ * Returns 0, -EBADMSG, -EINVAL (a key of another kind), -ENOMEM or -EIO.
  */
 int sr_sshprivate_read(const struct sr_secret *content, struct sr_private *ret,
 		       struct sr_err *err);

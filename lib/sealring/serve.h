@@ -132,6 +132,10 @@ size_t sr_agent_length(const uint8_t prefix[SR_AGENT_PREFIX]);
 int sr_server_key(struct sr_server *server, const struct sr_peer *peer, const char *name,
 		  const struct sr_key **ret, struct sr_err *err);
 
+/** sr_server_certificate() - what is kept beside such a key, as sr_key_certificate() */
+int sr_server_certificate(struct sr_server *server, const struct sr_peer *peer,
+			  const char *name, char **ret, struct sr_err *err);
+
 /** sr_server_verify() - sr_key_verify_any() with a key of sr_server_key() */
 int sr_server_verify(struct sr_server *server, const struct sr_key *key,
 		     const struct sr_sign_options *options,
@@ -148,7 +152,8 @@ const struct sr_key *sr_server_next_key(struct sr_server *server,
  * @options:	how
  * @digests:	of what
  * @count:	how many
- * @pin:	of the key; empty for none. It is tried once, used for these, and not kept
+ * @pin:	of the key, or of the ring that a software key is in; empty for none. It is
+ *		tried once, used for these, and not kept
  */
 struct sr_sign_request {
 	const char *key;
@@ -179,13 +184,13 @@ int sr_sign_call(struct sr_server *server, const struct sr_peer *peer,
 /**
  * struct sr_decrypt_request - what is to be decrypted
  * @key:	name or fingerprint
- * @oaep:	hash of OAEP; NULL for PKCS#1 v1.5
+ * @padding:	as for sr_key_decrypt()
  * @cipher:	as long as the modulus
  * @pin:	as in struct sr_sign_request
  */
 struct sr_decrypt_request {
 	const char *key;
-	const char *oaep;
+	const struct sr_padding *padding;
 	const struct sr_secret *cipher;
 	const struct sr_secret *pin;
 };
@@ -194,6 +199,25 @@ struct sr_decrypt_request {
 int sr_decrypt_call(struct sr_server *server, const struct sr_peer *peer,
 		    const struct sr_decrypt_request *request, void *arg,
 		    struct sr_call **ret, struct sr_err *err);
+
+/**
+ * struct sr_derive_request - with whom a secret is to be shared
+ * @key:	name or fingerprint
+ * @peer:	as for sr_key_derive()
+ * @size:	bytes in @peer
+ * @pin:	as in struct sr_sign_request
+ */
+struct sr_derive_request {
+	const char *key;
+	const uint8_t *peer;
+	size_t size;
+	const struct sr_secret *pin;
+};
+
+/** sr_derive_call() - derive a shared secret, as above */
+int sr_derive_call(struct sr_server *server, const struct sr_peer *peer,
+		   const struct sr_derive_request *request, void *arg,
+		   struct sr_call **ret, struct sr_err *err);
 
 /**
  * struct sr_rotate_request - a key that is to be replaced
@@ -218,7 +242,7 @@ int sr_rotate_call(struct sr_server *server, const struct sr_peer *peer,
 		   struct sr_call **ret, struct sr_err *err);
 
 /**
- * sr_call_result() - what came of one of the three above
+ * sr_call_result() - what came of one of those above
  * @call:	a call that is done
  * @ret:	why it failed
  *
@@ -230,7 +254,7 @@ int sr_call_result(const struct sr_call *call, struct sr_err *ret);
 /** sr_call_signature() - one of those that were asked for; valid as long as the call */
 const struct sr_signature *sr_call_signature(const struct sr_call *call, size_t at);
 
-/** sr_call_plain() - what was decrypted; valid as long as the call */
+/** sr_call_plain() - what was decrypted, or derived; valid as long as the call */
 const struct sr_secret *sr_call_plain(const struct sr_call *call);
 
 /** sr_call_renewed() - the key that took the place of one; valid as long as the call */
@@ -261,7 +285,7 @@ struct sr_latency {
 /**
  * struct sr_server_counts - what a server did since it began
  * @signatures:	made
- * @decryptions:	made
+ * @decryptions:	made, with what was derived
  * @rotations:	keys that took the place of others
  * @failed_signatures:	not made
  * @failed_decryptions:	not made
@@ -298,6 +322,9 @@ void *sr_call_arg(const struct sr_call *call);
 
 /** sr_call_key() - name of the key that it would use */
 const char *sr_call_key(const struct sr_call *call);
+
+/** sr_call_ring() - whose PIN it waits for; NULL if that is the key's */
+const char *sr_call_ring(const struct sr_call *call);
 
 /** sr_call_confirm() - what a person said */
 void sr_call_confirm(struct sr_call *call, bool yes);

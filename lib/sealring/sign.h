@@ -32,7 +32,7 @@ struct sr_key_backup {
 /**
  * struct sr_key_options - how a key is made
  * @type:	"p256" and others, see sr_key_type_name(); not for sr_key_import()
- * @usage:	SR_KEY_SIGN, SR_KEY_DECRYPT (RSA only) or both; 0 for SR_KEY_SIGN
+ * @usage:	SR_KEY_SIGN, SR_KEY_DECRYPT (keys of the TPM) or both; 0 for SR_KEY_SIGN
  * @pcrs:	PCR list that it is bound to, for good; NULL for none
  * @ring:	an open ring, whose secret a software key becomes; NULL for @open_ring
  * @bind:	a key of the TPM is bound to what that ring is sealed to, and follows when it
@@ -178,7 +178,7 @@ int sr_key_generate(struct sr_store *store, struct sr_tpm *tpm, const char *name
  * @store:	where
  * @tpm:	the TPM
  * @name:	a new name
- * @private_key:	PKCS#8, PKCS#1 or SEC1, PEM or DER; PKCS#12; Ed25519 of OpenSSH
+ * @private_key:	PKCS#8, PKCS#1 or SEC1, PEM or DER; PKCS#12; OpenSSH's own
  * @passphrase:	asked for if it is encrypted; may be NULL
  * @options:	how
  * @ret:	the key; release with sr_key_free()
@@ -235,6 +235,24 @@ int sr_key_adopt(struct sr_store *store, struct sr_tpm *tpm, const char *name,
  * sr_store_rings().
  */
 int sr_ring_keys(const struct sr_ring *ring, char ***ret, struct sr_err *err);
+
+/**
+ * sr_ring_softkeys() - names of the software keys whose private parts a ring has
+ *
+ * As sr_ring_keys().
+ */
+int sr_ring_softkeys(const struct sr_ring *ring, char ***ret, struct sr_err *err);
+
+/**
+ * sr_ring_strays() - private parts of software keys that no key file names
+ * @ring:	a loaded ring
+ * @ret:	"HEX.softkey" each, as sr_key_remove() takes them; release with sr_strv_free()
+ * @err:	says why, on failure
+ *
+ * A program that was killed while it made a key leaves one. Returns how many, -EBADMSG (the
+ * file of a software key is damaged, so nobody knows) or as sr_store_rings().
+ */
+int sr_ring_strays(struct sr_ring *ring, char ***ret, struct sr_err *err);
 
 /**
  * struct sr_key_following - what follows the approvals of rings
@@ -331,7 +349,11 @@ int sr_key_rotate(struct sr_store *store, struct sr_key *old, struct sr_tpm *tpm
 unsigned int sr_key_older(const struct sr_store *store, const struct sr_key *key,
 			  unsigned int version);
 
-/** sr_key_remove() - remove a key of the store, its older versions and its certificates */
+/**
+ * sr_key_remove() - remove a key of the store, its older versions and its certificates
+ *
+ * Or what sr_ring_strays() found.
+ */
 int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err);
 
 /**
@@ -501,11 +523,24 @@ int sr_key_verify_any(struct sr_store *store, const struct sr_key *key,
 		      struct sr_err *err);
 
 /**
+ * struct sr_padding - how something was encrypted to an RSA key
+ * @oaep:	hash of OAEP; NULL for PKCS#1 v1.5
+ * @size:	PKCS#1 v1.5: bytes of the key that it hides. Where it does not hide one of that
+ *		size, as many random bytes come out, without a word and in the same time, so
+ *		that nobody can have others' messages decrypted by sending many of his own
+ *		(RFC 3218). 0: what is there comes out, or -EBADMSG
+ */
+struct sr_padding {
+	const char *oaep;
+	size_t size;
+};
+
+/**
  * sr_key_decrypt() - decrypt with an RSA key
  * @key:	a loaded key
  * @tpm:	the TPM
  * @ask:	where a PIN comes from; may be NULL
- * @oaep:	hash of OAEP; NULL for PKCS#1 v1.5
+ * @padding:	how it was encrypted
  * @cipher:	as long as the modulus
  * @ret:	the plaintext, which crosses the bus encrypted
  * @err:	says why, on failure
@@ -513,8 +548,25 @@ int sr_key_verify_any(struct sr_store *store, const struct sr_key *key,
  * Returns 0, -EBADMSG (not encrypted to this key in this way), and as sr_key_sign().
  */
 int sr_key_decrypt(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
-		   const char *oaep, const struct sr_secret *cipher,
+		   const struct sr_padding *padding, const struct sr_secret *cipher,
 		   struct sr_secret *ret, struct sr_err *err);
+
+/**
+ * sr_key_derive() - what an EC key shares with a peer: ECDH
+ * @key:	a loaded key
+ * @tpm:	the TPM
+ * @ask:	where a PIN comes from; may be NULL
+ * @peer:	the peer's public key: SubjectPublicKeyInfo (DER), or a point (SEC 1, 2.3.3)
+ * @size:	bytes in @peer
+ * @ret:	the x of the point that both can find (SEC 1, 3.3.1), as long as the curve's
+ *		field; it crosses the bus encrypted. A key is made of it by a KDF
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EBADMSG (@peer is no point of the key's curve), and as sr_key_sign().
+ */
+int sr_key_derive(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
+		  const uint8_t *peer, size_t size, struct sr_secret *ret,
+		  struct sr_err *err);
 
 /**
  * struct sr_subject - who a certificate is for

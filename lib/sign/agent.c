@@ -113,9 +113,8 @@ static void lock(struct sr_call *call, const struct sr_reader *phrase)
 	bool yes = sr_locks_add(&server->locks, call->uid, phrase->data, phrase->left);
 
 	if (yes) {
-		(void)sr_pins_forget(&server->opened, NULL, call->uid);
-		if (sr_pins_forget(&server->pins, NULL, call->uid))
-			sr_server_forget_pins(server);
+		sr_pins_forget(&server->pins, NULL, call->uid);
+		sr_pins_forget(&server->opened, NULL, call->uid);
 	}
 	done(call, yes);
 }

@@ -12,8 +12,8 @@
 
 #define SOCKET "softkey.sock"
 #define UNIT "tpm-sign.service"
-#define SECONDS 60	/* it may have to be started, and to wait for the TPM */
-#define CONTENT_MAX 256 /* bytes of PKCS#8; a refusal is more */
+#define SECONDS 60	 /* it may have to be started, and to wait for the TPM */
+#define CONTENT_MAX 1024 /* bytes of PKCS#8, or of a refusal; that of a unit is more */
 
 bool sr_fetch_needed(const struct sr_store *store)
 {
@@ -67,6 +67,28 @@ static int connect_to(const struct sr_store *store, const char *name, int *ret,
 	return 0;
 }
 
+/* A byte that no key begins with, an errno, and why in words. */
+static bool is_denial(const struct sr_secret *content)
+{
+	return content->size > 2 && content->data[0] == 0 && content->data[1] != 0;
+}
+
+/* What it said would be done for a secret; a PIN can't be given to it. */
+static int fail_denied(const struct sr_key *key, const struct sr_secret *content,
+		       struct sr_err *err)
+{
+	int r = -content->data[1];
+
+	if (r == -EACCES)
+		return sr_fail(
+		    err, -EPERM,
+		    "its ring %s has a PIN, and is not for the daemon to read: "
+		    "tpm-sign sign --direct %s, for who may read it",
+		    key->ring, key->name);
+	return sr_fail(err, r, "%.*s", (int)(content->size - 2),
+		       (const char *)content->data + 2);
+}
+
 int sr_fetch(const struct sr_key *key, const struct sr_store *store,
 	     struct sr_secret *ret, struct sr_err *err)
 {
@@ -80,6 +102,8 @@ int sr_fetch(const struct sr_key *key, const struct sr_store *store,
 	if (r < 0)
 		return r;
 	r = sr_secret_read(fd, SOCKET, CONTENT_MAX, &content, err);
+	if (r == 0 && is_denial(&content))
+		return fail_denied(key, &content, err);
 	if (r == -EINVAL || (r == 0 && content.size == 0))
 		return sr_fail(err, -EIO,
 			       "tpm-credential refuses it: its journal says why, "

@@ -267,11 +267,14 @@ int sr_key_describe(struct sr_key *key, struct sr_err *err)
 
 /* -- the file ----------------------------------------------------------------------- */
 
+/* For decryption EC keys have but one. */
 static bool is_fixed_scheme(const TPMT_PUBLIC *pub)
 {
-	return (pub->type == TPM2_ALG_ECC
-		    ? pub->parameters.eccDetail.scheme.scheme
-		    : pub->parameters.rsaDetail.scheme.scheme) != TPM2_ALG_NULL;
+	TPMI_ALG_ASYM_SCHEME scheme = pub->type == TPM2_ALG_ECC
+					  ? pub->parameters.eccDetail.scheme.scheme
+					  : pub->parameters.rsaDetail.scheme.scheme;
+
+	return scheme != TPM2_ALG_NULL && scheme != TPM2_ALG_ECDH;
 }
 
 /* What could be loaded, but not used as its file says. */

@@ -20,7 +20,8 @@ static int check_software(const struct sr_key_options *options, struct sr_err *e
 		    "are its ring's");
 	if (options->usage & SR_KEY_DECRYPT)
 		return sr_fail(err, -EINVAL,
-			       "only RSA keys decrypt: choose rsa2048 or another");
+			       "a key in software only signs: rsa2048, p256 and others "
+			       "of the TPM decrypt");
 	return 0;
 }
 
@@ -37,9 +38,6 @@ static int check_options(const char *name, const struct sr_key_type *type,
 		return sr_fail(err, -EINVAL, "no such usage of a key");
 	if (type->software)
 		return check_software(options, err);
-	if (options->usage & SR_KEY_DECRYPT && type->alg != TPM2_ALG_RSA)
-		return sr_fail(err, -EINVAL,
-			       "only RSA keys decrypt: choose rsa2048 or another");
 	if (options->exportable && (options->pcrs || options->bind))
 		return sr_fail(err, -EINVAL,
 			       "a key that may move to another TPM can't be bound to the "

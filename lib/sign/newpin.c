@@ -21,6 +21,18 @@ struct sr_ask sr_ask_new_pin(const struct sr_secret *pin)
 	return (struct sr_ask){ .pin = give_new_pin, .arg = (void *)pin };
 }
 
+int sr_key_ask_pin(const struct sr_key *key, const struct sr_ask *ask,
+		   struct sr_secret *ret, struct sr_err *err)
+{
+	if (!sr_key_needs_pin(key))
+		return 0;
+	if (!ask || !ask->pin)
+		return sr_fail(err, -EACCES,
+			       "it takes a PIN: give it on a terminal or with "
+			       "--pin-file");
+	return ask->pin(ask->arg, key->name, ret, err);
+}
+
 int sr_key_repin(struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
 		 const struct sr_secret *pin, struct sr_err *err)
 {
@@ -80,20 +92,23 @@ static int read_again(struct sr_key *key, int dir, struct sr_err *err)
 	return 0;
 }
 
+/* A person may take long, and others want the store meanwhile: its lock comes after. */
 int sr_key_change_pin(struct sr_store *store, struct sr_key *key, struct sr_tpm *tpm,
 		      const struct sr_ask *ask, const struct sr_secret *pin,
 		      struct sr_err *err)
 {
+	_cleanup_secret_ struct sr_secret present = { 0 };
+	struct sr_ask given = sr_ask_new_pin(&present);
 	_cleanup_close_ int dir = -1;
-	int r = 0;
+	int r = sr_key_ask_pin(key, ask, &present, err);
 
-	/* A file that is not in the store has no lock. */
-	if (!strchr(key->name, '/'))
+	/* A file that is not in the store has none. */
+	if (r == 0 && !strchr(key->name, '/'))
 		r = sr_keystore_lock_key(store, key->name, &dir, err);
 	if (r == 0)
 		r = read_again(key, dir, err);
 	if (r == 0)
-		r = sr_key_repin(key, tpm, ask, pin, err);
+		r = sr_key_repin(key, tpm, &given, pin, err);
 	if (r == 0)
 		r = prove_changed(key, tpm, pin, err);
 	if (r == 0)

@@ -8,6 +8,10 @@
 /** sr_ask_new_pin() - gives a PIN that has just been chosen: nobody is asked */
 struct sr_ask sr_ask_new_pin(const struct sr_secret *pin);
 
+/** sr_key_ask_pin() - ask for the PIN of a key; nothing for one that takes none */
+int sr_key_ask_pin(const struct sr_key *key, const struct sr_ask *ask,
+		   struct sr_secret *ret, struct sr_err *err);
+
 /**
  * sr_key_repin() - change a key's PIN, but not yet its file
  * @key:	the key

@@ -27,19 +27,52 @@ static void forget_old(struct sr_pins *pins)
 			forget(&pins->pin[i]);
 }
 
+static int give(void *arg, const char *name, struct sr_secret *ret, struct sr_err *err)
+{
+	struct sr_given *given = arg;
+
+	(void)name;
+	given->wanted = true;
+	return given->pin->size > 0
+		   ? sr_secret_copy(given->pin->data, given->pin->size, ret, err)
+		   : sr_fail(err, -EACCES, "it takes a PIN, and none was given");
+}
+
+struct sr_ask sr_given_ask(struct sr_given *given)
+{
+	return (struct sr_ask){ .pin = give, .arg = given };
+}
+
+static struct sr_pin *find(struct sr_pins *pins, const struct sr_served *served,
+			   uid_t uid)
+{
+	forget_old(pins);
+	for (size_t i = 0; i < SR_PINS_MAX; i++)
+		if (pins->pin[i].served == served && pins->pin[i].uid == uid)
+			return &pins->pin[i];
+	return NULL;
+}
+
+static const struct sr_secret *use(const struct sr_pins *pins, struct sr_pin *pin)
+{
+	if (!pin)
+		return NULL;
+	pin->until = now() + pins->seconds;
+	return &pin->value;
+}
+
 const struct sr_secret *sr_pins_find(struct sr_pins *pins, const struct sr_served *served,
 				     uid_t uid)
 {
-	forget_old(pins);
-	for (size_t i = 0; i < SR_PINS_MAX; i++) {
-		struct sr_pin *pin = &pins->pin[i];
+	return use(pins, find(pins, served, uid));
+}
 
-		if (pin->served != served || pin->uid != uid)
-			continue;
-		pin->until = now() + pins->seconds;
-		return &pin->value;
-	}
-	return NULL;
+const struct sr_secret *sr_pins_free(struct sr_pins *pins, const struct sr_served *served,
+				     uid_t uid)
+{
+	struct sr_pin *pin = find(pins, served, uid);
+
+	return pin && pin->typed ? NULL : use(pins, pin);
 }
 
 /* Without a place left, the one whose time is over first makes room. */
@@ -57,7 +90,7 @@ static struct sr_pin *find_place(struct sr_pins *pins)
 	return place;
 }
 
-void sr_pins_keep(struct sr_pins *pins, struct sr_served *served, uid_t uid,
+void sr_pins_keep(struct sr_pins *pins, struct sr_served *served, uid_t uid, bool typed,
 		  struct sr_secret *pin)
 {
 	struct sr_pin *place;
@@ -70,22 +103,18 @@ void sr_pins_keep(struct sr_pins *pins, struct sr_served *served, uid_t uid,
 	place->served = sr_served_hold(served);
 	place->uid = uid;
 	place->until = now() + pins->seconds;
+	place->typed = typed;
 	sr_secret_take(pin, &place->value);
 }
 
-bool sr_pins_forget(struct sr_pins *pins, const struct sr_served *served, uid_t uid)
+void sr_pins_forget(struct sr_pins *pins, const struct sr_served *served, uid_t uid)
 {
-	bool any = false;
-
 	for (size_t i = 0; i < SR_PINS_MAX; i++) {
 		struct sr_pin *pin = &pins->pin[i];
 
-		if (!pin->served || pin->uid != uid || (served && pin->served != served))
-			continue;
-		forget(pin);
-		any = true;
+		if (pin->served && pin->uid == uid && (!served || pin->served == served))
+			forget(pin);
 	}
-	return any;
 }
 
 void sr_pins_clear(struct sr_pins *pins)
@@ -105,11 +134,11 @@ time_t sr_pins_end(const struct sr_pins *pins)
 	return end;
 }
 
-bool sr_pins_any(struct sr_pins *pins)
+bool sr_pins_typed(struct sr_pins *pins)
 {
 	forget_old(pins);
 	for (size_t i = 0; i < SR_PINS_MAX; i++)
-		if (pins->pin[i].served)
+		if (pins->pin[i].served && pins->pin[i].typed)
 			return true;
 	return false;
 }

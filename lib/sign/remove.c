@@ -5,6 +5,7 @@
 #include "ring/ring.h"
 #include "rotate.h"
 #include "software.h"
+#include "strays.h"
 
 /* The ring of a software key, locked; nothing for others, or if it is no more. */
 static int lock_ring(struct sr_store *store, const char *name, struct sr_key **key,
@@ -72,6 +73,8 @@ int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err)
 
 	if (r < 0)
 		return r;
+	if (sr_stray_is_name(store, name))
+		return sr_stray_remove(store, name, err);
 	r = lock_ring(store, name, &key, &ring, &rings, err);
 	if (r == 0)
 		r = sr_keystore_lock_key(store, name, &dir, err);

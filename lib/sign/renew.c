@@ -55,26 +55,15 @@ struct opening {
 	struct sr_ring *ring;
 };
 
-/* Given with the request, or missing: nobody is asked. */
-static int give_pin(void *arg, const char *name, struct sr_secret *ret,
-		    struct sr_err *err)
-{
-	const struct sr_secret *pin = arg;
-
-	(void)name;
-	return pin->size > 0
-		   ? sr_secret_copy(pin->data, pin->size, ret, err)
-		   : sr_fail(err, -EACCES, "it takes a PIN, and none was given");
-}
-
 /* The PIN is the key's, if it has one. */
 static int open_ring(void *arg, struct sr_ring **ret, struct sr_err *err)
 {
 	static const struct sr_secret none;
 	struct opening *opening = arg;
 	const struct sr_key *key = opening->call->served->key;
-	const struct sr_secret *pin = sr_key_needs_pin(key) ? &none : &opening->call->pin;
-	struct sr_ask ask = { .pin = give_pin, .arg = (void *)pin };
+	struct sr_given pin = { .pin =
+				    sr_key_needs_pin(key) ? &none : &opening->call->pin };
+	struct sr_ask ask = sr_given_ask(&pin);
 	int r =
 	    sr_ring_load(opening->call->server->store, key->ring, &opening->ring, err);
 
@@ -88,7 +77,8 @@ static int open_ring(void *arg, struct sr_ring **ret, struct sr_err *err)
 static int rotate(struct sr_call *call, struct sr_slots *slots)
 {
 	struct sr_store *store = call->server->store;
-	struct sr_ask ask = { .pin = give_pin, .arg = &call->pin };
+	struct sr_given pin = { .pin = &call->pin };
+	struct sr_ask ask = sr_given_ask(&pin);
 	struct opening opening = { .call = call };
 	struct sr_key_options options = {
 		.accept_unmeasured = call->accept_unmeasured,

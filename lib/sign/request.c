@@ -156,16 +156,17 @@ static int make_extensions(const struct work *work, bool request, extensions **r
 			   struct sr_err *err)
 {
 	TPMA_OBJECT attributes = work->key->file->pub.publicArea.objectAttributes;
+	const char *usage = !(attributes & TPMA_OBJECT_DECRYPT)
+				? "critical,digitalSignature"
+			    : work->key->type->alg == TPM2_ALG_RSA
+				? "critical,digitalSignature,keyEncipherment"
+				: "critical,digitalSignature,keyAgreement";
 	int r = request
 		    ? 0
 		    : add_extension(ret, NID_basic_constraints, "critical,CA:FALSE", err);
 
 	if (r == 0)
-		r = add_extension(ret, NID_key_usage,
-				  attributes & TPMA_OBJECT_DECRYPT
-				      ? "critical,digitalSignature,keyEncipherment"
-				      : "critical,digitalSignature",
-				  err);
+		r = add_extension(ret, NID_key_usage, usage, err);
 	return r < 0 ? r : add_alt_names(work->subject, ret, err);
 }
 

@@ -44,6 +44,15 @@ int sr_server_key(struct sr_server *server, const struct sr_peer *peer, const ch
 	return r;
 }
 
+int sr_server_certificate(struct sr_server *server, const struct sr_peer *peer,
+			  const char *name, char **ret, struct sr_err *err)
+{
+	const struct sr_key *key = NULL;
+	int r = sr_server_key(server, peer, name, &key, err);
+
+	return r < 0 ? r : sr_key_certificate(server->store, key, ret, err);
+}
+
 int sr_server_verify(struct sr_server *server, const struct sr_key *key,
 		     const struct sr_sign_options *options,
 		     const struct sr_digest *digest, const struct sr_signature *signature,
@@ -94,8 +103,8 @@ int sr_call_new_using(struct sr_server *server, const struct sr_peer *peer,
 	call->served = sr_served_hold(entry->served);
 	call->answer = answer;
 	call->own_pin = true;
-	/* For a key without one the TPM is not told any. */
-	if (sr_key_needs_pin(entry->served->key))
+	/* For a key without one the TPM is not told any; the ring of one in software may have it. */
+	if (sr_key_needs_pin(entry->served->key) || entry->served->key->type->software)
 		r = sr_secret_copy(pin->data, pin->size, &call->pin, err);
 	if (r < 0)
 		sr_call_free(call);
@@ -189,43 +198,62 @@ int sr_sign_call(struct sr_server *server, const struct sr_peer *peer,
 	return 0;
 }
 
-static int check_decrypt(const struct sr_key *key,
-			 const struct sr_decrypt_request *request, TPMI_ALG_HASH *oaep,
-			 struct sr_err *err)
+/* Takes @cipher over. */
+static int call_decrypt(struct sr_server *server, const struct sr_peer *peer,
+			const struct sr_entry *entry, const struct sr_secret *pin,
+			const struct sr_decryption *how, struct sr_secret *cipher,
+			void *arg, struct sr_call **ret, struct sr_err *err)
 {
-	int r = sr_decrypt_check(key, request->oaep, oaep, err);
+	struct sr_call *call = NULL;
+	int r = sr_call_new_using(server, peer, entry, pin, arg, &call, err);
 
-	if (r == 0 && request->cipher->size != key->type->field)
-		r = sr_fail_cipher(key, request->cipher, err);
-	return r < 0 ? sr_fail_key(key, r, err) : 0;
+	if (r < 0)
+		return r;
+	call->decrypts = true;
+	call->how = *how;
+	sr_secret_take(cipher, &call->cipher);
+	sr_call_start(call, entry->rules.confirm);
+	*ret = call;
+	return 0;
 }
 
 int sr_decrypt_call(struct sr_server *server, const struct sr_peer *peer,
 		    const struct sr_decrypt_request *request, void *arg,
 		    struct sr_call **ret, struct sr_err *err)
 {
+	_cleanup_secret_ struct sr_secret cipher = { 0 };
 	const struct sr_entry *entry;
-	struct sr_call *call = NULL;
-	TPMI_ALG_HASH oaep = 0;
+	struct sr_decryption how;
 	int r = sr_server_find(server, peer, request->key, &entry, err);
 
-	if (r == 0)
-		r = check_decrypt(entry->served->key, request, &oaep, err);
-	if (r == 0)
-		r = sr_call_new_using(server, peer, entry, request->pin, arg, &call, err);
 	if (r < 0)
 		return r;
-	call->decrypts = true;
-	call->oaep = oaep;
-	r = sr_secret_copy(request->cipher->data, request->cipher->size, &call->cipher,
-			   err);
-	if (r < 0) {
-		sr_call_free(call);
+	r = sr_decrypt_check(entry->served->key, request->padding, request->cipher, &how,
+			     err);
+	if (r < 0)
+		return sr_fail_key(entry->served->key, r, err);
+	r = sr_secret_copy(request->cipher->data, request->cipher->size, &cipher, err);
+	return r < 0 ? r
+		     : call_decrypt(server, peer, entry, request->pin, &how, &cipher, arg,
+				    ret, err);
+}
+
+int sr_derive_call(struct sr_server *server, const struct sr_peer *peer,
+		   const struct sr_derive_request *request, void *arg,
+		   struct sr_call **ret, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret point = { 0 };
+	const struct sr_entry *entry;
+	struct sr_decryption how;
+	int r = sr_server_find(server, peer, request->key, &entry, err);
+
+	if (r < 0)
 		return r;
-	}
-	sr_call_start(call, entry->rules.confirm);
-	*ret = call;
-	return 0;
+	r = sr_derive_check(entry->served->key, request->peer, request->size, &point,
+			    &how, err);
+	return r < 0 ? sr_fail_key(entry->served->key, r, err)
+		     : call_decrypt(server, peer, entry, request->pin, &how, &point, arg,
+				    ret, err);
 }
 
 int sr_call_result(const struct sr_call *call, struct sr_err *ret)

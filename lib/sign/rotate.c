@@ -92,16 +92,10 @@ static int check_pin(struct sr_key *old, struct sr_tpm *tpm, const struct sr_ask
 		     struct sr_secret *ret, struct sr_err *err)
 {
 	struct sr_ask again = sr_ask_new_pin(ret);
-	int r;
+	int r = sr_key_ask_pin(old, ask, ret, err);
 
-	if (old->type->software || !sr_key_needs_pin(old))
-		return 0;
-	if (!ask || !ask->pin)
-		return sr_fail(err, -EACCES,
-			       "it takes a PIN: give it on a terminal or with "
-			       "--pin-file");
-	r = ask->pin(ask->arg, old->name, ret, err);
-	return r < 0 ? r : sr_key_repin(old, tpm, &again, ret, err);
+	return r < 0 || !sr_key_needs_pin(old) ? r
+					       : sr_key_repin(old, tpm, &again, ret, err);
 }
 
 int sr_key_rotate(struct sr_store *store, struct sr_key *old, struct sr_tpm *tpm,

@@ -109,25 +109,17 @@ void sr_server_read(struct sr_server *server)
 
 bool sr_server_remembers(struct sr_server *server)
 {
-	bool pins = sr_pins_any(&server->pins);
+	bool pins = sr_pins_typed(&server->pins), keys = sr_pins_typed(&server->opened);
 
-	return sr_locks_any(&server->locks) || pins;
-}
-
-/* As long as a session is there, ESYS has the PIN that was last used in it. */
-void sr_server_forget_pins(struct sr_server *server)
-{
-	server->pin_known = false;
-	sr_server_leave(server);
+	return sr_locks_any(&server->locks) || pins || keys;
 }
 
 time_t sr_server_forget(struct sr_server *server)
 {
 	time_t pins, keys;
 
-	if (!sr_pins_any(&server->pins) && server->pin_known)
-		sr_server_forget_pins(server);
-	(void)sr_pins_any(&server->opened);
+	(void)sr_pins_typed(&server->pins);
+	(void)sr_pins_typed(&server->opened);
 	pins = sr_pins_end(&server->pins);
 	keys = sr_pins_end(&server->opened);
 	return pins && (!keys || pins < keys) ? pins : keys;
@@ -174,14 +166,17 @@ static void run(struct sr_job *job, void *slots)
 		return;
 	}
 	if (is_software(call)) {
-		call->r = sr_slots_unseal(slots, call->server->store, call->served,
+		struct sr_given pin = { .pin = &call->pin };
+
+		call->r = sr_slots_unseal(slots, call->server->store, call->served, &pin,
 					  &call->value, &call->err);
+		call->guarded = pin.wanted;
 		return;
 	}
 	if (call->doubted)
 		sr_slots_doubt(slots);
 	if (call->decrypts)
-		call->r = sr_slots_decrypt(slots, call->served, &call->pin, call->oaep,
+		call->r = sr_slots_decrypt(slots, call->served, &call->pin, &call->how,
 					   &call->cipher, &call->plain, &call->err);
 	else
 		call->r = sr_slots_sign(slots, call->served, &call->pin, &call->scheme,
@@ -289,18 +284,20 @@ static void sign_in_software(struct sr_call *call, const struct sr_secret *value
 		report(call->server, call->r, &call->err);
 }
 
-/* What is remembered needs no TPM, and so no thread. */
+/* What is remembered needs no TPM, and so no thread. That its ring has a PIN the TPM says. */
 static void go_on_in_software(struct sr_call *call)
 {
+	struct sr_pins *opened = &call->server->opened;
 	const struct sr_secret *value =
-	    sr_pins_find(&call->server->opened, call->served, call->uid);
+	    call->own_pin ? sr_pins_free(opened, call->served, call->uid)
+			  : sr_pins_find(opened, call->served, call->uid);
 
-	if (!value) {
+	if (value) {
+		sign_in_software(call, value);
+		finish(call);
+	} else if (call->state != SR_CALL_PIN) {
 		submit(call);
-		return;
 	}
-	sign_in_software(call, value);
-	finish(call);
 }
 
 /*
@@ -360,6 +357,11 @@ const char *sr_call_key(const struct sr_call *call)
 	return call->served ? call->served->key->name : "";
 }
 
+const char *sr_call_ring(const struct sr_call *call)
+{
+	return call->guarded ? call->served->key->ring : NULL;
+}
+
 void sr_call_confirm(struct sr_call *call, bool yes)
 {
 	if (call->state != SR_CALL_CONFIRM)
@@ -391,14 +393,10 @@ const uint8_t *sr_call_answer(const struct sr_call *call, size_t *size)
 /* ---- what the thread gives back ---- */
 
 /* One chance more: where no resource manager is, a handle may have become another's. */
-static bool begin_again(struct sr_call *call)
+static bool is_doubtful(const struct sr_call *call)
 {
-	if (call->doubted || call->pin.size > 0)
-		return false;
-	call->doubted = true;
-	sr_buf_done(&call->der);
-	submit(call);
-	return call->state == SR_CALL_WORK;
+	return call->r == -EIO && call->der.size > 0 && !call->doubted &&
+	       call->pin.size == 0;
 }
 
 /* A PIN is remembered once it was right, and forgotten once it was not. */
@@ -409,24 +407,32 @@ static void learn(struct sr_call *call)
 	if (call->pin.size == 0 || call->own_pin)
 		return;
 	if (call->r == -EACCES)
-		(void)sr_pins_forget(pins, call->served, call->uid);
-	if (call->r == 0 && !sr_locks_has(&call->server->locks, call->uid)) {
-		sr_pins_keep(pins, call->served, call->uid, &call->pin);
-		call->server->pin_known = true;
-	}
+		sr_pins_forget(pins, call->served, call->uid);
+	else if (call->r == 0 && !sr_locks_has(&call->server->locks, call->uid))
+		sr_pins_keep(pins, call->served, call->uid, true, &call->pin);
 }
 
-/* Who locked meanwhile gets what was asked for before, but nothing is remembered. */
+/*
+ * Who locked meanwhile gets what was asked for before, but nothing is remembered; nor is what
+ * came with its PIN.
+ */
 static void conclude_in_software(struct sr_call *call)
 {
 	struct sr_server *server = call->server;
+	bool kept =
+	    !(call->guarded && call->own_pin) && !sr_locks_has(&server->locks, call->uid);
 
+	if (call->guarded && call->pin.size == 0 && !call->own_pin) {
+		call->state = SR_CALL_PIN;
+		return;
+	}
 	if (call->r < 0)
 		report(server, call->r, &call->err);
 	else
 		sign_in_software(call, &call->value);
-	if (call->r == 0 && !sr_locks_has(&server->locks, call->uid))
-		sr_pins_keep(&server->opened, call->served, call->uid, &call->value);
+	if (call->r == 0 && kept)
+		sr_pins_keep(&server->opened, call->served, call->uid, call->guarded,
+			     &call->value);
 	sr_secret_done(&call->value);
 	finish(call);
 }
@@ -447,8 +453,12 @@ static bool conclude(struct sr_call *call)
 	if (call->r == 0 && !call->decrypts && !call->work)
 		call->r = sr_signature_check(call->served->pub, &call->scheme,
 					     &call->digest, &call->der, &call->err);
-	if (call->r == -EIO && call->der.size > 0 && begin_again(call))
-		return false;
+	if (is_doubtful(call)) {
+		call->doubted = true;
+		sr_buf_done(&call->der);
+		submit(call);
+		return call->state != SR_CALL_WORK;
+	}
 	call->server->changed |= call->renewed != NULL;
 	learn(call);
 	count(call);

@@ -22,7 +22,6 @@ struct sr_server {
 	bool changed;
 	time_t again; /* when what was refused is looked at once more; 0 if nothing was */
 	bool busy;    /* the TPM was used since the server last left it */
-	bool pin_known; /* it may be in the memory of a session, too */
 	struct sr_job leave;
 	bool leaving; /* @leave is in the queue */
 	struct sr_server_counts counts;
@@ -48,10 +47,11 @@ struct sr_server {
  * @work:	what the thread does instead of either
  * @accept_unmeasured:	see struct sr_rotate_request
  * @renewed:	the key that took the place of one
- * @oaep:	hash of OAEP; 0 for PKCS#1 v1.5
- * @cipher:	what is decrypted
- * @plain:	what was
+ * @how:	it decrypts: what the TPM is asked for
+ * @cipher:	what is decrypted, or with ECDH the peer's point
+ * @plain:	what came of it
  * @value:	of a software key, its private part
+ * @guarded:	... and its ring has a PIN
  * @r:		what came of it
  * @err:	why it failed
  * @der:	the signature
@@ -83,10 +83,11 @@ struct sr_call {
 	int (*work)(struct sr_call *call, struct sr_slots *slots);
 	bool accept_unmeasured;
 	struct sr_key *renewed;
-	TPMI_ALG_HASH oaep;
+	struct sr_decryption how;
 	struct sr_secret cipher;
 	struct sr_secret plain;
 	struct sr_secret value;
+	bool guarded;
 	int r;
 	struct sr_err err;
 	struct sr_buf der;
@@ -114,9 +115,6 @@ void sr_call_start(struct sr_call *call, bool confirm);
 
 /** sr_call_fail() - it is done, and did not succeed */
 void sr_call_fail(struct sr_call *call, int r);
-
-/** sr_server_forget_pins() - also what the TPM's sessions have of them */
-void sr_server_forget_pins(struct sr_server *server);
 
 /** sr_server_read() - take in what changed */
 void sr_server_read(struct sr_server *server);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Signing, verifying, decrypting: what is asked for, brought into the form of the TPM. */
+/* Signing and verifying: what is asked for, brought into the form of the TPM. */
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <string.h>
@@ -326,47 +326,6 @@ int sr_key_verify(const struct sr_key *key, const struct sr_sign_options *option
 
 	if (r == 0)
 		r = verify(key, options, digest, signature, err);
-	return r < 0 ? sr_fail_key(key, r, err) : 0;
-}
-
-int sr_decrypt_check(const struct sr_key *key, const char *oaep, TPMI_ALG_HASH *ret,
-		     struct sr_err *err)
-{
-	TPMI_ALG_HASH hash = oaep ? sr_bank_parse(oaep) : 0;
-
-	if (oaep && !sr_scheme_md(&(struct sr_scheme){ .hash = hash }) &&
-	    hash != TPM2_ALG_SHA1)
-		return sr_fail(err, -EINVAL,
-			       "no hash \"%s\" for OAEP: sha1, sha256, sha384 or sha512",
-			       oaep);
-	if (!(key->file->pub.publicArea.objectAttributes & TPMA_OBJECT_DECRYPT) ||
-	    key->type->alg != TPM2_ALG_RSA)
-		return sr_fail(err, -EINVAL,
-			       "it is not for decryption: that takes an RSA key made "
-			       "with --usage decrypt");
-	*ret = hash;
-	return 0;
-}
-
-static int decrypt(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
-		   const char *oaep, const struct sr_secret *cipher,
-		   struct sr_secret *ret, struct sr_err *err)
-{
-	_cleanup_signer_ struct sr_signer signer = SR_SIGNER(tpm);
-	TPMI_ALG_HASH hash = 0;
-	int r = sr_decrypt_check(key, oaep, &hash, err);
-
-	if (r == 0)
-		r = sr_signer_open(key, tpm, ask, SR_SIGNER_ENCRYPTED, &signer, err);
-	return r < 0 ? r : sr_signer_decrypt(&signer, hash, cipher, true, ret, err);
-}
-
-int sr_key_decrypt(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
-		   const char *oaep, const struct sr_secret *cipher,
-		   struct sr_secret *ret, struct sr_err *err)
-{
-	int r = decrypt(key, tpm, ask, oaep, cipher, ret, err);
-
 	return r < 0 ? sr_fail_key(key, r, err) : 0;
 }
 

@@ -417,37 +417,28 @@ static bool is_padding(TSS2_RC rc)
 	return code == TPM2_RC_VALUE || code == TPM2_RC_SIZE || code == TPM2_RC_FAILURE;
 }
 
-int sr_fail_cipher(const struct sr_key *key, const struct sr_secret *cipher,
-		   struct sr_err *err)
-{
-	return sr_fail(err, -EBADMSG,
-		       "%zu bytes were not encrypted to this key: that would be %u",
-		       cipher->size, key->type->field);
-}
-
-int sr_signer_decrypt(struct sr_signer *signer, TPMI_ALG_HASH oaep,
+int sr_signer_decrypt(struct sr_signer *signer, const struct sr_decryption *how,
 		      const struct sr_secret *cipher, bool last, struct sr_secret *ret,
 		      struct sr_err *err)
 {
+	bool ecdh = how->scheme == TPM2_ALG_ECDH;
 	time_t end = time(NULL) + PCR_CHANGED_SECONDS;
 	unsigned int tries = 0;
 	TSS2_RC rc;
-	int r;
+	int r = prepare(signer, last, err);
 
-	if (cipher->size != signer->key->type->field)
-		return sr_fail_cipher(signer->key, cipher, err);
-	r = prepare(signer, last, err);
 	if (r < 0)
 		return r;
 	do
-		rc = sr_object_decrypt(&signer->object, &signer->session, oaep, cipher,
-				       ret, &r);
+		rc = sr_object_decrypt(&signer->object, &signer->session,
+				       signer->key->type, how, cipher, ret, &r);
 	while (again(signer, rc, &tries, end));
-	if (is_padding(rc))
+	if (is_padding(rc) && !ecdh)
 		return sr_fail(err, -EBADMSG,
 			       "not encrypted to this key, or with another padding");
 	if (rc != TSS2_RC_SUCCESS)
-		return fail_use(signer, rc, "TPM2_RSA_Decrypt", err);
+		return fail_use(signer, rc, ecdh ? "TPM2_ECDH_ZGen" : "TPM2_RSA_Decrypt",
+				err);
 	used(signer, last);
-	return r < 0 ? sr_fail_memory(err) : 0;
+	return r < 0 ? sr_fail(err, r, "what the TPM made can't be taken over") : 0;
 }

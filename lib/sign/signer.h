@@ -138,16 +138,28 @@ int sr_sign_form(const struct sr_key *key, const struct sr_sign_options *options
 		 const struct sr_digest *digest, struct sr_buf *der,
 		 struct sr_signature *ret, struct sr_err *err);
 
-/** sr_decrypt_check() - OAEP's hash, 0 for PKCS#1 v1.5; -EINVAL if a key does not decrypt */
-int sr_decrypt_check(const struct sr_key *key, const char *oaep, TPMI_ALG_HASH *ret,
+/**
+ * sr_decrypt_check() - how a key decrypts what was asked for
+ * @key:	the key
+ * @padding:	as for sr_key_decrypt()
+ * @cipher:	what is to be decrypted
+ * @ret:	for sr_signer_decrypt()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EINVAL (it does not), or -EBADMSG (@cipher is not as long as what is
+ * encrypted to it).
+ */
+int sr_decrypt_check(const struct sr_key *key, const struct sr_padding *padding,
+		     const struct sr_secret *cipher, struct sr_decryption *ret,
 		     struct sr_err *err);
 
-/** sr_fail_cipher() - say that it is not as long as what is encrypted to a key */
-int sr_fail_cipher(const struct sr_key *key, const struct sr_secret *cipher,
-		   struct sr_err *err);
+/** sr_derive_check() - the same for ECDH: the peer's point is what is "decrypted" */
+int sr_derive_check(const struct sr_key *key, const uint8_t *peer, size_t size,
+		    struct sr_secret *point, struct sr_decryption *ret,
+		    struct sr_err *err);
 
-/** sr_signer_decrypt() - decrypt; @oaep 0 for PKCS#1 v1.5, @last: end the session with it */
-int sr_signer_decrypt(struct sr_signer *signer, TPMI_ALG_HASH oaep,
+/** sr_signer_decrypt() - decrypt what was checked; @last: end the session with it */
+int sr_signer_decrypt(struct sr_signer *signer, const struct sr_decryption *how,
 		      const struct sr_secret *cipher, bool last, struct sr_secret *ret,
 		      struct sr_err *err);
 

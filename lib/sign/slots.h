@@ -3,7 +3,7 @@
 #ifndef SR_SLOTS_H
 #define SR_SLOTS_H
 
-#include "served.h"
+#include "pins.h"
 #include "signer.h"
 
 struct sr_slots;
@@ -58,7 +58,7 @@ int sr_slots_sign(struct sr_slots *slots, struct sr_served *served,
 
 /** sr_slots_decrypt() - the same for decrypting: as sr_signer_decrypt() */
 int sr_slots_decrypt(struct sr_slots *slots, struct sr_served *served,
-		     const struct sr_secret *pin, TPMI_ALG_HASH oaep,
+		     const struct sr_secret *pin, const struct sr_decryption *how,
 		     const struct sr_secret *cipher, struct sr_secret *ret,
 		     struct sr_err *err);
 
@@ -81,17 +81,18 @@ int sr_slots_check(struct sr_slots *slots, struct sr_served *served, struct sr_e
  * @slots:	their connection to the TPM is used
  * @store:	where the key's ring is
  * @served:	the key
+ * @pin:	of its ring, if that has one; it is tried once
  * @ret:	release with sr_secret_done()
  * @err:	says why, on failure
  *
  * Five TPM commands, or those of tpm-credential, where rings are not for us to read. Keys
  * that are loaded make room where that helps.
  *
- * Returns as sr_software_open().
+ * Returns as sr_software_open(); -EPERM where tpm-credential is asked, and the ring has a PIN.
  */
 int sr_slots_unseal(struct sr_slots *slots, struct sr_store *store,
-		    const struct sr_served *served, struct sr_secret *ret,
-		    struct sr_err *err);
+		    const struct sr_served *served, struct sr_given *pin,
+		    struct sr_secret *ret, struct sr_err *err);
 
 /**
  * sr_slots_lend() - the TPM, with nothing of ours on it, for a conversation of its own

@@ -14,7 +14,7 @@ struct use {
 	const struct sr_scheme *scheme;
 	const struct sr_digest *digest;
 	struct sr_buf *signature;
-	TPMI_ALG_HASH oaep;
+	const struct sr_decryption *how;
 	const struct sr_secret *cipher;
 	struct sr_secret *plain;
 	bool opened;
@@ -45,7 +45,7 @@ static void take_pin_back(struct sr_slot *slot)
 static int use_loaded(struct sr_slot *slot, const struct use *use, struct sr_err *err)
 {
 	if (use->cipher)
-		return sr_signer_decrypt(&slot->signer, use->oaep, use->cipher, false,
+		return sr_signer_decrypt(&slot->signer, use->how, use->cipher, false,
 					 use->plain, err);
 	return sr_signer_try(&slot->signer, use->scheme, use->digest, false,
 			     use->signature, err);
@@ -174,12 +174,12 @@ int sr_slots_sign(struct sr_slots *slots, struct sr_served *served,
 }
 
 int sr_slots_decrypt(struct sr_slots *slots, struct sr_served *served,
-		     const struct sr_secret *pin, TPMI_ALG_HASH oaep,
+		     const struct sr_secret *pin, const struct sr_decryption *how,
 		     const struct sr_secret *cipher, struct sr_secret *ret,
 		     struct sr_err *err)
 {
 	struct use use = {
-		.served = served, .pin = pin, .oaep = oaep, .cipher = cipher, .plain = ret
+		.served = served, .pin = pin, .how = how, .cipher = cipher, .plain = ret
 	};
 
 	return use_key(slots, &use, err);
@@ -221,29 +221,33 @@ int sr_slots_check(struct sr_slots *slots, struct sr_served *served, struct sr_e
 }
 
 static int try_unseal(struct sr_slots *slots, struct sr_store *store,
-		      const struct sr_served *served, struct sr_secret *ret,
-		      struct sr_err *err)
+		      const struct sr_served *served, struct sr_given *pin,
+		      struct sr_secret *ret, struct sr_err *err)
 {
+	struct sr_ask ask = sr_given_ask(pin);
 	int r;
 
 	if (sr_fetch_needed(store))
 		return sr_fetch(served->key, store, ret, err);
 	r = sr_slots_open(slots, err);
 	return r < 0 ? r
-		     : sr_software_open(served->key, store, slots->tpm, NULL, ret, err);
+		     : sr_software_open(served->key, store, slots->tpm, &ask, ret, err);
 }
 
-/* After a reset, or with slots and sessions that were all taken, it may do the second time. */
+/*
+ * After a reset, or with slots and sessions that were all taken, it may do the second time:
+ * but not with a PIN that the TPM may have seen.
+ */
 int sr_slots_unseal(struct sr_slots *slots, struct sr_store *store,
-		    const struct sr_served *served, struct sr_secret *ret,
-		    struct sr_err *err)
+		    const struct sr_served *served, struct sr_given *pin,
+		    struct sr_secret *ret, struct sr_err *err)
 {
 	struct sr_err why = { 0 };
-	int r = try_unseal(slots, store, served, ret, &why);
+	int r = try_unseal(slots, store, served, pin, ret, &why);
 
-	if (r == -EIO || r == -ENODEV) {
+	if ((r == -EIO || r == -ENODEV) && !pin->wanted) {
 		sr_slots_leave(slots);
-		r = try_unseal(slots, store, served, ret, &why);
+		r = try_unseal(slots, store, served, pin, ret, &why);
 	}
 	if (r < 0 && err)
 		*err = why;

@@ -7,6 +7,7 @@
 #include <tss2/tss2_mu.h>
 
 #include "codec/name.h"
+#include "codec/rsaes.h"
 #include "move.h"
 #include "session.h"
 
@@ -328,14 +329,16 @@ static inline void wipe_messagep(TPM2B_PUBLIC_KEY_RSA **message)
 	Esys_Free(*message);
 }
 
-TSS2_RC sr_object_decrypt(const struct sr_handle *object, const struct sr_handle *session,
-			  TPMI_ALG_HASH oaep, const struct sr_secret *cipher,
-			  struct sr_secret *ret, int *r)
+/* With a key to be expected the padding is not the TPM's business, which would tell. */
+static TSS2_RC decrypt_rsa(const struct sr_handle *object,
+			   const struct sr_handle *session,
+			   const struct sr_decryption *how,
+			   const struct sr_secret *cipher, struct sr_secret *ret, int *r)
 {
 	static const TPM2B_DATA no_label = { 0 };
-	TPMT_RSA_DECRYPT how = {
-		.scheme = oaep ? TPM2_ALG_OAEP : TPM2_ALG_RSAES,
-		.details.oaep.hashAlg = oaep,
+	TPMT_RSA_DECRYPT scheme = {
+		.scheme = how->size > 0 ? TPM2_ALG_NULL : how->scheme,
+		.details.oaep.hashAlg = how->hash,
 	};
 	TPM2B_PUBLIC_KEY_RSA in = { .size = (uint16_t)cipher->size };
 	_cleanup_(wipe_messagep) TPM2B_PUBLIC_KEY_RSA *out = NULL;
@@ -343,9 +346,50 @@ TSS2_RC sr_object_decrypt(const struct sr_handle *object, const struct sr_handle
 
 	memcpy(in.buffer, cipher->data, cipher->size);
 	rc = SR_TSS(Esys_RSA_Decrypt(object->tpm->esys, object->tr, session->tr,
-				     ESYS_TR_NONE, ESYS_TR_NONE, &in, &how, &no_label,
+				     ESYS_TR_NONE, ESYS_TR_NONE, &in, &scheme, &no_label,
 				     &out));
-	*r =
-	    rc == TSS2_RC_SUCCESS ? sr_secret_copy(out->buffer, out->size, ret, NULL) : 0;
+	if (rc != TSS2_RC_SUCCESS)
+		return rc;
+	*r = how->size > 0
+		 ? sr_rsaes_open(out->buffer, out->size, cipher->size, how->size, ret)
+		 : sr_secret_copy(out->buffer, out->size, ret, NULL);
 	return rc;
+}
+
+static inline void wipe_pointp(TPM2B_ECC_POINT **point)
+{
+	if (*point)
+		OPENSSL_cleanse(*point, sizeof(**point));
+	Esys_Free(*point);
+}
+
+/* Its x alone is the secret. */
+static TSS2_RC derive_ecc(const struct sr_handle *object, const struct sr_handle *session,
+			  const struct sr_key_type *type, const struct sr_secret *peer,
+			  struct sr_secret *ret, int *r)
+{
+	_cleanup_(wipe_pointp) TPM2B_ECC_POINT *out = NULL;
+	TPM2B_ECC_POINT in = { 0 };
+	TSS2_RC rc;
+
+	sr_point_coordinates(type, peer->data, &in.point);
+	rc = SR_TSS(Esys_ECDH_ZGen(object->tpm->esys, object->tr, session->tr,
+				   ESYS_TR_NONE, ESYS_TR_NONE, &in, &out));
+	if (rc != TSS2_RC_SUCCESS)
+		return rc;
+	*r = sr_secret_alloc(type->field, ret, NULL);
+	if (*r == 0 && !sr_pubkey_pad(out->point.x.buffer, out->point.x.size, ret->data,
+				      type->field))
+		*r = -EIO;
+	return rc;
+}
+
+TSS2_RC sr_object_decrypt(const struct sr_handle *object, const struct sr_handle *session,
+			  const struct sr_key_type *type, const struct sr_decryption *how,
+			  const struct sr_secret *cipher, struct sr_secret *ret, int *r)
+{
+	*r = 0;
+	return how->scheme == TPM2_ALG_ECDH
+		   ? derive_ecc(object, session, type, cipher, ret, r)
+		   : decrypt_rsa(object, session, how, cipher, ret, r);
 }

@@ -3,6 +3,7 @@
 #ifndef SR_TPM_KEY_H
 #define SR_TPM_KEY_H
 
+#include "codec/point.h"
 #include "codec/private.h"
 #include "codec/signature.h"
 #include "object.h"
@@ -95,18 +96,32 @@ TSS2_RC sr_object_sign_begin(const struct sr_handle *object,
 TSS2_RC sr_object_sign_end(const struct sr_handle *object, TPMT_SIGNATURE *ret);
 
 /**
- * sr_object_decrypt() - TPM2_RSA_Decrypt
+ * struct sr_decryption - what a private key does to what is encrypted
+ * @scheme:	TPM2_ALG_OAEP, TPM2_ALG_RSAES or TPM2_ALG_ECDH
+ * @hash:	of OAEP
+ * @size:	RSAES: of the key that is expected: see sr_rsaes_open(); 0 for whatever is there
+ */
+struct sr_decryption {
+	TPM2_ALG_ID scheme;
+	TPMI_ALG_HASH hash;
+	size_t size;
+};
+
+/**
+ * sr_object_decrypt() - TPM2_RSA_Decrypt or TPM2_ECDH_ZGen
  * @object:	a loaded key
  * @session:	authorizes, and encrypts the answer
- * @oaep:	hash of OAEP; 0 for PKCS#1 v1.5
- * @cipher:	what to decrypt
- * @ret:	release with sr_secret_done()
- * @r:		0, or -ENOMEM if only memory was missing
+ * @type:	of the key
+ * @how:	what to do
+ * @cipher:	of as many bytes as @type has; ECDH: the peer's point, from sr_point_read()
+ * @ret:	the plaintext, or the shared secret (SEC 1, 3.3.1); release with
+ *		sr_secret_done()
+ * @r:		0, or a negative errno for what is not the TPM's doing
  *
  * Returns what the TPM did.
  */
 TSS2_RC sr_object_decrypt(const struct sr_handle *object, const struct sr_handle *session,
-			  TPMI_ALG_HASH oaep, const struct sr_secret *cipher,
-			  struct sr_secret *ret, int *r);
+			  const struct sr_key_type *type, const struct sr_decryption *how,
+			  const struct sr_secret *cipher, struct sr_secret *ret, int *r);
 
 #endif

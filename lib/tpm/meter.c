@@ -20,6 +20,7 @@ static const struct {
 } commands[] = {
 	{ TPM2_CC_Sign, "Sign" },
 	{ TPM2_CC_RSA_Decrypt, "RSA_Decrypt" },
+	{ TPM2_CC_ECDH_ZGen, "ECDH_ZGen" },
 	{ TPM2_CC_Load, "Load" },
 	{ TPM2_CC_ContextLoad, "ContextLoad" },
 	{ TPM2_CC_ContextSave, "ContextSave" },

@@ -16,7 +16,7 @@ struct sr_meter {
 	struct sr_meter_row {
 		atomic_uint_fast64_t bucket[SR_LATENCY_BUCKETS];
 		atomic_uint_fast64_t nanoseconds;
-	} row[12];
+	} row[13];
 };
 
 /** sr_meter_read() - what was counted of a command; false behind the last */

@@ -276,6 +276,10 @@ WRAP_TPM(Esys_RSA_Decrypt,
 	  const TPM2B_PUBLIC_KEY_RSA *cipher, const TPMT_RSA_DECRYPT *scheme,
 	  const TPM2B_DATA *label, TPM2B_PUBLIC_KEY_RSA **message),
 	 (esys, object, S, cipher, scheme, label, message), drop(message))
+WRAP_TPM(Esys_ECDH_ZGen,
+	 (ESYS_CONTEXT * esys, ESYS_TR object, SESSIONS, const TPM2B_ECC_POINT *peer,
+	  TPM2B_ECC_POINT **point),
+	 (esys, object, S, peer, point), drop(point))
 WRAP_TPM(Esys_ObjectChangeAuth,
 	 (ESYS_CONTEXT * esys, ESYS_TR object, ESYS_TR parent, SESSIONS,
 	  const TPM2B_AUTH *auth, TPM2B_PRIVATE **priv),
@@ -438,6 +442,10 @@ WRAP(CRYPTO, int, EVP_PKEY_CTX_set_signature_md, (EVP_PKEY_CTX * ctx, const EVP_
      (ctx, type), 0)
 WRAP(CRYPTO, EVP_PKEY *, d2i_PUBKEY,
      (EVP_PKEY * *key, const unsigned char **from, long size), (key, from, size), NULL)
+WRAP(CRYPTO, int, EVP_PKEY_public_check, (EVP_PKEY_CTX * ctx), (ctx), 0)
+WRAP(CRYPTO, int, CMS_SharedInfo_encode,
+     (unsigned char **info, X509_ALGOR *wrap, ASN1_OCTET_STRING *ukm, int size),
+     (info, wrap, ukm, size), 0)
 WRAP(CRYPTO, EVP_KDF *, EVP_KDF_fetch,
      (OSSL_LIB_CTX * library, const char *name, const char *properties),
      (library, name, properties), NULL)

@@ -33,6 +33,7 @@ static const struct {
 	{ TPM2_CC_Unseal, "Unseal" },
 	{ TPM2_CC_Sign, "Sign" },
 	{ TPM2_CC_RSA_Decrypt, "RSA_Decrypt" },
+	{ TPM2_CC_ECDH_ZGen, "ECDH_ZGen" },
 	{ TPM2_CC_ObjectChangeAuth, "ObjectChangeAuth" },
 	{ TPM2_CC_TestParms, "TestParms" },
 	{ TPM2_CC_Create, "Create" },

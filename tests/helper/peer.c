@@ -104,12 +104,13 @@ static void use_key(struct sr_server *server, const struct sr_peer *peer,
 		    const char *name, const char *how)
 {
 	static const struct sr_sign_options options = { .hash = "sha256" };
+	static const struct sr_padding oaep = { "sha256", 0 };
 	static const struct sr_secret none;
 	uint8_t zeros[256] = { 0 };
 	struct sr_digest digest = { .size = 32 };
 	struct sr_secret cipher = { .data = zeros, .size = sizeof(zeros) };
 	struct sr_sign_request sign = { name, &options, &digest, 1, &none };
-	struct sr_decrypt_request decrypt = { name, "sha256", &cipher, &none };
+	struct sr_decrypt_request decrypt = { name, &oaep, &cipher, &none };
 	struct sr_rotate_request rotate = { name, &none, false };
 	struct sr_call *call = NULL;
 	struct sr_err why = { 0 };

@@ -177,7 +177,7 @@ static void keep(struct sr_pins *pins, struct sr_served *served, uid_t uid,
 	struct sr_secret secret = { 0 };
 
 	assert(sr_secret_copy(pin, strlen(pin), &secret, NULL) == 0);
-	sr_pins_keep(pins, served, uid, &secret);
+	sr_pins_keep(pins, served, uid, *pin == 'p', &secret);
 	assert(!secret.data);
 }
 
@@ -189,11 +189,13 @@ static void test_pins(void)
 	assert(pins && a && b);
 	a->users = b->users = 1;
 	keep(pins, a, 1, "nothing is remembered for no time");
-	assert(!sr_pins_any(pins));
+	assert(!sr_pins_typed(pins));
 	pins->seconds = 100;
 	keep(pins, a, 1, "pin");
 	keep(pins, b, 2, "other");
 	assert(sr_pins_find(pins, a, 1) && a->users == 2);
+	assert(!sr_pins_free(pins, a, 1) && sr_pins_free(pins, b, 2));
+	assert(sr_pins_typed(pins));
 	assert(!sr_pins_find(pins, a, 2) && !sr_pins_find(pins, b, 1));
 	assert(memcmp(sr_pins_find(pins, a, 1)->data, "pin", 3) == 0);
 	pins->pin[0].until = 0;
@@ -205,7 +207,7 @@ static void test_pins(void)
 		keep(pins, b, uid, "many");
 	assert(sr_pins_find(pins, b, 2 * SR_PINS_MAX - 1));
 	sr_pins_clear(pins);
-	assert(!sr_pins_any(pins) && a->users == 1 && b->users == 1);
+	assert(!sr_pins_typed(pins) && a->users == 1 && b->users == 1);
 	free(a);
 	free(b);
 	free(pins);

@@ -1,0 +1,215 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Software keys of a ring with a PIN, served: asked for once, tried once, kept as other PINs are.
+# shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
+
+load rest
+load agent
+
+setup_file() {
+    tpm_start
+    boot_state
+    tpm_tries 30
+}
+
+setup() {
+    store_new
+    printf 'correct horse battery\n' >pin
+    printf 'wrong horse battery\n' >wrong
+    echo 'a message' >message
+    tpm-seal -q --generate --ring guarded --no-recovery --pin --pin-file pin secret 2>/dev/null
+    tpm-sign keygen -q ed -t ed25519 --ring guarded --pin-file pin
+    tpm-sign sign ed --pin-file pin message >right.sig
+    tries=$(failed_tries)
+}
+
+teardown() {
+    rest_stop
+    agent_stop
+    no_handles_left
+}
+
+# types TEXT [STATUS]: what the person answers; each question is a line of "asked"
+types() {
+    # shellcheck disable=SC2016 # for that program
+    printf '#!/bin/bash\nprintf "%%s\\n" "$1" >>asked\n. ./reaction\n' >askpass
+    printf 'echo %q\nexit %d\n' "$1" "${2:-0}" >reaction
+    chmod +x askpass
+    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
+}
+
+asked() {
+    wc -l <asked
+}
+
+# tried COUNT: since the test began; the daemon does not hold the TPM's only connection then
+tried() {
+    [ "$(failed_tries)" -eq $((tries + $1)) ]
+}
+
+@test "agent: the ring's PIN is asked for once, remembered, and forgotten when it is locked" {
+    types 'correct horse battery'
+    agent_start
+    ssh_signs ed
+    ssh_signs ed
+    [ "$(asked)" -eq 1 ]
+    grep -q '^PIN of the ring guarded, to use the key ed, for ssh-keygen (process [0-9]* of .*):$' asked
+    SSH_ASKPASS='' ssh-add -q -x < <(printf 'x\nx\n')
+    SSH_ASKPASS='' ssh-add -q -X < <(printf 'x\n')
+    ssh_signs ed
+    [ "$(asked)" -eq 2 ]
+    agent_stop
+    agent_start --no-cache
+    ssh_signs ed
+    ssh_signs ed
+    [ "$(asked)" -eq 4 ]
+    agent_stop
+    tried 0
+    [ ! -s said ]
+}
+
+@test "agent: it does not end while it remembers" {
+    types 'correct horse battery'
+    printf '[Sign]\nAutoLock=3\n' >"$SEALRING_CONFIG_DIR/sealring.conf"
+    agent_start --idle 1
+    ssh_signs ed
+    sleep 1.5
+    ssh_signs ed
+    [ "$(asked)" -eq 1 ]
+    agent_gone
+}
+
+@test "agent: a wrong PIN is tried once; where nobody answers, or the PCRs moved, not at all" {
+    types 'wrong horse battery'
+    agent_start
+    run ssh_signs ed
+    [ "$status" -ne 0 ]
+    agent_said 'key ed: '
+    grep -qi 'wrong PIN' said
+    [ "$(asked)" -eq 1 ]
+    agent_stop
+    tried 1
+    types '' 1
+    agent_start
+    run ssh_signs ed
+    [ "$status" -ne 0 ]
+    [ "$(asked)" -eq 2 ]
+    agent_stop
+    unset SSH_ASKPASS
+    agent_start
+    run ssh_signs ed
+    [ "$status" -ne 0 ]
+    agent_stop
+    tried 1
+    types 'correct horse battery'
+    extend 7 'another policy'
+    agent_start
+    run ssh_signs ed
+    [ "$status" -ne 0 ]
+    agent_said 'PCR 7'
+    [ "$(asked)" -eq 2 ]
+    agent_stop
+    tried 1
+    tpm_boot
+}
+
+@test "REST: it comes with the request, is tried once, and is not kept" {
+    export SSH_ASKPASS='' SSH_ASKPASS_REQUIRE=never
+    rest_start
+    refuses 403 wrong_pin "$(key_path ed sign)" -d "$(body data "$(base64 -w0 message)")"
+    [[ $(jq -r .message answer) == 'key ed: '*'takes a PIN, and none was given'* ]]
+    refuses 403 wrong_pin "$(key_path ed sign)" -d '{"data":["AAAA","AAAA"],"pin":"wrong horse battery"}'
+    rest_stop
+    tried 1
+    rest_start
+    answers 200 "$(key_path ed sign)" -d "$(body data "$(base64 -w0 message)" pin 'correct horse battery')"
+    jq -r .signature answer | base64 -d | cmp right.sig
+    refuses 403 wrong_pin "$(key_path ed sign)" -d "$(body data AAAA)"
+    answers 200 "$(key_path ed sign)" -d '{"data":["AAAA","QUFB","AAAA"],"pin":"correct horse battery"}'
+    [ "$(jq -r '.signature | unique | length' answer)" -eq 2 ]
+    answers 200 "$(key_path ed)"
+    [ "$(jq -c '[.in_tpm, .ring, .pin]' answer)" = '[false,"guarded",false]' ]
+    rest_stop
+    tried 1
+    run grep -F 'horse battery' said served
+    [ "$status" -eq 1 ]
+}
+
+@test "REST does not use what somebody opened for the agent, nor the agent what REST did" {
+    types 'correct horse battery'
+    SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/agent.sock
+    rest_start --listen "$SSH_AUTH_SOCK"
+    ssh_signs ed
+    refuses 403 wrong_pin "$(key_path ed sign)" -d "$(body data AAAA)"
+    answers 200 "$(key_path ed sign)" -d "$(body data AAAA pin 'correct horse battery')"
+    ssh_signs ed
+    [ "$(asked)" -eq 1 ]
+    rest_stop
+    rest_start --listen "$SSH_AUTH_SOCK"
+    answers 200 "$(key_path ed sign)" -d "$(body data AAAA pin 'correct horse battery')"
+    ssh_signs ed
+    [ "$(asked)" -eq 2 ]
+    # A ring without PIN has no use for one, and nobody is asked.
+    tpm-sign keygen -q --direct free -t ed25519 --no-recovery 2>/dev/null || {
+        rest_stop
+        tpm-sign keygen -q free -t ed25519 --no-recovery 2>/dev/null
+        rest_start --listen "$SSH_AUTH_SOCK"
+    }
+    answers 200 "$(key_path free sign)" -d "$(body data AAAA pin 'wrong horse battery')"
+    ssh_signs free
+    [ "$(asked)" -eq 2 ]
+    rest_stop
+    tried 0
+}
+
+@test "tpm-sign by way of the daemon asks for it where the ring has one" {
+    rest_start
+    tpm-sign sign ed --pin-file pin message | cmp right.sig
+    fails 4 tpm-sign sign ed --pin-file wrong message
+    one_line
+    fails 4 setsid -w tpm-sign sign ed message </dev/null
+    one_line
+    answers 200 /metrics
+    grep -qx 'sealring_operations_total{operation="sign",result="ok"} 1' answer
+    rest_stop
+    tried 1
+    fails 4 tpm-sign sign ed --pin-file wrong message
+    tried 2
+}
+
+@test "a daemon that may not read rings says what to do; no PIN is tried" {
+    local as=() socket=$SEALRING_RUNTIME_DIR/softkey.sock
+    tpm-sign keygen -q free -t ed25519 --no-recovery 2>/dev/null
+    LISTEN_FDNAMES=softkey "$helper/credential" serve "$socket" tpm-credential >broker 2>&1 3>&- &
+    broker=$!
+    until grep -qs listening broker; do sleep 0.01; done
+    mkdir -p other/rings
+    cp -r "$KEYS" other/keys
+    chmod 0 other/rings
+    [ "$(id -u)" -ne 0 ] || as=(setpriv '--bounding-set=-dac_override,-dac_read_search')
+    REST=$SEALRING_RUNTIME_DIR/sign.sock
+    SEALRING_STATE_DIR=$PWD/other "${as[@]}" tpm-sign serve --listen-rest "$REST" --idle 60 \
+        --tcti "swtpm:path=$PWD/nothing" >served 2>>said 3>&- &
+    rest=$!
+    rest_ready
+    answers 200 "$(key_path free sign)" -d "$(body data AAAA)"
+    refuses 403 not_permitted "$(key_path ed sign)" -d "$(body data AAAA pin 'correct horse battery')"
+    [[ $(jq -r .message answer) == 'key ed: its ring guarded has a PIN, '*'tpm-sign sign --direct ed'* ]]
+    # What else is wrong with a ring is told as if it were its own.
+    kill "$broker" && wait "$broker" || true
+    extend 7 'another policy'
+    LISTEN_FDNAMES=softkey "$helper/credential" serve "$socket" tpm-credential >broker 2>&1 3>&- &
+    broker=$!
+    until grep -qs listening broker; do sleep 0.01; done
+    rest_stop
+    SEALRING_STATE_DIR=$PWD/other "${as[@]}" tpm-sign serve --listen-rest "$REST" --idle 60 \
+        --tcti "swtpm:path=$PWD/nothing" >served 2>>said 3>&- &
+    rest=$!
+    rest_ready
+    refuses 409 policy_does_not_hold "$(key_path free sign)" -d "$(body data AAAA)"
+    [[ $(jq -r .message answer) == *'PCR 7'* ]]
+    kill "$broker" && wait "$broker" || true
+    rest_stop
+    tried 0
+    tpm_boot
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tpm-sign: decrypting what was encrypted to a key, or a message to its certificate. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sign_daemon.h"
+
+#define CIPHER_MAX 1024 /* bytes that an RSA key decrypts */
+
+/* Who has the private key: the daemon, or the TPM, which is opened when it is needed. */
+struct hand {
+	struct daemon daemon;
+	bool served;
+	struct key_work work;
+};
+
+static void hand_done(struct hand *hand)
+{
+	daemon_done(&hand->daemon);
+	key_work_done(&hand->work);
+}
+
+static int hand_find(const char *name, struct hand *ret, struct sr_err *err)
+{
+	int r = daemon_find(name, &ret->daemon, err);
+
+	ret->served = r == 1;
+	return r == 0 ? key_work_load(&ret->work, name, false, err) : r < 0 ? r : 0;
+}
+
+static int need_tpm(struct hand *hand, struct sr_err *err)
+{
+	return hand->work.tpm ? 0 : tool_tpm(hand->work.store, &hand->work.tpm, err);
+}
+
+static int decrypt(void *arg, const struct sr_padding *padding,
+		   const struct sr_secret *cipher, struct sr_secret *ret,
+		   struct sr_err *err)
+{
+	struct hand *hand = arg;
+	int r;
+
+	if (hand->served)
+		return daemon_decrypt(&hand->daemon, padding, cipher, ret, err);
+	r = need_tpm(hand, err);
+	return r < 0 ? r
+		     : sr_key_decrypt(hand->work.key, hand->work.tpm, choices_ask(),
+				      padding, cipher, ret, err);
+}
+
+static int derive(void *arg, const uint8_t *peer, size_t size, struct sr_secret *ret,
+		  struct sr_err *err)
+{
+	struct hand *hand = arg;
+	int r;
+
+	if (hand->served)
+		return daemon_derive(&hand->daemon, peer, size, ret, err);
+	r = need_tpm(hand, err);
+	return r < 0 ? r
+		     : sr_key_derive(hand->work.key, hand->work.tpm, choices_ask(), peer,
+				     size, ret, err);
+}
+
+/* ---- messages ---- */
+
+/* NULL where there is none, as for a key file. */
+static int find_certificates(const struct hand *hand, const struct sr_key_info *info,
+			     char **ret, struct sr_err *err)
+{
+	int r;
+
+	if (hand->served)
+		return daemon_certificates(&hand->daemon, ret, err);
+	if (strchr(info->name, '/'))
+		return 0;
+	r = sr_key_certificate(hand->work.store, hand->work.key, ret, err);
+	return r == -ENOKEY ? 0 : r;
+}
+
+/* The daemon serves messages to keys of the TPM only. */
+static int check_kind(const struct sr_key_info *info, struct sr_err *err)
+{
+	return info->in_tpm
+		   ? 0
+		   : sr_fail(err, -EINVAL, "key %s is in software, and only signs",
+			     info->name);
+}
+
+static int open_message(struct hand *hand, const char *file, struct sr_secret *ret,
+			struct sr_err *err)
+{
+	struct sr_cms_hand cms = { .type = hand->daemon.type,
+				   .decrypt = decrypt,
+				   .derive = derive,
+				   .arg = hand };
+	_cleanup_free_ char *certificates = NULL;
+	_cleanup_secret_ struct sr_secret message = { 0 };
+	struct sr_key_info info = { 0 };
+	int r = hand->served ? 0 : sr_key_info(hand->work.key, &info, err);
+
+	if (r == 0 && !hand->served) {
+		cms.type = info.type;
+		r = check_kind(&info, err);
+	}
+	if (r == 0)
+		r = find_certificates(hand, &info, &certificates, err);
+	if (r == 0)
+		r = choices_read_file(file, SR_CMS_MAX, &message, err);
+	if (r < 0)
+		return r;
+	cms.certificates = certificates;
+	return sr_cms_open(message.data, message.size, &cms, ret, err);
+}
+
+static int open_cipher(struct hand *hand, const char *file, struct sr_secret *ret,
+		       struct sr_err *err)
+{
+	struct sr_padding padding = {
+		.oaep = sign_choices.rsaes ? NULL : sign_choices.hash ?: "sha256",
+	};
+	_cleanup_secret_ struct sr_secret cipher = { 0 };
+	int r = choices_read_file(file, CIPHER_MAX, &cipher, err);
+
+	return r < 0 ? r : decrypt(hand, &padding, &cipher, ret, err);
+}
+
+static int check_choices(struct sr_err *err)
+{
+	if (sign_choices.cms && (sign_choices.rsaes || sign_choices.hash))
+		return sr_fail(
+		    err, -EINVAL,
+		    "--cms: the message itself says how it is encrypted: leave "
+		    "out --rsaes and --hash");
+	if (sign_choices.rsaes && sign_choices.hash)
+		return sr_fail(err, -EINVAL, "--rsaes has no hash: leave out --hash");
+	return 0;
+}
+
+int cmd_decrypt(int argc, char **argv, struct sr_err *err)
+{
+	const char *file = argc > 1 ? argv[1] : "-", *to = sign_choices.output;
+	_cleanup_(hand_done) struct hand hand = { 0 };
+	_cleanup_secret_ struct sr_secret plain = { 0 };
+	int r = check_choices(err);
+
+	if (r == 0)
+		r = hand_find(argv[0], &hand, err);
+	if (r == 0)
+		r = sign_choices.cms ? open_message(&hand, file, &plain, err)
+				     : open_cipher(&hand, file, &plain, err);
+	if (r < 0)
+		return r;
+	if (to && strcmp(to, "-") != 0)
+		return tool_save(to, &plain, true, err);
+	return sr_secret_write(&plain, STDOUT_FILENO, "standard output", err);
+}
