@@ -19,6 +19,7 @@ setup() {
     store_new
 }
 
+# Of a teardown bats only looks at how the last command ended.
 teardown() {
     no_handles_left
 }
@@ -27,9 +28,10 @@ teardown_file() {
     tpm_stop_all
 }
 
-# tpm_start [NAME]: start a software TPM; NAME tells several apart
+# tpm_start [NAME]: start a software TPM, again if it runs; NAME tells several apart
 tpm_start() {
     local dir=${BATS_FILE_TMPDIR}/tpm-${1:-main}
+    tpm_stop "${1:-main}"
     mkdir -p "$dir"
     swtpm socket --tpm2 --tpmstate dir="$dir" --ctrl type=unixio,path="$dir/srv.ctrl" \
         --server type=unixio,path="$dir/srv" --flags not-need-init,startup-clear \
@@ -66,7 +68,6 @@ tpm_stop_all() {
 
 # tpm_reboot: restart the TPM; its PCRs are empty, its storage seed is the same
 tpm_reboot() {
-    tpm_stop
     tpm_start "$TPM_NAME"
 }
 

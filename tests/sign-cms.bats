@@ -4,7 +4,6 @@
 # with peers; what of that the bus shows; what damaged and foreign messages give.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
-load common
 load rest
 
 provider=(-provider tpm2 -provider default -propquery '?provider=tpm2')
@@ -13,7 +12,7 @@ setup_file() {
     tpm_start
     boot_state
     openssl_modules
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
     # Keys with a certificate each, made once; and one of which the private part is known.
     export SEALRING_CONFIG_DIR=/nonexistent SEALRING_STATE_DIR=$BATS_FILE_TMPDIR/state
     cd "$BATS_FILE_TMPDIR" || return
@@ -38,19 +37,9 @@ setup() {
     store_new
     cp -a "$BASE/state" "$SEALRING_STATE_DIR"
     cp "$BASE"/*.crt "$BASE"/*.key .
-    KEYS=$SEALRING_STATE_DIR/keys
     export TPM2OPENSSL_TCTI=$SEALRING_TCTI
     printf 'correct horse battery' >pin
     seq 1 2000 >plain
-}
-
-teardown() {
-    rest_stop
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # encrypt CERTIFICATE [OPTIONS]: plain, to the file "message"

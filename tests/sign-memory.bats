@@ -4,15 +4,13 @@
 # after it was locked, or the time for them is over.
 # shellcheck disable=SC2154 # from common.bash
 
-load common
 load agent
 load rest
 
 setup() {
     # What sanitizers keep of freed memory is not the daemon's.
     ! grep -qE '__[at]san_init' "$SEALRING_BUILD/bin/tpm-serve" || SANITIZED=1
-    tpm_start
-    boot_state
+    tpm_boot
     store_new
     REST=$SEALRING_RUNTIME_DIR/sign.sock
     # Waits for somebody only where it lets a program use a key.
@@ -39,7 +37,6 @@ setup() {
 teardown() {
     agent_stop
     no_handles_left
-    tpm_stop
 }
 
 # Of RFC 8032, as a pattern.

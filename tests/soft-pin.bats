@@ -3,19 +3,17 @@
 # Software keys of a ring with a PIN, served: asked for once, tried once, kept as other PINs are.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
-load common
 load rest
 load agent
 
 setup_file() {
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 setup() {
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
     printf 'correct horse battery\n' >pin
     printf 'wrong horse battery\n' >wrong
     echo 'a message' >message
@@ -29,10 +27,6 @@ teardown() {
     rest_stop
     agent_stop
     no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # types TEXT [STATUS]: what the person answers; each question is a line of "asked"

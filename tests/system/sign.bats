@@ -9,8 +9,7 @@ load ../agent
 load ../rest
 
 setup() {
-    tpm_start
-    boot_state
+    tpm_boot
     cd "$BATS_TEST_TMPDIR"
     U=$PWD/units
     mkdir "$U" said
@@ -58,11 +57,6 @@ setup() {
 	ExecStart=bash -euxo pipefail /run/said/script
 	ExecStopPost=systemctl --force --force poweroff
 	END
-}
-
-teardown() {
-    no_handles_left
-    tpm_stop
 }
 
 # -- for root's script in that system ---------------------------------------------------------
