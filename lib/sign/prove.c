@@ -36,8 +36,6 @@ static int prove_decrypts(struct sr_signer *signer, struct sr_err *err)
 	int r = sr_secret_random(PROOF_SIZE, &plain, err);
 
 	if (r == 0)
-		r = sr_signer_ready(signer, err);
-	if (r == 0)
 		r = encrypt_for(signer->pub, &plain, &cipher, err);
 	if (r == 0)
 		r = sr_signer_decrypt(signer, &oaep, &cipher, true, &found, err);
@@ -108,6 +106,9 @@ static int prove_works(const struct sr_key *key, struct sr_tpm *tpm,
 		return r;
 	if (signs(key))
 		return prove_signs(&signer, err);
+	r = sr_signer_ready(&signer, err);
+	if (r < 0)
+		return r;
 	return key->type->alg == TPM2_ALG_RSA ? prove_decrypts(&signer, err)
 					      : prove_derives(&signer, err);
 }
