@@ -409,12 +409,18 @@ int sr_signer_sign(struct sr_signer *signer, const struct sr_scheme *scheme,
 	return 0;
 }
 
-/* libtpms answers with FAILURE, though it is not in failure mode: it has just loaded. */
-static bool is_padding(TSS2_RC rc)
+/*
+ * Where it takes padding off, libtpms answers with FAILURE, though it is not in failure mode:
+ * it has just loaded.
+ */
+static bool is_padding(const struct sr_decryption *how, TSS2_RC rc)
 {
 	TPM2_RC code = sr_tss_code(rc);
 
-	return code == TPM2_RC_VALUE || code == TPM2_RC_SIZE || code == TPM2_RC_FAILURE;
+	if (how->scheme == TPM2_ALG_ECDH)
+		return false;
+	return code == TPM2_RC_VALUE || code == TPM2_RC_SIZE ||
+	       (code == TPM2_RC_FAILURE && how->size == 0);
 }
 
 int sr_signer_decrypt(struct sr_signer *signer, const struct sr_decryption *how,
@@ -433,7 +439,7 @@ int sr_signer_decrypt(struct sr_signer *signer, const struct sr_decryption *how,
 		rc = sr_object_decrypt(&signer->object, &signer->session,
 				       signer->key->type, how, cipher, ret, &r);
 	while (again(signer, rc, &tries, end));
-	if (is_padding(rc) && !ecdh)
+	if (is_padding(how, rc))
 		return sr_fail(err, -EBADMSG,
 			       "not encrypted to this key, or with another padding");
 	if (rc != TSS2_RC_SUCCESS)
