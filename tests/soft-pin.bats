@@ -74,6 +74,59 @@ tried() {
     [ ! -s said ]
 }
 
+@test "agent: many wait for one answer, of a ring's PIN or a key's; a wrong one is asked for again" {
+    local n key
+    tpm-sign keygen -q own --pin-file pin
+    types 'correct horse battery'
+    printf 'until [ -e go ]; do sleep 0.01; done\nsource ./typed\n' >reaction
+    for key in ed own; do
+        rm -f go asked
+        # The first who is asked mistypes.
+        # shellcheck disable=SC2016 # for that program
+        printf 'if [ "$(wc -l <asked)" -eq 1 ]; then echo wrong; else echo "correct horse battery"; fi\n' >typed
+        agent_start
+        public $key
+        for n in 1 2 3 4 5; do
+            echo "$n" >m$n
+            ssh-keygen -q -Y sign -n file -f $key.pub m$n 2>/dev/null 3>&- &
+            signing[n]=$!
+        done
+        touch go
+        failed=0
+        for n in 1 2 3 4 5; do wait "${signing[n]}" || failed=$((failed + 1)); done
+        [ "$failed" -eq 1 ]
+        [ "$(asked)" -eq 2 ]
+        agent_stop
+        rm -f m?.sig
+    done
+    tried 2
+}
+
+# in_memory: whether the daemon has the PIN anywhere; the argument is turned around, as it is no secret
+in_memory() {
+    local inverted
+    inverted=$(printf 'correct horse battery' | xxd -p | tr 0123456789abcdef fedcba9876543210)
+    found=$("$helper/memory" "$1" "$inverted") && [ "$found" -gt 0 ]
+}
+
+@test "the ring's PIN is not kept, but the key; a key's own PIN is, until lock" {
+    # What sanitizers keep of freed memory is not the daemon's; nobody but root can look.
+    ! grep -q __asan_init "$SEALRING_BUILD/bin/tpm-serve" && [ "$(id -u)" -eq 0 ] || return 0
+    tpm-sign keygen -q own --pin-file pin
+    types 'correct horse battery'
+    SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/agent.sock
+    rest_start --listen "$SSH_AUTH_SOCK"
+    ssh_signs ed
+    answers 200 "$(key_path ed sign)" -d "$(body data AAAA pin 'correct horse battery')"
+    answers 200 "$(key_path ed rotate)" -d "$(body pin 'correct horse battery')"
+    fails 1 in_memory "$rest"
+    ssh_signs own
+    in_memory "$rest"
+    SSH_ASKPASS='' ssh-add -q -x < <(printf 'x\nx\n')
+    answers 200 /health
+    fails 1 in_memory "$rest"
+}
+
 @test "agent: it does not end while it remembers" {
     types 'correct horse battery'
     printf '[Sign]\nAutoLock=3\n' >"$SEALRING_CONFIG_DIR/sealring.conf"
