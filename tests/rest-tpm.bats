@@ -48,7 +48,9 @@ sent() {
     answers 200 "$(key_path opens decrypt)" -d "$(body ciphertext "$(base64 -w0 cipher)")"
     [ "$(jq -r .plaintext answer | base64 -d)" = 'an answer nobody else reads' ]
     rest_stop
-    sent plain "ReadClock Load Sign StartAuthSession Load RSA_Decrypt ReadClock FlushContext FlushContext FlushContext"
+    # On a busy machine a second passes between the two, after which the first has left its slot.
+    sent plain "ReadClock Load Sign StartAuthSession Load RSA_Decrypt ReadClock FlushContext FlushContext FlushContext" ||
+        sent plain "ReadClock Load Sign ReadClock ContextSave FlushContext StartAuthSession Load RSA_Decrypt ReadClock FlushContext FlushContext"
     crossed plain "$(openssl dgst -sha256 -r message | cut -d' ' -f1)"
     run crossed plain "$(printf 'an answer nobody else reads' | xxd -p | tr -d '\n')"
     [ "$status" -ne 0 ]
