@@ -209,7 +209,7 @@ else
 # Fortified calls go around what sanitizers and --wrap intercept.
 UNFORTIFY := -U_FORTIFY_SOURCE
 # PBKDF2 allocates in each round. The rings of the fault build are opened by others.
-DEFINES_SANITIZED := $(if $(FAULT),,-DSR_RECOVERY_ROUNDS=40000)
+DEFINES_SANITIZED := $(if $(FAULT),,-DSR_RECOVERY_ROUNDS=1000)
 SANITIZER := -g -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 

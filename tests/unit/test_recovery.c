@@ -672,7 +672,11 @@ static const struct forgery {
 	int r;
 	bool oracle;
 } forgeries[] = {
+#if SR_RECOVERY_ROUNDS < 0x8000
+#define ROUNDS(n) 0x02, 0x02, (n) >> 8, (n)&0xff
+#else
 #define ROUNDS(n) 0x02, 0x03, (n) >> 16, (n) >> 8 & 0xff, (n)&0xff
+#endif
 #define ROUNDS_ARE ROUNDS(SR_RECOVERY_ROUNDS)
 	{ "as sealed", BYTES(ROUNDS_ARE), BYTES(ROUNDS_ARE), 0, true },
 	{ "a round less", BYTES(ROUNDS_ARE), BYTES(ROUNDS(SR_RECOVERY_ROUNDS - 1)),
