@@ -3,27 +3,12 @@
 # The ssh-agent and messages that are none: each is answered or hung up on, and memory stays flat.
 # shellcheck disable=SC2154 # helper: from common.bash
 
-load common
 load agent
-
-setup_file() {
-    tpm_start
-    boot_state
-}
 
 setup() {
     store_new
     tpm-sign keygen -q web
     tpm-sign keygen -q rsa -t rsa2048
-}
-
-teardown() {
-    agent_stop
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # memory: of the daemon, in KiB

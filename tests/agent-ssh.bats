@@ -3,7 +3,6 @@
 # The ssh-agent and its peers: ssh, sshd, git, ssh-keygen, each as it is on every machine.
 # shellcheck disable=SC2154,SC2317 # functions that are called by what is evaluated; helper, status, output: from common.bash and bats
 
-load common
 load agent
 
 setup_file() {
@@ -17,19 +16,9 @@ setup_file() {
 
 setup() {
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
     ME=$(id -un)
     export HOME=$BATS_TEST_TMPDIR
     mkdir -m 700 .ssh
-}
-
-teardown() {
-    agent_stop
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 keygen() {

@@ -4,20 +4,12 @@
 # do to it, and that nothing stays there.
 # shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
 
-load common
 load agent
 
 setup() {
-    tpm_start
-    boot_state
+    tpm_boot
     store_new
     SHARED="cmd:$helper/proxy $TPM_DIR/srv share"
-}
-
-teardown() {
-    agent_stop
-    no_handles_left
-    tpm_stop
 }
 
 keygen() {

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# What the bats files of the ssh-agent share, beside common.bash.
+# What the bats files of the ssh-agent share.
 #
 #   agent_start [OPTIONS]     tpm-sign serve on $SSH_AUTH_SOCK; what it says is in "said"
 #   agent_stop                told to end; waits until it has
-#   inverse HEX               so that no other program has the bytes that are looked for in its memory
+
+load common
 
 export SSH_AUTH_SOCK
+
+teardown() {
+    agent_stop
+    no_handles_left
+}
 
 agent_start() {
     SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/agent.sock
@@ -57,8 +63,4 @@ ssh_signs() {
     ssh-keygen -q -Y sign -n file -f "$1.pub" signed 2>signing || return
     echo "me $(<"$1.pub")" >allowed
     ssh-keygen -q -Y verify -n file -I me -f allowed -s signed.sig <signed >/dev/null
-}
-
-inverse() {
-    tr 0123456789abcdef fedcba9876543210 <<<"$1"
 }

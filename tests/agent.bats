@@ -3,29 +3,17 @@
 # The ssh-agent: which keys it has for whom, how they sign, PINs, consent, locks, refusals.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
-load common
 load agent
 
 setup_file() {
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 setup() {
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
-    RULES=$SEALRING_CONFIG_DIR/keys.d
     printf 'correct horse battery\n' >pin
-}
-
-teardown() {
-    agent_stop
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 keygen() {
@@ -297,43 +285,6 @@ EOF
     ssh_signs guarded
 }
 
-# in_memory: in how many places the daemon has the PIN
-in_memory() {
-    "$helper/memory" "$agent" "$(inverse "$(tr -d '\n' <pin | xxd -p | tr -d '\n')")"
-}
-
-forgotten() {
-    local until=$((SECONDS + 20))
-    while [ "$(in_memory)" -gt 0 ] && ((SECONDS < until)); do sleep 0.05; done
-    [ "$(in_memory)" -eq 0 ]
-}
-
-@test "a PIN is in the daemon's memory until it is forgotten, and nowhere afterwards" {
-    # What sanitizers keep of freed memory is not the daemon's.
-    ! grep -q __asan_init "$SEALRING_BUILD/bin/tpm-serve" || return 0
-    keygen guarded --pin-file pin
-    answers 'correct horse battery'
-    printf '[Sign]\nAutoLock=3\n' >"$SEALRING_CONFIG_DIR/sealring.conf"
-    agent_start
-    if [ "$(id -u)" -ne 0 ]; then
-        # Nobody but root can look at all.
-        ssh_signs guarded
-        fails 1 in_memory
-        return
-    fi
-    [ "$(in_memory)" -eq 0 ]
-    ssh_signs guarded
-    [ "$(in_memory)" -gt 0 ]
-    SSH_ASKPASS='' ssh-add -x < <(printf 'x\nx\n')
-    forgotten
-    SSH_ASKPASS='' ssh-add -X < <(printf 'x\n')
-    ssh_signs guarded
-    [ "$(in_memory)" -gt 0 ]
-    # By itself, while nobody asks for anything.
-    forgotten
-    ssh_signs guarded
-}
-
 # count_tries: into $tries, while the daemon does not hold the TPM's only connection
 count_tries() {
     agent_stop
@@ -381,7 +332,7 @@ count_tries() {
 @test "a TPM in lockout is not asked again, and others are served" {
     keygen guarded --pin-file pin
     keygen web
-    tpm2_dictionarylockout -Q --setup-parameters -n 2 -t 10000 -l 10000
+    tpm_tries 2
     answers 'wrong horse battery'
     agent_start
     for _ in 1 2 3; do
@@ -392,7 +343,7 @@ count_tries() {
     ssh_signs web
     agent_stop
     tpm2_dictionarylockout -Q --clear-lockout
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 @test "with Confirm= a person is asked each time" {

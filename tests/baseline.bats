@@ -16,14 +16,6 @@ setup() {
     own=$BATS_FILE_TMPDIR/logs
 }
 
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-}
-
 # boot_with NAME: a boot of which this is the event log
 boot_with() {
     tpm_reboot

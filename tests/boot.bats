@@ -18,14 +18,6 @@ setup() {
     export TSS2_LOG=all+NONE
 }
 
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-}
-
 # latch: what the end of the initramfs does
 latch() {
     extend "${1:-15}" "the initramfs was left"

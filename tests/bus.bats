@@ -8,24 +8,11 @@ load common
 secret="open sesame, said the secret"
 pin="correct horse battery"
 
-setup_file() {
-    tpm_start
-    boot_state
-}
-
 setup() {
     store_new
     printf %s "$pin" >pin
     other="another PIN, as long"
     printf %s "$other" >other
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # ring_key RING: in hex, by stock openssl and the recovery key

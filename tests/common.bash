@@ -2,16 +2,30 @@
 # shellcheck shell=bash
 # What the bats files share: a software TPM of their own, a store of their own.
 #
-#   load common
-#   setup_file() { tpm_start; }           one TPM a file
-#   setup() { store_new; }                an empty store a test
-#   teardown() { no_handles_left; }       nothing may stay on the TPM
-#   teardown_file() { tpm_stop; }
+# A file that says nothing else after `load common` has a TPM for all of its tests, booted,
+# and an empty store for each; nothing may stay on the TPM.
 #
 # A reboot is tpm_reboot: the TPM restarts with empty PCRs, then boot_state stands for the
 # firmware that measures itself (PCR 0) and the Secure Boot policy (PCR 7).
 
 helper=$SEALRING_BUILD/helper
+
+setup_file() {
+    tpm_start
+    boot_state
+}
+
+setup() {
+    store_new
+}
+
+teardown() {
+    no_handles_left
+}
+
+teardown_file() {
+    tpm_stop_all
+}
 
 # tpm_start [NAME]: start a software TPM; NAME tells several apart
 tpm_start() {
@@ -41,16 +55,30 @@ tpm_stop() {
     rm -f "$dir/pid"
 }
 
+# tpm_stop_all: those of this file
+tpm_stop_all() {
+    local pid
+    for pid in "$BATS_FILE_TMPDIR"/tpm-*/pid; do
+        pid=${pid%/pid}
+        tpm_stop "${pid##*/tpm-}"
+    done
+}
+
 # tpm_reboot: restart the TPM; its PCRs are empty, its storage seed is the same
 tpm_reboot() {
     tpm_stop
     tpm_start "$TPM_NAME"
 }
 
-# tpm_boot: reboot into the usual state
+# tpm_boot [FIRMWARE [SECUREBOOT]]: reboot
 tpm_boot() {
     tpm_reboot
-    boot_state
+    boot_state "$@"
+}
+
+# tpm_tries N: so many wrong PINs may be tried, and none is forgotten meanwhile
+tpm_tries() {
+    tpm2_dictionarylockout -Q --setup-parameters -n "$1" -t 10000 -l 10000
 }
 
 # boot_state [FIRMWARE [SECUREBOOT]]: what the firmware measures while it boots
@@ -73,6 +101,8 @@ store_new() {
     mkdir -p "$SEALRING_CONFIG_DIR" "$SEALRING_RUNTIME_DIR"
     RK=$BATS_TEST_TMPDIR/recovery.key
     RINGS=$SEALRING_STATE_DIR/rings
+    KEYS=$SEALRING_STATE_DIR/keys
+    RULES=$SEALRING_CONFIG_DIR/keys.d
     cd "$BATS_TEST_TMPDIR" || return
 }
 
@@ -81,14 +111,40 @@ seal() {
     printf %s "$2" | tpm-seal --quiet --recovery-key-file "$RK" "${@:3}" "$1"
 }
 
+# escrow_new: a certificate that secrets of this file are recovered with, and its key
+escrow_new() {
+    export ESCROW=$BATS_FILE_TMPDIR/escrow.key
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=escrow \
+        -keyout "$ESCROW" -out "$BATS_FILE_TMPDIR/escrow.pem" 2>/dev/null
+}
+
+# base_new NAME: an empty store that tests of this file copy
+base_new() {
+    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/$1
+    mkdir "$BATS_TEST_TMPDIR"
+    store_new
+}
+
+# make_base NAME: one with two secrets. Most tests recover by escrow, which takes no time; the
+# rounds of PBKDF2 do.
+make_base() {
+    base_new "$1"
+    seal key old --escrow "$BATS_FILE_TMPDIR/escrow.pem"
+    seal other kept
+}
+
 # alone_in_keyring: until the test ends no other revokes what the initramfs keeps in @u
 alone_in_keyring() {
     exec {keyring_lock}>"${TMPDIR:-/tmp}/sealring-keyring.lock"
     flock "$keyring_lock"
 }
 
+# no_handles_left: on any TPM of this file that runs
 no_handles_left() {
-    "$helper/handles" "$SEALRING_TCTI"
+    local pid
+    for pid in "$BATS_FILE_TMPDIR"/tpm-*/pid; do
+        [ ! -e "$pid" ] || "$helper/handles" "swtpm:path=${pid%pid}srv" || return
+    done
 }
 
 # commands PROGRAM ARGS: the names of the TPM commands it sends, in one line; its own

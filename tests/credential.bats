@@ -5,11 +5,6 @@
 
 load common
 
-setup_file() {
-    tpm_start
-    boot_state
-}
-
 setup() {
     store_new
     S=$BATS_TEST_TMPDIR/sock
@@ -19,10 +14,6 @@ setup() {
 teardown() {
     serve_end
     no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # serve [OPTIONS]: the daemon starts whenever somebody asks, as systemd would start it

@@ -4,11 +4,6 @@
 
 load common
 
-setup_file() {
-    tpm_start
-    boot_state
-}
-
 setup() {
     store_new
     seal key sesame
@@ -20,10 +15,6 @@ setup() {
 teardown() {
     keyctl unlink "$ring" @s >/dev/null
     no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # configure NAME LINE...: what secrets.d says about a secret

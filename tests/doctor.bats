@@ -29,10 +29,6 @@ teardown() {
     tpm2_clear -c p 2>/dev/null || :
 }
 
-teardown_file() {
-    tpm_stop
-}
-
 systemctl_says() {
     printf '#!/bin/sh\ncase "$*" in "is-enabled tpm-credential.socket" | "is-enabled tpm-sign-agent.socket") echo %s ;; *) false ;; esac\n' \
         "$1" >fake/systemctl

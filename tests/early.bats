@@ -19,14 +19,6 @@ setup() {
     mkdir "$image"
 }
 
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-}
-
 # boot_with FILE: a boot of which this is the event log, also where an image says so
 boot_with() {
     tpm_reboot

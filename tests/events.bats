@@ -16,14 +16,6 @@ setup() {
     log=$own/before.bin
 }
 
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-}
-
 # pcrs_of FILE: "BANK PCR HEX" as the log leads to them, or to registers
 pcrs_of() {
     tpm-reseal events --json "$1" | jq -r '(if .registers then .registers else .pcrs end) |

@@ -15,14 +15,6 @@ setup() {
     own=$BATS_FILE_TMPDIR/logs
 }
 
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-}
-
 # changed_events JSON: what explain found in PCR 0 and 7, in the words of pairs.tsv
 changed_events() {
     jq -r '.pcrs[] | .pcr as $pcr | .changes[] | . as $change |

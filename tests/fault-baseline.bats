@@ -12,9 +12,7 @@ eval "common_$(declare -f setup_file)"
 setup_file() {
     common_setup_file
     small_log 'firmware 1.0' >"$BATS_FILE_TMPDIR/small.bin"
-    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/logged
-    mkdir "$BATS_TEST_TMPDIR"
-    store_new
+    base_new logged
     configure
     seal key old --escrow "$BATS_FILE_TMPDIR/escrow.pem"
     seal other kept

@@ -8,9 +8,9 @@ load fault/fault
 load luks/luks
 
 setup_file() {
-    export ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=1:exitcode=99:quarantine_size_mb=1:thread_local_quarantine_size_kb=64
+    look_for_leaks
     luks_setup_file
-    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/base && mkdir "$BATS_TEST_TMPDIR"
+    base_new base
     luks_setup
     tpm-ring -q create boot --recovery-key-file "$RK" --manage yes
     volume disk

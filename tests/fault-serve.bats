@@ -8,10 +8,10 @@
 load fault/fault
 
 setup_file() {
-    export ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=1:exitcode=99:quarantine_size_mb=1:thread_local_quarantine_size_kb=64
+    look_for_leaks
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 1000 -t 10000 -l 10000
+    tpm_tries 1000
 }
 
 setup() {

@@ -7,9 +7,8 @@
 load fault/fault
 
 setup_file() {
-    export ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=1:exitcode=99:quarantine_size_mb=1:thread_local_quarantine_size_kb=64
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=escrow \
-        -keyout "$BATS_FILE_TMPDIR/escrow.key" -out "$BATS_FILE_TMPDIR/escrow.pem" 2>/dev/null
+    look_for_leaks
+    escrow_new
     tpm_start
     boot_state
     make_base base

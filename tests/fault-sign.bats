@@ -7,22 +7,18 @@
 load fault/fault
 
 setup_file() {
-    export ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=1:exitcode=99:quarantine_size_mb=1:thread_local_quarantine_size_kb=64
+    look_for_leaks
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 100000 -t 10000 -l 10000
-    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/base
-    mkdir "$BATS_TEST_TMPDIR"
-    store_new
+    tpm_tries 100000
+    base_new base
     printf 'correct horse battery' >"$BATS_FILE_TMPDIR/pin"
     printf 'another long PIN' >"$BATS_FILE_TMPDIR/new-pin"
     tpm-sign keygen -q kept
     tpm-sign keygen -q guarded --pin-file "$BATS_FILE_TMPDIR/pin" --pcrs 0+7 2>/dev/null
     openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$BATS_FILE_TMPDIR/soft"
     # Software keys have a store of their own, as they need a ring.
-    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/ring
-    mkdir "$BATS_TEST_TMPDIR"
-    store_new
+    base_new ring
     tpm-sign keygen -q kept -t ed25519 --no-recovery 2>/dev/null
 }
 

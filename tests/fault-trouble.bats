@@ -4,13 +4,12 @@
 # never tried twice, and the next request is served.
 # shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
 
-load common
 load agent
 
 setup_file() {
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 setup() {
@@ -30,10 +29,6 @@ setup() {
 teardown() {
     agent_stop
     no_leftovers
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # What the TPM was said to have lost it still has.

@@ -38,14 +38,6 @@ setup() {
     new_file
 }
 
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-}
-
 # ---- what a file is made of ----
 
 # new_file: forget everything; the fields as most tools write them

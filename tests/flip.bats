@@ -10,22 +10,9 @@
 load common
 load eventlogs/small
 
-setup_file() {
-    tpm_start
-    boot_state
-}
-
 setup() {
     store_new
     SECRET=sesame
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # damaged FILE STATUSES COMMAND: flipped bits, cut, longer; $output is the counts

@@ -24,10 +24,6 @@ teardown() {
     no_handles_left
 }
 
-teardown_file() {
-    tpm_stop
-}
-
 # device NAME: the image is a volume that was opened
 device() {
     mkdir -p "blocks/$1/dm"

@@ -30,16 +30,6 @@ setup() {
     enroll disk
 }
 
-teardown() {
-    tpm_use main
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop main
-    tpm_stop other
-}
-
 # firmware LOG: a boot whose event log this is; the initramfs opens the volume, or does not
 firmware() {
     tpm_reboot

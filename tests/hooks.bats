@@ -25,14 +25,6 @@ setup() {
     logs_replay "$own/before.bin"
 }
 
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-}
-
 approvals() {
     (cd "$RINGS/${1:-system}/approvals" && echo *)
 }

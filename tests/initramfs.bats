@@ -5,23 +5,10 @@
 
 load common
 
-setup_file() {
-    tpm_start
-    boot_state
-}
-
 setup() {
     store_new
     image=$BATS_TEST_TMPDIR/image
     mkdir "$image"
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # early NAME RING: a secret that the initramfs shall deliver

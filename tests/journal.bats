@@ -5,24 +5,11 @@
 
 load common
 
-setup_file() {
-    tpm_start
-    boot_state
-}
-
 setup() {
     root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
     catalog=$root/units/sealring.catalog
     store_new
     unset JOURNAL_STREAM SYSTEMD_EXEC_PID
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # journaled STATUS COMMAND...: $output is what the journal got

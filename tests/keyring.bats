@@ -4,11 +4,6 @@
 
 load common
 
-setup_file() {
-    tpm_start
-    boot_state
-}
-
 setup() {
     store_new
     seal key sesame
@@ -25,10 +20,6 @@ teardown() {
     done
     keyctl unlink "$ring" @s >/dev/null
     no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # put OPTIONS...: the secret "key" goes into a keyring; its serial number is in $id

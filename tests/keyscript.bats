@@ -6,10 +6,6 @@
 
 load luks/luks
 
-setup_file() {
-    luks_setup_file
-}
-
 setup() {
     luks_setup
     tpm_boot
@@ -25,14 +21,6 @@ SCRIPT
     chmod +x askpass
     : >answers
     : >questions
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # boot: as the cryptroot script does it: up to three times, cryptsetup reading from the script

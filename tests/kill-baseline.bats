@@ -2,19 +2,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Killed at system calls where there is an event log: the secrets open, and there is a whole
 # baseline, the last one or the new one.
-# shellcheck disable=SC2154 # from kill.bash
+# shellcheck disable=SC2154 # from kill-ring.bash
 
-load kill
+load kill-ring
 load eventlogs/small
 
 setup_file() {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=escrow \
-        -keyout "$BATS_FILE_TMPDIR/escrow.key" -out "$BATS_FILE_TMPDIR/escrow.pem" 2>/dev/null
+    escrow_new
     tpm_start
     boot_state
     small_log 'firmware 1.0' >"$BATS_FILE_TMPDIR/small.bin"
-    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/base && mkdir "$BATS_TEST_TMPDIR"
-    store_new
+    base_new base
     configure
     seal key old --escrow "$BATS_FILE_TMPDIR/escrow.pem"
     seal other kept
@@ -39,7 +37,7 @@ also_there() {
 
 @test "tpm-reseal now with an event log, killed at system calls" {
     configure
-    campaign "old" tpm-reseal -q now system
+    campaign tpm-reseal -q now system
     restore
     tpm-reseal -q now system
     [ "$(cd state/rings/system/baseline && echo *)" = \

@@ -4,18 +4,14 @@
 # new keys open all, never neither.
 # shellcheck disable=SC2154 # helper: from common.bash
 
-load kill
+load kill-ring
 
 setup_file() {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=escrow \
-        -keyout "$BATS_FILE_TMPDIR/escrow.key" -out "$BATS_FILE_TMPDIR/escrow.pem" 2>/dev/null
+    escrow_new
     tpm_start
     boot_state
     extend 15 "the initramfs was left"
-    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/base && mkdir "$BATS_TEST_TMPDIR"
-    store_new
-    seal key old --escrow "$BATS_FILE_TMPDIR/escrow.pem"
-    seal other kept
+    make_base base
     tpm-ring -q create boot --manage yes --escrow "$BATS_FILE_TMPDIR/escrow.pem"
     printf early | tpm-seal -q --ring boot early
 }
@@ -26,11 +22,11 @@ also_there() {
 }
 
 @test "tpm-reseal now of ring boot, killed at system calls" {
-    campaign "old" tpm-reseal -q now boot
+    campaign tpm-reseal -q now boot
 }
 
 @test "tpm-ring rotate of ring boot, killed at system calls" {
-    campaign "old" tpm-ring -q rotate boot --escrow "$BATS_FILE_TMPDIR/escrow.pem"
+    campaign tpm-ring -q rotate boot --escrow "$BATS_FILE_TMPDIR/escrow.pem"
     # The old key is not kept beside the new one any longer than needed.
     restore
     tpm-ring -q rotate boot --escrow "$BATS_FILE_TMPDIR/escrow.pem"
@@ -39,5 +35,5 @@ also_there() {
 }
 
 @test "tpm-ring rotate of ring system, which has boot's key, killed at system calls" {
-    campaign "old" tpm-ring -q rotate system --escrow "$BATS_FILE_TMPDIR/escrow.pem"
+    campaign tpm-ring -q rotate system --escrow "$BATS_FILE_TMPDIR/escrow.pem"
 }

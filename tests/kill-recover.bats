@@ -2,43 +2,25 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Recovery after an update that nobody prepared, killed at system calls; and the power cut at
 # each of them, also where the TPM was cleared: TPM or recovery opens, always.
-# shellcheck disable=SC2034,SC2154 # for and from kill.bash
+# shellcheck disable=SC2034,SC2154 # for and from kill-ring.bash
 
-load kill
+load kill-ring
 
 # "drifted" is of firmware before this; "foreign" of a TPM that was cleared since.
 setup_file() {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=escrow \
-        -keyout "$BATS_FILE_TMPDIR/escrow.key" -out "$BATS_FILE_TMPDIR/escrow.pem" 2>/dev/null
+    escrow_new
     tpm_start
     boot_state "firmware 2.0"
-    make foreign
+    make_base foreign
     tpm2_clear -Q
-    boot "firmware 1.0"
-    make drifted
-    boot "firmware 2.0"
+    tpm_boot "firmware 1.0"
+    make_base drifted
+    tpm_boot "firmware 2.0"
 }
 
-# make NAME: a store
-make() {
-    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/$1 && mkdir "$BATS_TEST_TMPDIR"
-    store_new
-    seal key old --escrow "$BATS_FILE_TMPDIR/escrow.pem"
-    seal other kept
-}
-
-boot() {
-    tpm_reboot
-    boot_state "$1"
-}
-
-also_there() {
-    :
-}
-
-# from NAME STATUS: what is recovered, and what tpm-unseal says before
-from() {
-    BASE=$BATS_FILE_TMPDIR/$1/state
+# recovers NAME STATUS: what is recovered, and what tpm-unseal says before
+recovers() {
+    from "$1"
     restore
     fails "$2" tpm-unseal key
     command=(tpm-reseal -q recover system --escrow-key "$ESCROW")
@@ -47,7 +29,7 @@ from() {
 # power_cut NAME STATUS: both are found: stores that it has not reached, and that it has
 power_cut() {
     local made found
-    from "$@"
+    recovers "$@"
     made=$(copies "${command[@]}")
     found=$(open_copies)
     echo "# power cut at $made calls of recover: $found" >&3
@@ -56,10 +38,10 @@ power_cut() {
 }
 
 @test "tpm-reseal recover after an unplanned update, killed at system calls" {
-    from drifted 3
+    recovers drifted 3
     # Until it is done, recovery opens what the TPM does not.
     tpm-unseal() { command tpm-unseal "$@" 2>/dev/null || command tpm-unseal --escrow-key "$ESCROW" "$@"; }
-    campaign old "${command[@]}"
+    campaign "${command[@]}"
 }
 
 @test "the power is cut in a recovery after an unplanned update" {

@@ -4,13 +4,11 @@
 # socket's place, signs, and gets rid of what the other has left there.
 # shellcheck disable=SC2154 # helper: from common.bash
 
-load common
 load agent
 
 setup() {
-    tpm_start
-    boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 1000 -t 10000 -l 10000
+    tpm_boot
+    tpm_tries 1000
     store_new
     local n
     for n in 1 2 3; do tpm-sign keygen -q k$n; done
@@ -20,12 +18,6 @@ setup() {
     chmod +x askpass
     export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
     export SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/agent.sock
-}
-
-teardown() {
-    agent_stop
-    no_handles_left
-    tpm_stop
 }
 
 # serve: as agent_start, but a socket may be left

@@ -2,29 +2,24 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Killed at system calls while keys follow their ring: each key file is whole, and the key can
 # be used in this boot, as the ring can; the next one finishes.
-# shellcheck disable=SC2034,SC2154 # for and from kill.bash
+# shellcheck disable=SC2034,SC2154 # for and from kill-ring.bash
 
-load kill
+load kill-ring
 
 # "bridged" has keys over a bridge into another firmware, "plain" before it.
 setup_file() {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=escrow \
-        -keyout "$BATS_FILE_TMPDIR/escrow.key" -out "$BATS_FILE_TMPDIR/escrow.pem" 2>/dev/null
+    escrow_new
     tpm_start
     boot_state
     make bridged
     tpm-reseal -q prepare --next-boot=9
-    tpm_reboot
-    boot_state "firmware 2.0"
+    tpm_boot "firmware 2.0"
     make plain
 }
 
 # make NAME: a store with two keys
 make() {
-    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR/$1 && mkdir "$BATS_TEST_TMPDIR"
-    store_new
-    seal key old --escrow "$BATS_FILE_TMPDIR/escrow.pem"
-    seal other kept
+    make_base "$1"
     tpm-sign keygen -q --ring system first
     tpm-sign keygen -q --ring system second
 }
@@ -49,13 +44,9 @@ approvals() {
     openssl asn1parse -in <(sed -n '/^-----BEGIN/,$p' "state/keys/$1.pem") | grep -c UTF8STRING
 }
 
-from() {
-    BASE=$BATS_FILE_TMPDIR/$1/state
-}
-
 @test "tpm-reseal now, killed at system calls while keys follow" {
     from plain
-    campaign old tpm-reseal -q now system --pcrs 0+7+8
+    campaign tpm-reseal -q now system --pcrs 0+7+8
     # It has ended once: that is how it ends.
     restore
     tpm-reseal -q now system --pcrs 0+7+8
@@ -66,7 +57,7 @@ from() {
 @test "tpm-reseal confirm over a bridge, killed at system calls while keys follow" {
     from bridged
     next=(tpm-reseal -q now system)
-    campaign old tpm-reseal -q confirm system
+    campaign tpm-reseal -q confirm system
     restore
     [ "$(approvals first) $(approvals second)" = "2 2" ]
     tpm-reseal -q confirm system
@@ -76,7 +67,7 @@ from() {
 @test "tpm-ring rotate, killed at system calls while keys follow" {
     from plain
     every=2
-    campaign old tpm-ring -q rotate system --escrow "$BATS_FILE_TMPDIR/escrow.pem"
+    campaign tpm-ring -q rotate system --escrow "$BATS_FILE_TMPDIR/escrow.pem"
 }
 
 @test "the power is cut while keys follow: what is on the disk can be used" {

@@ -5,23 +5,11 @@
 
 load luks/luks
 
-setup_file() {
-    luks_setup_file
-}
-
 setup() {
     luks_setup
     tpm_boot
     volume disk
     enroll disk
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # boot FIRMWARE: the next boot, before the initramfs is left

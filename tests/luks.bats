@@ -5,24 +5,6 @@
 
 load luks/luks
 
-setup_file() {
-    luks_setup_file
-}
-
-setup() {
-    luks_setup
-    tpm_boot
-    volume disk
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-}
-
 @test "enroll makes both rings, a keyslot and a token; nothing is asked twice" {
     run tpm-luks enroll disk --passphrase-file "$PW" --recovery-key-file "$RK" --manage yes
     [ "$status" -eq 0 ]

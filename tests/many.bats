@@ -24,10 +24,6 @@ setup() {
     [ "$(find "$RINGS/system/secrets" -name '*.cms' | wc -l)" -eq "$count" ]
 }
 
-teardown() {
-    no_handles_left
-}
-
 teardown_file() {
     rm -r "$memory"
     tpm_stop

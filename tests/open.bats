@@ -4,23 +4,6 @@
 
 load common
 
-setup_file() {
-    tpm_start
-    boot_state
-}
-
-setup() {
-    store_new
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-}
-
 @test "what was sealed comes back, byte for byte" {
     head -c 100000 /dev/urandom >data
     tpm-seal -q --recovery-key-file "$RK" blob data

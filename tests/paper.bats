@@ -9,22 +9,9 @@ programs="tpm-seal tpm-unseal tpm-ring tpm-reseal tpm-luks tpm-sign tpm-doctor"
 # Run by units and scripts: not on PATH, so nothing is completed.
 private="tpm-latch tpm-credential tpm-serve"
 
-setup_file() {
-    tpm_start
-    boot_state
-}
-
 setup() {
     root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
     store_new
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # same WHAT A B: two lists, one item a line; the first must not be empty

@@ -27,10 +27,6 @@ teardown() {
     no_handles_left
 }
 
-teardown_file() {
-    tpm_stop
-}
-
 # forget: the key that the initramfs keeps for a minute
 forget() {
     keyctl purge user "sealring-ring:$(sed -n 's/^id //p' parts)" >/dev/null 2>&1 || true

@@ -8,7 +8,7 @@ load common
 setup_file() {
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 setup() {
@@ -16,14 +16,6 @@ setup() {
     export TERM=xterm
     printf 'correct horse battery\n' >pin
     printf 'wrong horse battery\n' >wrong
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # guarded NAME TEXT: sealed under the ring that has a PIN
@@ -210,7 +202,7 @@ fails_somehow() {
 @test "too many wrong PINs: exit 5 also for the right one, until the lockout ends" {
     guarded key sesame
     tpm2_dictionarylockout -Q --clear-lockout
-    tpm2_dictionarylockout -Q --setup-parameters -n 3 -t 10000 -l 10000
+    tpm_tries 3
     for n in 1 2 3; do
         fails 4 tpm-unseal --pin-file wrong key
         [ "$(failed_tries)" -eq "$n" ]
@@ -220,7 +212,7 @@ fails_somehow() {
     fails 5 tpm-reseal -q now --pin-file pin guarded
     tpm2_dictionarylockout -Q --clear-lockout
     [ "$(tpm-unseal --pin-file pin key)" = sesame ]
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 @test "on a terminal: the PIN is asked for, not shown, and opens" {

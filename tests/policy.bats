@@ -9,14 +9,6 @@ setup_file() {
     tpm_start
 }
 
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-}
-
 @test "random policies: the digest is the TPM's after every statement" {
     fails 0 "$helper/trial" "$SEALRING_TCTI" 1500 "${SEED:=$RANDOM}"
     echo "# seed $SEED: $output" >&3
@@ -30,7 +22,6 @@ teardown_file() {
 }
 
 @test "tpm2-tools compute the same for PCR 0+7 and a PIN" {
-    store_new
     boot_state
     printf 'correct horse battery' >pin
     seal key sesame --pin --pin-file pin

@@ -20,16 +20,6 @@ setup() {
     boot=$helper/boot
 }
 
-teardown() {
-    tpm_use main
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop main
-    tpm_stop other
-}
-
 # boot FIRMWARE: the next boot; what the initramfs of the last one noted is gone
 boot() {
     tpm_reboot

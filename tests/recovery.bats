@@ -20,14 +20,6 @@ setup() {
     no_tpm=(--tcti device:/nonexistent)
 }
 
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-}
-
 # certificate NAME OPTIONS...: NAME.pem and its private key NAME.key
 certificate() {
     openssl req -x509 -nodes -days 30 -subj "/CN=$1" -keyout "$1.key" -out "$1.pem" \

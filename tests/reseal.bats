@@ -14,20 +14,6 @@ setup_file() {
         -out escrow.pem 2>/dev/null
 }
 
-setup() {
-    store_new
-}
-
-teardown() {
-    tpm_use main
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop main
-    tpm_stop other
-}
-
 # status_is STATUS WORD [RING]: what tpm-reseal says of a ring, and how it ends
 status_is() {
     fails "$1" tpm-reseal status "${3:-system}"

@@ -3,30 +3,19 @@
 # tpm-sign by way of the daemon, and without: the same answers, the same failures.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
-load common
 load rest
 
 setup_file() {
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 setup() {
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
     printf 'correct horse battery\n' >pin
     printf 'wrong horse battery\n' >wrong
     echo 'a message' >message
-}
-
-teardown() {
-    rest_stop
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 keygen() {
@@ -158,12 +147,12 @@ asked() {
 @test "the TPM of another machine, a TPM in lockout, a TPM that is gone" {
     keygen web
     keygen guarded --pin-file pin
-    tpm2_dictionarylockout -Q --setup-parameters -n 1 -t 10000 -l 10000
+    tpm_tries 1
     run tpm-sign sign guarded --pin-file wrong message
     same 5 tpm-sign sign guarded --pin-file pin message
     rest_stop
     tpm2_dictionarylockout -Q --clear-lockout
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
     tpm_start other
     tpm2_createprimary -Q -C o -c primary.ctx
     tpm2_evictcontrol -Q -C o -c primary.ctx 0x81000001

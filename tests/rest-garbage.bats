@@ -3,27 +3,12 @@
 # REST and clients without manners: requests that are none, slow ones, crowds; memory stays flat.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
-load common
 load rest
-
-setup_file() {
-    tpm_start
-    boot_state
-}
 
 setup() {
     store_new
     tpm-sign keygen -q web
     tpm-sign keygen -q rsa -t rsa2048
-}
-
-teardown() {
-    rest_stop
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # memory: of the daemon, in KiB

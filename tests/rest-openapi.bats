@@ -3,21 +3,13 @@
 # REST is as its OpenAPI file says: each path, method, status and body; and the file has all there is.
 # shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
 
-load common
 load rest
 
 setup() {
     root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
-    tpm_start
-    boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_boot
+    tpm_tries 30
     store_new
-}
-
-teardown() {
-    rest_stop
-    no_handles_left
-    tpm_stop
 }
 
 keygen() {

@@ -3,30 +3,18 @@
 # Keys are rotated over REST as tpm-sign rotate does it: by whom, with what, and where not.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
-load common
 load rest
 
 setup_file() {
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 setup() {
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
-    RULES=$SEALRING_CONFIG_DIR/keys.d
     printf 'correct horse battery\n' >pin
     echo 'a message' >message
-}
-
-teardown() {
-    rest_stop
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 keygen() {

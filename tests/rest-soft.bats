@@ -177,3 +177,35 @@ same() {
     fails 6 tpm-sign sign ed message
     tpm-sign sign ed --direct message | cmp direct.sig
 }
+
+@test "who has many messages signed keeps nobody waiting; all of them are good" {
+    local at curls
+    keygen ed -t ed448
+    rest_start
+    jq -cn '{ data: [range(1024) | tostring | @base64] }' >many
+    # Both are there before it looks at either.
+    kill -STOP "$rest"
+    { curl -sS -m 60 --unix-socket "$REST" -o made --data-binary @many "http://x$(key_path ed sign)" &&
+        echo many >>order; } 3>&- &
+    curls=($!)
+    sleep 0.3
+    { curl -sS -m 60 --unix-socket "$REST" -o health http://x/health && echo one >>order; } 3>&- &
+    curls+=($!)
+    sleep 0.3
+    kill -CONT "$rest"
+    wait "${curls[@]}"
+    cat order
+    [ "$(tr '\n' ' ' <order)" = 'one many ' ]
+    [ "$(jq '.signature | length' made)" -eq 1024 ]
+    tpm-sign pubkey ed >ed.pem
+    for at in 0 1 1023; do
+        printf %s "$at" >one
+        jq -r ".signature[$at]" made | base64 -d >one.sig
+        openssl pkeyutl -verify -pubin -inkey ed.pem -rawin -in one -sigfile one.sig
+    done
+    # Whoever hangs up in the middle is not signed for any more.
+    run curl -sS -m 0.3 --unix-socket "$REST" --data-binary @many "http://x$(key_path ed sign)"
+    [ "$status" -eq 28 ]
+    answers 200 /metrics
+    [ "$(awk '/operation="sign",result="ok"/ { print $2 }' answer)" -lt 2048 ]
+}

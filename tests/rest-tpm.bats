@@ -3,19 +3,11 @@
 # REST and the TPM: how many commands, a reset, clients that leave, and that nothing stays there.
 # shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
 
-load common
 load rest
 
 setup() {
-    tpm_start
-    boot_state
+    tpm_boot
     store_new
-}
-
-teardown() {
-    rest_stop
-    no_handles_left
-    tpm_stop
 }
 
 keygen() {

@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# What the bats files of REST share, beside common.bash.
+# What the bats files of REST share.
 #
 #   rest_start [OPTIONS]     tpm-sign serve on $REST, where tpm-sign finds it; what it says is in "said"
 #   rest_stop                told to end; waits until it has
 #   ask PATH [CURL OPTIONS]  asks it by curl: the answer is in $output, $http is its status
 
+load common
+
 export REST
+
+teardown() {
+    rest_stop
+    no_handles_left
+}
 
 rest_start() {
     REST=$SEALRING_RUNTIME_DIR/sign.sock

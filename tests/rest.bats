@@ -3,29 +3,17 @@
 # REST: what it answers, how keys sign and decrypt, PINs, consent, locks, refusals.
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
-load common
 load rest
 
 setup_file() {
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 setup() {
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
-    RULES=$SEALRING_CONFIG_DIR/keys.d
     printf 'correct horse battery\n' >pin
-}
-
-teardown() {
-    rest_stop
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 keygen() {
@@ -176,7 +164,7 @@ count_tries() {
     keygen bound --pcrs 0+16 --accept-unmeasured
     keygen web
     echo nonsense >"$KEYS/bad.pem"
-    tpm2_dictionarylockout -Q --setup-parameters -n 2 -t 10000 -l 10000
+    tpm_tries 2
     tpm2_pcrreset 16
     rest_start
     for _ in 1 2; do
@@ -189,7 +177,7 @@ count_tries() {
     signs web
     rest_stop
     tpm2_dictionarylockout -Q --clear-lockout
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
     rest_start --tcti "swtpm:path=$PWD/nothing"
     refuses 503 no_tpm "$(key_path web sign)" -d "$(body data AAAA)"
     answers 200 "$(key_path web)"
@@ -207,6 +195,9 @@ count_tries() {
     rest_start
     signs web
     grep -q '^Let curl (process [0-9]* of .*) use the key web?$' asked
+    # One consent for many signatures says so.
+    answers 200 "$(key_path web sign)" -d '{"data":["AAAA","AAAB","AAAC"]}'
+    grep -q '^Let curl (process [0-9]* of .*) use the key web 3 times?$' asked
     echo 'exit 1' >reaction
     refuses 403 not_permitted "$(key_path web sign)" -d "$(body data AAAA)"
     # shellcheck disable=SC2016
@@ -301,4 +292,30 @@ count_tries() {
     grep -qE '_seconds_sum\{command="Sign"\} [0-9]+\.[0-9]{3}$' answer
     run grep -E '_sum.*\.[0-9]{4}' answer
     [ "$output" = '' ]
+}
+
+@test "what is refused is said in JSON, whatever the bytes were" {
+    keygen web
+    rest_start
+    # json: the answer is that, and it is UTF-8, which jq would mend
+    json() { iconv -f utf8 -t utf8 answer >/dev/null && jq -e .message answer >/dev/null; }
+    # The control: what is UTF-8 comes back as it is.
+    refuses 400 bad_request "$(key_path web public)?format=%c3%a9"
+    json
+    [[ $(jq -r .message answer) == *é* ]]
+    for bytes in %ff %c3 %c0%af %ed%a0%80 %f5%80%80%80 a%c2%9b %e2%80%ae; do
+        refuses 400 bad_request "$(key_path "$bytes")"
+        json
+        refuses 400 bad_request "$(key_path web public)?format=$bytes"
+        json
+        [[ $(jq -r .message answer) == *'?'* ]]
+    done
+    # One that is cut at the end of the text.
+    refuses 400 bad_request "$(key_path web public)?format=x$(printf '%%c3%%a9%.0s' {1..600})"
+    json
+    refuses 400 bad_request "$(key_path web public)?format=$(printf '%%c3%%a9%.0s' {1..600})"
+    json
+    printf '{"data":"aGk=","hash":"\xff"}' >bad
+    refuses 400 bad_request "$(key_path web sign)" --data-binary @bad
+    json
 }

@@ -4,22 +4,9 @@
 
 load common
 
-setup_file() {
-    tpm_start
-    boot_state
-}
-
-setup() {
-    store_new
-}
-
 teardown() {
     touch "$BATS_TEST_TMPDIR/stop" # for readers that a failed test left running
     no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 rotate() {

@@ -4,23 +4,6 @@
 
 load common
 
-setup_file() {
-    tpm_start
-    boot_state
-}
-
-setup() {
-    store_new
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-}
-
 # absent PATH...: none of them is there
 absent() {
     local path

@@ -245,7 +245,7 @@ encrypted_key() {
             size=$(stat -c %s message)
             content=$((size - $(stat -c %s plain) - 40))
             mv message whole
-            for ((at = 0; at < size; at += at < content ? $(stride 19) : 2001)); do
+            for ((at = 0; at < size; at += at < content ? $(stride 31) : 2001)); do
                 cp whole message
                 printf '\xa5' | dd of=message bs=1 seek=$at conv=notrunc status=none
                 run timeout 10 tpm-sign decrypt $key --cms message -o got

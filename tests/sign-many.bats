@@ -9,23 +9,9 @@ load common
 made=1000
 listed=10002
 
-setup_file() {
-    tpm_start
-    boot_state
-}
-
 setup() {
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
     echo "a message" >message
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 @test "a thousand keys: one persistent handle; after a restart of the TPM they sign" {

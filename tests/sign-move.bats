@@ -8,30 +8,17 @@ load common
 
 setup_file() {
     tpm_start other
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 setup() {
     tpm_use main
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
     printf 'correct horse battery' >pin
     echo "a message" >message
-}
-
-teardown() {
-    no_handles_left
-    tpm_use other
-    no_handles_left
-    tpm_use main
-}
-
-teardown_file() {
-    tpm_stop other
-    tpm_stop main
 }
 
 # there COMMAND: at the other machine

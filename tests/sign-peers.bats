@@ -13,7 +13,7 @@ setup_file() {
     tpm_start
     boot_state
     openssl_modules
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
     # Keys of all kinds that the TPM has, made once.
     export SEALRING_CONFIG_DIR=/nonexistent SEALRING_STATE_DIR=$BATS_FILE_TMPDIR/state
     for type in $(tpm-sign algs | sed -n 's/ *yes$//p'); do
@@ -29,21 +29,12 @@ setup_file() {
 setup() {
     store_new
     cp -a "$BASE" "$SEALRING_STATE_DIR"
-    KEYS=$SEALRING_STATE_DIR/keys
     export TPM2OPENSSL_TCTI=$SEALRING_TCTI
     printf %s "$pin" >pin
     echo "a message" >message
     echo "another message" >other
     mapfile -t types < <(tpm-sign list | cut -d' ' -f1)
     [ "${#types[@]}" -ge 5 ]
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # accepted KEY HASH [OPTIONS]: stock openssl says that sig is of this key and "message"

@@ -4,24 +4,16 @@
 # are sealed anew.
 # shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
 
-load common
 load agent
 
 # PCR 16 can be reset while the agent has the TPM.
 setup() {
-    tpm_start
-    boot_state
+    tpm_boot
     extend 16 state
     store_new
     SHARED="cmd:$helper/proxy $TPM_DIR/srv share"
     printf 'correct horse battery\n' >pin
     seal secret "a secret" --pcrs 0+7+16 --accept-unmeasured
-}
-
-teardown() {
-    agent_stop
-    no_handles_left
-    tpm_stop
 }
 
 keygen() {

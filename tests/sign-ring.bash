@@ -7,25 +7,16 @@ load common
 setup_file() {
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 setup() {
     tpm_boot
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
     printf 'correct horse battery\n' >pin
     printf 'wrong horse battery\n' >wrong
     echo "a message" >message
     seal secret "a secret"
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # keygen NAME [OPTIONS]; with a PIN it warns that nothing slows down guessing

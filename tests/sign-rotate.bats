@@ -8,22 +8,13 @@ load common
 setup_file() {
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 setup() {
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
     printf 'correct horse battery' >pin
     echo "a message" >message
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # signs KEY FILE [OPTIONS]: into FILE, and stock openssl accepts it

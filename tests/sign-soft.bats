@@ -4,28 +4,12 @@
 # say what is right.
 # shellcheck disable=SC2030,SC2031,SC2094,SC2154 # helper, status, output, lines: from common.bash and bats
 
-load common
 load agent
 load rfc8032
 
-setup_file() {
-    tpm_start
-    boot_state
-}
-
 setup() {
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
     echo "a message" >message
-}
-
-teardown() {
-    agent_stop
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # keygen NAME [OPTIONS]: its ring is made at first use
@@ -234,6 +218,26 @@ openssl_accepts() {
     tpm-sign verify -q two -s sig message
     tpm-sign delete -q --force two
     [ -z "$(find "$RINGS/system/secrets" "$KEYS" -type f)" ]
+}
+
+@test "deleted while it is replaced: the private part of the new one goes, too" {
+    keygen key -t ed25519
+    cp -a "$SEALRING_STATE_DIR" rotated
+    SEALRING_STATE_DIR=$PWD/rotated tpm-sign rotate -q key 2>/dev/null
+    secrets() { find "$RINGS/system/secrets" -name '*.softkey.cms' | wc -l; }
+    # Until what is done with the lock is done, delete waits for it.
+    exec {lock}<"$RINGS"
+    flock "$lock"
+    tpm-sign delete -q --force key {lock}<&- 3>&- &
+    deleting=$!
+    until grep -q -- "-> FLOCK.* $deleting " /proc/locks; do sleep 0.01; done
+    cp -a rotated/rings/system/secrets/. "$RINGS/system/secrets"
+    cp -a rotated/keys/. "$KEYS"
+    [ "$(secrets)" -eq 2 ]
+    exec {lock}<&-
+    wait "$deleting"
+    [ "$(secrets)" -eq 0 ]
+    [ -z "$(find "$KEYS" -type f)" ]
 }
 
 @test "a ring that is removed: the keys that are lost with it are named before" {

@@ -8,23 +8,14 @@ load common
 setup_file() {
     tpm_start
     boot_state
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
 }
 
 setup() {
     store_new
-    KEYS=$SEALRING_STATE_DIR/keys
     printf 'correct horse battery\n' >pin
     printf 'wrong horse battery\n' >wrong
     echo "a message" >message
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # keygen NAME [OPTIONS]; with a PIN it warns that nothing slows down guessing
@@ -295,14 +286,14 @@ alone() {
     keygen guarded --pin-file pin
     keygen web
     tpm2_dictionarylockout -Q --clear-lockout
-    tpm2_dictionarylockout -Q --setup-parameters -n 1 -t 10000 -l 10000
+    tpm_tries 1
     fails 4 tpm-sign sign guarded --pin-file wrong message
     fails 5 tpm-sign sign guarded --pin-file pin message
     says lockout
     # a key without PIN is served all the same
     signs web
     tpm2_dictionarylockout -Q --clear-lockout
-    tpm2_dictionarylockout -Q --setup-parameters -n 30 -t 10000 -l 10000
+    tpm_tries 30
     signs guarded --pin-file pin
 }
 

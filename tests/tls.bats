@@ -48,8 +48,7 @@ teardown() {
 teardown_file() {
     cd "$DIR"
     nginx_stop
-    tpm_stop server
-    tpm_stop client
+    tpm_stop_all
 }
 
 # as NAME: with the TPM and the keys of this machine

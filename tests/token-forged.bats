@@ -6,24 +6,12 @@
 
 load luks/luks
 
-setup_file() {
-    luks_setup_file
-}
-
 setup() {
     luks_setup
     tpm_boot
     volume disk
     enroll disk
     token disk >token.json
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # try_disk: $asked is what the TPM was asked, $output what cryptsetup said

@@ -5,10 +5,6 @@
 
 load luks/luks
 
-setup_file() {
-    luks_setup_file
-}
-
 setup() {
     luks_setup
     tpm_boot
@@ -19,14 +15,6 @@ setup() {
     tpm-ring -q create boot --recovery-key-file "$RK" --manage yes --pin --pin-file pin 2>/dev/null
     enroll disk --pin-file pin
     before=$(failed_tries)
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
 }
 
 # prompts FILE: a PIN a prompt, in one process, as systemd-cryptsetup does it; $output is

@@ -5,24 +5,6 @@
 
 load luks/luks
 
-setup_file() {
-    luks_setup_file
-}
-
-setup() {
-    luks_setup
-    tpm_boot
-    volume disk
-}
-
-teardown() {
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-}
-
 @test "opens; not after a PCR changed, which is said; after a restart again" {
     enroll disk
     plugged unlock disk

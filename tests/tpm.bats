@@ -19,17 +19,6 @@ setup() {
     printf 'correct horse battery\n' >pin
 }
 
-teardown() {
-    no_handles_left
-    tpm_use other
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop
-    tpm_stop other
-}
-
 # Each program that talks to the TPM must end with this status and one line with this text.
 all_fail() {
     local command count=0
@@ -147,7 +136,7 @@ no_srk() {
     seal key sesame
     seal guarded open --ring pin --pin --pin-file pin
     echo wrong >wrong
-    tpm2_dictionarylockout -Q --setup-parameters -n 2 -t 10000 -l 10000
+    tpm_tries 2
     fails 4 tpm-unseal --pin-file wrong guarded
     fails 4 tpm-unseal --pin-file wrong guarded
     fails 5 tpm-unseal --pin-file pin guarded

@@ -16,18 +16,6 @@ setup() {
     no_tpm=(--tcti device:/nonexistent)
 }
 
-teardown() {
-    here
-    no_handles_left
-    tpm_use there
-    no_handles_left
-}
-
-teardown_file() {
-    tpm_stop main
-    tpm_stop there
-}
-
 # here, there: one machine, and another with its own TPM and store
 here() {
     tpm_use main

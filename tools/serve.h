@@ -3,9 +3,7 @@
 #ifndef SERVE_H
 #define SERVE_H
 
-#include <systemd/sd-event.h>
-
-#include "sealring.h"
+#include "daemon.h"
 #include "tool.h"
 
 /* ---- clients of either socket ---- */
@@ -48,14 +46,8 @@ bool client_hold(struct client *client, size_t bytes);
 /** client_done() - it is gone */
 void client_done(struct client *client);
 
-/** client_active() - one has asked for something */
-void client_active(void);
-
 /** serve_clients() - how many there are */
 size_t serve_clients(void);
-
-/** serve_active() - when one last asked for something, in microseconds of CLOCK_BOOTTIME */
-uint64_t serve_active(void);
 
 /* ---- their calls ---- */
 

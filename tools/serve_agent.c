@@ -129,7 +129,7 @@ static int take_message(struct connection *connection)
 			  (size_t)size, &connection->waiter, &connection->waiter.call,
 			  NULL);
 	forget_message(connection, SR_AGENT_PREFIX + (size_t)size);
-	client_active();
+	daemon_active();
 	return r < 0 ? r : 1;
 }
 

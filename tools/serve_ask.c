@@ -12,7 +12,6 @@
 #define ANSWER_MAX 256 /* bytes that are typed, at most */
 #define SECONDS 90
 #define GRACE 2 /* seconds to end when told to */
-#define SECOND 1000000ULL
 
 static const char ask_password[] = "/usr/bin/systemd-ask-password";
 

@@ -8,14 +8,12 @@
 #define CLIENTS_MAX 512
 #define BYTES_MAX (32U << 20) /* that clients make us hold: of LimitMEMLOCK=, half */
 #define PAGE 4096U	      /* what each may have, whatever others have */
-#define PAUSE 1000000U	      /* microseconds */
 
 static sd_event *loop;
 static struct sr_server *keys;
 static sd_event_source *finished;
 static struct client *clients;
 static size_t count;
-static uint64_t active;
 static bool stopping;
 
 /* ---- who ---- */
@@ -23,16 +21,6 @@ static bool stopping;
 size_t serve_clients(void)
 {
 	return count;
-}
-
-uint64_t serve_active(void)
-{
-	return active;
-}
-
-void client_active(void)
-{
-	(void)sd_event_now(loop, CLOCK_BOOTTIME, &active);
 }
 
 static int identify(int fd, struct client *client)
@@ -132,7 +120,7 @@ static void pause_listening(sd_event_source *source, int number)
 {
 	sd_event_source *timer = NULL;
 	struct sr_err err = { 0 };
-	int r = sd_event_add_time_relative(loop, &timer, CLOCK_BOOTTIME, PAUSE, 0,
+	int r = sd_event_add_time_relative(loop, &timer, CLOCK_BOOTTIME, SECOND, 0,
 					   on_pause_end, source);
 
 	if (r < 0) {
@@ -154,7 +142,7 @@ int client_accept(sd_event_source *source, int listener, struct client *ret)
 
 	if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 		pause_listening(source, errno);
-	client_active();
+	daemon_active();
 	if (fd < 0)
 		return -EAGAIN;
 	if (identify(fd, ret) < 0 || !is_welcome(ret->peer.uid)) {
@@ -179,7 +167,7 @@ void client_done(struct client *client)
 	count--;
 	free(client->groups);
 	*client = (struct client){ 0 };
-	client_active();
+	daemon_active();
 }
 
 /* ---- what they wait for ---- */
@@ -207,7 +195,7 @@ int serve_start(sd_event *event, struct sr_server *server, struct sr_err *err)
 
 	loop = event;
 	keys = server;
-	client_active();
+	daemon_active();
 	r = sd_event_add_io(event, &finished, sr_server_fd(server), EPOLLIN, on_finished,
 			    NULL);
 	return r < 0 ? sr_fail_sys(err, -r, "cannot wait for the TPM") : 0;

@@ -83,15 +83,19 @@ static void on_answer(void *arg, const struct sr_secret *typed)
 static int ask(struct waiter *waiter, bool confirm, struct sr_err *err)
 {
 	const char *key = sr_call_key(waiter->call), *ring = sr_call_ring(waiter->call);
-	char who[128], text[400];
+	char who[128], text[400], times[32] = "";
 	struct ask_question question = {
 		.text = text, .confirm = confirm, .answer = on_answer, .arg = waiter
 	};
 
 	describe(waiter->client, who, sizeof(who));
+	if (sr_call_uses(waiter->call) > 1)
+		(void)snprintf(times, sizeof(times), " %zu times",
+			       sr_call_uses(waiter->call));
 	if (confirm)
-		(void)snprintf(text, sizeof(text), "Let %s %s the key %s?", who,
-			       sr_call_rotates(waiter->call) ? "replace" : "use", key);
+		(void)snprintf(text, sizeof(text), "Let %s %s the key %s%s?", who,
+			       sr_call_rotates(waiter->call) ? "replace" : "use", key,
+			       times);
 	else if (ring)
 		(void)snprintf(text, sizeof(text),
 			       "PIN of the ring %s, to use the key %s, for %s:", ring,

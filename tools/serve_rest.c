@@ -8,7 +8,6 @@
 
 #include "serve_api.h"
 
-#define SECOND 1000000ULL
 #define PATIENCE                                                                         \
 	(10 * SECOND)  /* for a request to arrive, and for its answer to be read */
 #define LINKS_MAX 1024 /* more than there can be clients */
@@ -287,7 +286,7 @@ static enum MHD_Result begin(struct link *link, void **state)
 	request->link = link;
 	link->request = request;
 	*state = request;
-	client_active();
+	daemon_active();
 	return MHD_YES;
 }
 
@@ -348,7 +347,7 @@ static void start(struct request *request, const char *method, const char *path)
 	else
 		request->work =
 		    api_start(keys, &request->what, &request->waiter, &request->answer);
-	client_active();
+	daemon_active();
 	if (request->waiter.call && sr_call_state(request->waiter.call) == SR_CALL_DONE)
 		api_finish(request->work, &request->answer);
 }
@@ -400,7 +399,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 	request->link->request = NULL;
 	set_deadline(request->link);
 	free(request);
-	client_active();
+	daemon_active();
 	serve_check_stop();
 }
 

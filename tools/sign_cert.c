@@ -6,7 +6,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-#include "codec/text.h"
+#include "ground/err.h"
 #include "sign.h"
 
 #define DAYS_DEFAULT 365

@@ -79,37 +79,42 @@ static int find_certificates(const struct hand *hand, const struct sr_key_info *
 	return r == -ENOKEY ? 0 : r;
 }
 
-/* The daemon serves messages to keys of the TPM only. */
-static int check_kind(const struct sr_key_info *info, struct sr_err *err)
+static int check_kind(const char *name, bool in_tpm, struct sr_err *err)
 {
-	return info->in_tpm
+	return in_tpm
 		   ? 0
-		   : sr_fail(err, -EINVAL, "key %s is in software, and only signs",
-			     info->name);
+		   : sr_fail(err, -EINVAL, "key %s is in software, and only signs", name);
+}
+
+static int describe(const struct hand *hand, struct sr_key_info *ret, struct sr_err *err)
+{
+	const struct daemon *daemon = &hand->daemon;
+	int r;
+
+	if (hand->served) {
+		*ret = (struct sr_key_info){ .name = daemon->key, .type = daemon->type };
+		return check_kind(daemon->key, !daemon->ring[0], err);
+	}
+	r = sr_key_info(hand->work.key, ret, err);
+	return r < 0 ? r : check_kind(ret->name, ret->in_tpm, err);
 }
 
 static int open_message(struct hand *hand, const char *file, struct sr_secret *ret,
 			struct sr_err *err)
 {
-	struct sr_cms_hand cms = { .type = hand->daemon.type,
-				   .decrypt = decrypt,
-				   .derive = derive,
-				   .arg = hand };
+	struct sr_cms_hand cms = { .decrypt = decrypt, .derive = derive, .arg = hand };
 	_cleanup_free_ char *certificates = NULL;
 	_cleanup_secret_ struct sr_secret message = { 0 };
 	struct sr_key_info info = { 0 };
-	int r = hand->served ? 0 : sr_key_info(hand->work.key, &info, err);
+	int r = describe(hand, &info, err);
 
-	if (r == 0 && !hand->served) {
-		cms.type = info.type;
-		r = check_kind(&info, err);
-	}
 	if (r == 0)
 		r = find_certificates(hand, &info, &certificates, err);
 	if (r == 0)
 		r = choices_read_file(file, SR_CMS_MAX, &message, err);
 	if (r < 0)
 		return r;
+	cms.type = info.type;
 	cms.certificates = certificates;
 	return sr_cms_open(message.data, message.size, &cms, ret, err);
 }

@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-credential: give units of systemd their secrets over a socket (LoadCredential=). */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
-#include <systemd/sd-event.h>
 
 #include "answer.h"
+#include "daemon.h"
 #include "opened.h"
 #include "tool.h"
 
 #define PEERS_MAX 64
-#define SECOND 1000000ULL
 
 /* One that is being refused, where its socket does not hold the whole refusal. */
 struct peer {
@@ -29,7 +26,7 @@ struct peer {
 static const char *idle_text, *wait_text;
 static uint64_t idle_seconds = 5, wait_seconds = 30;
 static sd_event *event;
-static sd_event_source *listener, *keys, *idle_timer;
+static sd_event_source *listener, *keys;
 static struct sr_store *store;
 static struct peer peers[PEERS_MAX];
 static size_t next_peer, peer_count;
@@ -216,11 +213,6 @@ static void answer_left(int fd)
 	refuse(fd);
 }
 
-static int postpone_end(void)
-{
-	return sd_event_source_set_time_relative(idle_timer, idle_seconds * SECOND);
-}
-
 static int on_connection(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -231,46 +223,35 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
 		answer(peer, source == keys);
 	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 		return sd_event_exit(event, -errno);
-	return postpone_end();
+	daemon_active();
+	return 0;
 }
 
 /* ---- beginning and end ---- */
 
-static int on_idle(sd_event_source *source, uint64_t usec, void *arg)
+static bool on_idle(void)
 {
-	(void)usec;
-	(void)arg;
-	if (peer_count == 0)
-		return sd_event_exit(event, 0);
-	(void)postpone_end();
-	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return peer_count == 0;
 }
 
 /* Who was promised a refusal gets all of it. */
-static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info,
-		     void *arg)
+static void stop(void)
 {
-	(void)source;
-	(void)info;
-	(void)arg;
 	stopping = true;
 	if (peer_count == 0)
-		return sd_event_exit(event, 0);
+		(void)sd_event_exit(event, 0);
 	if (keys)
 		(void)sd_event_source_set_enabled(keys, SD_EVENT_OFF);
-	return listener ? sd_event_source_set_enabled(listener, SD_EVENT_OFF) : 0;
+	if (listener)
+		(void)sd_event_source_set_enabled(listener, SD_EVENT_OFF);
 }
 
 static int listen_on(int fd, sd_event_source **ret, struct sr_err *err)
 {
-	int r;
+	int r = daemon_socket(fd, "tpm-credential.socket", err);
 
-	if (sd_is_socket_unix(fd, SOCK_STREAM, true, NULL, 0) <= 0)
-		return sr_fail(err, -EINVAL,
-			       "what it listens on has to be a Unix stream socket: see "
-			       "tpm-credential.socket");
-	if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
-		return sr_fail_sys(err, errno, "cannot set up the socket");
+	if (r < 0)
+		return r;
 	r = sd_event_add_io(event, ret, fd, EPOLLIN, on_connection, NULL);
 	return r < 0 ? sr_fail_sys(err, -r, "cannot serve the socket") : 0;
 }
@@ -293,27 +274,6 @@ static int take_sockets(char **names, int count, struct sr_err *err)
 	return r;
 }
 
-static int start(void)
-{
-	sigset_t signals;
-	int r;
-
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGINT);
-	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
-	r = sd_event_new(&event);
-	if (r >= 0)
-		r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, NULL);
-	if (r >= 0)
-		r = sd_event_add_signal(event, NULL, SIGINT, on_signal, NULL);
-	if (r >= 0)
-		r = sd_event_add_time_relative(event, &idle_timer, CLOCK_BOOTTIME,
-					       idle_seconds * SECOND, 0, on_idle, NULL);
-	return r;
-}
-
 static int parse_numbers(struct sr_err *err)
 {
 	int r = 0;
@@ -328,6 +288,7 @@ static int parse_numbers(struct sr_err *err)
 static int run(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_strv_ char **names = NULL;
+	struct daemon_end end = { .stop = stop, .idle = on_idle };
 	int count, r = parse_numbers(err);
 
 	(void)argc;
@@ -339,24 +300,18 @@ static int run(int argc, char **argv, struct sr_err *err)
 		return sr_fail(err, -EINVAL,
 			       "it is started when somebody asks: systemctl start "
 			       "tpm-credential.socket");
-	r = start();
-	if (r < 0)
-		return sr_fail_sys(err, -r, "cannot wait for requests");
-	r = take_sockets(names, count, err);
-	if (r == 0) {
-		(void)sd_notify(false, "READY=1");
-		r = sd_event_loop(event);
-		if (r < 0)
-			r = sr_fail_sys(err, -r, "cannot serve the socket");
-		(void)sd_notify(false, "STOPPING=1");
-	}
+	end.seconds = idle_seconds;
+	r = daemon_loop(&end, &event, err);
+	if (r == 0)
+		r = take_sockets(names, count, err);
+	if (r == 0)
+		r = daemon_run(event, err);
 	opened_forget();
 	sr_store_close(store);
 	(void)sd_event_source_disable_unref(listener);
 	(void)sd_event_source_disable_unref(keys);
-	(void)sd_event_source_disable_unref(idle_timer);
 	(void)sd_event_unref(event);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 int main(int argc, char **argv)

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-serve: keys of the TPM for other programs, over a socket (tpm-sign serve). */
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
@@ -15,7 +13,6 @@
 #include "ground/attr.h"
 #include "serve.h"
 
-#define SECOND 1000000ULL
 #define WATCHED                                                                          \
 	(IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |          \
 	 IN_ATTRIB | IN_ONLYDIR)
@@ -147,6 +144,7 @@ static int make_doors(struct sr_err *err)
 static int take_socket(int fd, const char *name, struct sr_err *err)
 {
 	struct door *door = NULL;
+	int r;
 
 	for (size_t i = 0; i < SR_COUNT(doors); i++)
 		if (strcmp(doors[i].name, name) == 0)
@@ -156,14 +154,8 @@ static int take_socket(int fd, const char *name, struct sr_err *err)
 			       "nothing is served on a socket named \"%s\": see "
 			       "tpm-sign-agent.socket and tpm-sign.socket",
 			       name);
-	if (sd_is_socket_unix(fd, SOCK_STREAM, true, NULL, 0) <= 0)
-		return sr_fail(
-		    err, -EINVAL,
-		    "what it listens on has to be a Unix stream socket: see %s",
-		    door->unit);
-	if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
-		return sr_fail_sys(err, errno, "cannot set up the socket");
-	return open_door(door, fd, err);
+	r = daemon_socket(fd, door->unit, err);
+	return r < 0 ? r : open_door(door, fd, err);
 }
 
 static int take_sockets(struct sr_err *err)
@@ -221,19 +213,11 @@ static int on_change(sd_event_source *source, const struct inotify_event *change
 	return 0;
 }
 
-static int on_idle(sd_event_source *source, uint64_t usec, void *arg)
+/* The TPM is others' then, even while somebody is connected. */
+static bool on_idle(void)
 {
-	uint64_t end = serve_active() + idle_seconds * SECOND;
-
-	(void)arg;
-	if (usec >= end) {
-		sr_server_leave(server);
-		if (serve_clients() == 0 && !sr_server_remembers(server))
-			return sd_event_exit(event, 0);
-		end = usec + idle_seconds * SECOND;
-	}
-	(void)sd_event_source_set_time(source, end);
-	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	sr_server_leave(server);
+	return serve_clients() == 0 && !sr_server_remembers(server);
 }
 
 /* What is remembered ends in time, also when nobody asks for anything. */
@@ -257,16 +241,6 @@ static int after_each(sd_event_source *source, void *arg)
 					   next > 0 ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
-static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info,
-		     void *arg)
-{
-	(void)source;
-	(void)info;
-	(void)arg;
-	serve_stop();
-	return 0;
-}
-
 static void on_report(void *arg, int r, const struct sr_err *why)
 {
 	(void)arg;
@@ -277,26 +251,17 @@ static void on_report(void *arg, int r, const struct sr_err *why)
 
 static int start_loop(struct sr_err *err)
 {
-	sigset_t signals;
-	int r;
+	const struct daemon_end end = {
+		.stop = serve_stop,
+		.idle = on_idle,
+		.seconds = idle_seconds,
+	};
+	int r = daemon_loop(&end, &event, err);
 
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGINT);
-	(void)sigaddset(&signals, SIGCHLD);
-	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
-	r = sd_event_new(&event);
-	if (r >= 0)
-		r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, NULL);
-	if (r >= 0)
-		r = sd_event_add_signal(event, NULL, SIGINT, on_signal, NULL);
-	if (r >= 0)
-		r = sd_event_add_time_relative(event, NULL, CLOCK_BOOTTIME,
-					       idle_seconds * SECOND, 0, on_idle, NULL);
-	if (r >= 0)
-		r = sd_event_add_time(event, &forgetting, CLOCK_BOOTTIME, UINT64_MAX, 1,
-				      on_time, NULL);
+	if (r < 0)
+		return r;
+	r = sd_event_add_time(event, &forgetting, CLOCK_BOOTTIME, UINT64_MAX, 1, on_time,
+			      NULL);
 	if (r >= 0)
 		r = sd_event_add_post(event, NULL, after_each, NULL);
 	return r < 0 ? sr_fail_sys(err, -r, "cannot wait for requests") : 0;
@@ -342,12 +307,7 @@ static int serve(struct sr_err *err)
 	(void)watch_dir(tool_config_dir(), "");
 	watch_rules();
 	r = take_sockets(err);
-	if (r < 0)
-		return r;
-	(void)sd_notify(false, "READY=1");
-	r = sd_event_loop(event);
-	(void)sd_notify(false, "STOPPING=1");
-	return r < 0 ? sr_fail_sys(err, -r, "cannot serve the socket") : 0;
+	return r < 0 ? r : daemon_run(event, err);
 }
 
 static int run(int argc, char **argv, struct sr_err *err)

@@ -3,7 +3,7 @@
 #include <openssl/asn1.h>
 #include <string.h>
 
-#include "text.h"
+#include "ground/err.h"
 #include "tpmkey.h"
 
 /* What reading and writing both refuse: these functions return @r, or 0. */

@@ -2,20 +2,25 @@
 /* What went wrong, in one line. */
 #include "err.h"
 
+#include <openssl/asn1.h>
 #include <openssl/err.h>
 #include <stdarg.h>
 #include <string.h>
 
-/* One line, whatever a file name or a firmware string would do to a terminal. */
+/* One line of UTF-8, whatever a file name or a firmware string would do to a terminal. */
 static void make_harmless(char *text)
 {
-	for (; *text; text++) {
-		const unsigned char *at = (const unsigned char *)text;
+	unsigned char *at = (unsigned char *)text;
+	int left = (int)strlen(text), used;
 
-		if (*at < 0x20 || *at == 0x7f)
-			*text = '?';
-		else if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) /* C1 in UTF-8 */
-			text[0] = text[1] = '?';
+	for (; left > 0; at += used, left -= used) {
+		unsigned long letter;
+
+		used = UTF8_getc(at, left, &letter);
+		if (used > 0 && sr_letter_is_harmless(letter))
+			continue;
+		used = used > 0 ? used : 1;
+		memset(at, '?', (size_t)used);
 	}
 }
 

@@ -66,6 +66,9 @@ static int open_regular(int dir, const char *name, struct stat *st, struct sr_er
 
 	if (fd < 0 && errno == ELOOP)
 		return sr_fail(err, -EBADMSG, "%s is a symbolic link: refused", name);
+	if (fd < 0 &&
+	    (errno == ENXIO || errno == ENODEV)) /* a socket, a device without */
+		return sr_fail(err, -EBADMSG, "%s is not a regular file", name);
 	if (fd < 0)
 		return sr_fail_sys(err, errno, "cannot open %s", name);
 	if (fstat(fd, st) < 0)

@@ -323,6 +323,9 @@ void *sr_call_arg(const struct sr_call *call);
 /** sr_call_key() - name of the key that it would use */
 const char *sr_call_key(const struct sr_call *call);
 
+/** sr_call_uses() - how often it would use it: one consent may be for many signatures */
+size_t sr_call_uses(const struct sr_call *call);
+
 /** sr_call_ring() - whose PIN it waits for; NULL if that is the key's */
 const char *sr_call_ring(const struct sr_call *call);
 

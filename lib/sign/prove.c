@@ -36,8 +36,6 @@ static int prove_decrypts(struct sr_signer *signer, struct sr_err *err)
 	int r = sr_secret_random(PROOF_SIZE, &plain, err);
 
 	if (r == 0)
-		r = sr_signer_ready(signer, err);
-	if (r == 0)
 		r = encrypt_for(signer->pub, &plain, &cipher, err);
 	if (r == 0)
 		r = sr_signer_decrypt(signer, &oaep, &cipher, true, &found, err);
@@ -71,8 +69,10 @@ static int prove_derives(struct sr_signer *signer, struct sr_err *err)
 {
 	static const struct sr_decryption ecdh = { TPM2_ALG_ECDH, 0, 0 };
 	_cleanup_secret_ struct sr_secret peer = { 0 }, wanted = { 0 }, found = { 0 };
-	int r = share_with(signer->pub, signer->key->type, &peer, &wanted, err);
+	int r = sr_signer_ready(signer, err);
 
+	if (r == 0)
+		r = share_with(signer->pub, signer->key->type, &peer, &wanted, err);
 	if (r == 0)
 		r = sr_signer_decrypt(signer, &ecdh, &peer, true, &found, err);
 	if (r == 0 && !sr_secret_equal(&wanted, &found))
@@ -106,6 +106,9 @@ static int prove_works(const struct sr_key *key, struct sr_tpm *tpm,
 		return r;
 	if (signs(key))
 		return prove_signs(&signer, err);
+	r = sr_signer_ready(&signer, err);
+	if (r < 0)
+		return r;
 	return key->type->alg == TPM2_ALG_RSA ? prove_decrypts(&signer, err)
 					      : prove_derives(&signer, err);
 }

@@ -293,6 +293,14 @@ bool sr_queue_cancel(struct sr_queue *queue, struct sr_job *job)
 	return waits;
 }
 
+void sr_queue_return(struct sr_queue *queue, struct sr_job *job)
+{
+	(void)pthread_mutex_lock(&queue->lock);
+	append(&queue->done, job);
+	(void)eventfd_write(queue->fd, 1);
+	(void)pthread_mutex_unlock(&queue->lock);
+}
+
 struct sr_job *sr_queue_done(struct sr_queue *queue)
 {
 	struct sr_job *job;

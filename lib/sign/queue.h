@@ -61,6 +61,9 @@ bool sr_queue_submit(struct sr_queue *queue, struct sr_job *job, uint64_t owner)
 /** sr_queue_cancel() - take a job back; false if it has begun, and will be given back */
 bool sr_queue_cancel(struct sr_queue *queue, struct sr_job *job);
 
+/** sr_queue_return() - have sr_queue_done() return a job that the thread is not needed for */
+void sr_queue_return(struct sr_queue *queue, struct sr_job *job);
+
 /** sr_queue_done() - give back a job that was done; NULL if there is none */
 struct sr_job *sr_queue_done(struct sr_queue *queue);
 

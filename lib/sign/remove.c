@@ -7,18 +7,30 @@
 #include "software.h"
 #include "strays.h"
 
-/* The ring of a software key, locked; nothing for others, or if it is no more. */
-static int lock_ring(struct sr_store *store, const char *name, struct sr_key **key,
-		     struct sr_ring **ring, int *lock, struct sr_err *err)
+/* The key, if it is a software key; one whose file is damaged can be removed all the same. */
+static int load(struct sr_store *store, const char *name, struct sr_key **ret,
+		struct sr_err *err)
 {
-	int r = sr_key_load(store, name, key, err);
+	_cleanup_key_ struct sr_key *key = NULL;
+	int r = sr_key_load(store, name, &key, err);
 
-	/* A key whose file is damaged can be removed all the same. */
 	if (r < 0)
 		return r == -EBADMSG || r == -ENOKEY ? 0 : r;
-	if (!(*key)->type->software || !(*key)->ring[0])
-		return 0;
-	r = sr_ring_load(store, (*key)->ring, ring, err);
+	if (key->type->software && key->ring[0])
+		*ret = take(key);
+	return 0;
+}
+
+/* The ring of a software key, locked; nothing for others, or if it is no more. */
+static int lock_ring(struct sr_store *store, const char *name, struct sr_ring **ring,
+		     int *lock, struct sr_err *err)
+{
+	_cleanup_key_ struct sr_key *key = NULL;
+	int r = load(store, name, &key, err);
+
+	if (r < 0 || !key)
+		return r;
+	r = sr_ring_load(store, key->ring, ring, err);
 	if (r == 0)
 		r = sr_ring_lock(*ring, lock, err);
 	return r == -ENOKEY ? 0 : r;
@@ -75,13 +87,16 @@ int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err)
 		return r;
 	if (sr_stray_is_name(store, name))
 		return sr_stray_remove(store, name, err);
-	r = lock_ring(store, name, &key, &ring, &rings, err);
+	r = lock_ring(store, name, &ring, &rings, err);
 	if (r == 0)
 		r = sr_keystore_lock_key(store, name, &dir, err);
 	if (r == -ENOKEY)
 		return sr_fail(err, r, "no key \"%s\" in %s: tpm-sign list shows all",
 			       name, sr_store_path(store));
-	if (r == 0 && ring)
+	/* Until the locks were there it may have been replaced: there is another secret. */
+	if (r == 0)
+		r = load(store, name, &key, err);
+	if (r == 0 && key && ring)
 		r = remove_privates(store, key, ring, err);
 	return r < 0 ? r : sr_keystore_remove(dir, name, err);
 }

@@ -272,16 +272,39 @@ static void take_pin(struct sr_call *call, const struct sr_secret *pin)
 		submit(call);
 }
 
-static void sign_in_software(struct sr_call *call, const struct sr_secret *value)
+/* True if there is more to be signed. */
+static bool sign_in_software(struct sr_call *call, const struct sr_secret *value)
 {
-	do {
-		call->r = sr_software_sign(call->served->key, call->served->pub, value,
-					   &call->scheme, &call->digest, &call->der,
-					   &call->err);
-		count(call);
-	} while (call->r == 0 && call->again && call->again(call));
+	call->r = sr_software_sign(call->served->key, call->served->pub, value,
+				   &call->scheme, &call->digest, &call->der, &call->err);
+	count(call);
+	if (call->r == 0 && call->again && call->again(call))
+		return true;
 	if (call->r < 0)
 		report(call->server, call->r, &call->err);
+	return false;
+}
+
+/* Not before others had their turn: this takes the time of all, not only that of the TPM. */
+static void sign_more(struct sr_call *call)
+{
+	call->state = SR_CALL_WORK;
+	sr_queue_return(call->server->queue, &call->job);
+}
+
+/* What is remembered may be forgotten before all is signed. */
+static void sign_remembered(struct sr_call *call, const struct sr_secret *value)
+{
+	if (sign_in_software(call, value)) {
+		call->copied = true;
+		call->r =
+		    sr_secret_copy(value->data, value->size, &call->value, &call->err);
+		if (call->r == 0) {
+			sign_more(call);
+			return;
+		}
+	}
+	finish(call);
 }
 
 /* What is remembered needs no TPM, and so no thread. That its ring has a PIN the TPM says. */
@@ -292,12 +315,10 @@ static void go_on_in_software(struct sr_call *call)
 	    call->own_pin ? sr_pins_free(opened, call->served, call->uid)
 			  : sr_pins_find(opened, call->served, call->uid);
 
-	if (value) {
-		sign_in_software(call, value);
-		finish(call);
-	} else if (call->state != SR_CALL_PIN) {
+	if (value)
+		sign_remembered(call, value);
+	else if (call->state != SR_CALL_PIN)
 		submit(call);
-	}
 }
 
 /*
@@ -362,6 +383,11 @@ const char *sr_call_ring(const struct sr_call *call)
 	return call->guarded ? call->served->key->ring : NULL;
 }
 
+size_t sr_call_uses(const struct sr_call *call)
+{
+	return call->count ?: 1;
+}
+
 void sr_call_confirm(struct sr_call *call, bool yes)
 {
 	if (call->state != SR_CALL_CONFIRM)
@@ -416,25 +442,28 @@ static void learn(struct sr_call *call)
  * Who locked meanwhile gets what was asked for before, but nothing is remembered; nor is what
  * came with its PIN.
  */
-static void conclude_in_software(struct sr_call *call)
+static bool conclude_in_software(struct sr_call *call)
 {
 	struct sr_server *server = call->server;
-	bool kept =
-	    !(call->guarded && call->own_pin) && !sr_locks_has(&server->locks, call->uid);
+	bool kept = !call->copied && !(call->guarded && call->own_pin) &&
+		    !sr_locks_has(&server->locks, call->uid);
 
 	if (call->guarded && call->pin.size == 0 && !call->own_pin) {
 		call->state = SR_CALL_PIN;
-		return;
+		return true;
 	}
-	if (call->r < 0)
+	if (call->r < 0) {
 		report(server, call->r, &call->err);
-	else
-		sign_in_software(call, &call->value);
+	} else if (sign_in_software(call, &call->value)) {
+		sign_more(call);
+		return false;
+	}
 	if (call->r == 0 && kept)
 		sr_pins_keep(&server->opened, call->served, call->uid, call->guarded,
 			     &call->value);
 	sr_secret_done(&call->value);
 	finish(call);
+	return true;
 }
 
 /* False if it is not done after all. */
@@ -446,10 +475,8 @@ static bool conclude(struct sr_call *call)
 		go_on(call);
 		return call->state != SR_CALL_WORK;
 	}
-	if (is_software(call)) {
-		conclude_in_software(call);
-		return true;
-	}
+	if (is_software(call))
+		return conclude_in_software(call);
 	if (call->r == 0 && !call->decrypts && !call->work)
 		call->r = sr_signature_check(call->served->pub, &call->scheme,
 					     &call->digest, &call->der, &call->err);
@@ -496,6 +523,9 @@ struct sr_call *sr_server_next(struct sr_server *server)
 
 		if (call && conclude(call))
 			return call;
+		/* It is at the end of the row again. */
+		if (call && is_software(call) && call->state == SR_CALL_WORK)
+			return NULL;
 	}
 	return NULL;
 }

@@ -51,6 +51,7 @@ struct sr_server {
  * @cipher:	what is decrypted, or with ECDH the peer's point
  * @plain:	what came of it
  * @value:	of a software key, its private part
+ * @copied:	@value is what was remembered
  * @guarded:	... and its ring has a PIN
  * @r:		what came of it
  * @err:	why it failed
@@ -87,6 +88,7 @@ struct sr_call {
 	struct sr_secret cipher;
 	struct sr_secret plain;
 	struct sr_secret value;
+	bool copied;
 	bool guarded;
 	int r;
 	struct sr_err err;

@@ -3,7 +3,6 @@
 #include <openssl/asn1.h>
 #include <string.h>
 
-#include "codec/text.h"
 #include "ground/parse.h"
 #include "ground/strv.h"
 #include "key.h"

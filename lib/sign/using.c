@@ -104,7 +104,10 @@ static bool may_retry(const struct use *use, int r, const struct sr_err *why)
 	       r != -ENOMEM;
 }
 
-/* Gets rid of what the TPM does not have any more, and of nothing that is others'. */
+/*
+ * Gets rid of what the TPM does not have any more, and of nothing that is others'. A session
+ * may be gone alone: the key is flushed if it is there still.
+ */
 static void clean_up(struct sr_slots *slots, struct sr_served *served,
 		     const struct sr_err *why)
 {
@@ -116,10 +119,13 @@ static void clean_up(struct sr_slots *slots, struct sr_served *served,
 
 		if (slot->served != served)
 			continue;
-		if (is_gone(sr_tss_code(why->tss)))
+		if (is_gone(sr_tss_code(why->tss))) {
+			sr_leftovers_note(&slots->leftovers, &slot->signer.object);
 			sr_handle_forget(&slot->signer.object);
+		}
 		sr_slot_clear(slot);
 	}
+	sr_leftovers_flush(&slots->leftovers, slots->tpm);
 }
 
 /* As sr_signer_open() has it. */

@@ -412,6 +412,7 @@ int __wrap_asprintf(char **ret, const char *fmt, ...)
 /* ---- libcrypto, which mostly fails for want of memory or randomness ---- */
 
 WRAP(CRYPTO, EVP_CIPHER_CTX *, EVP_CIPHER_CTX_new, (void), (), NULL)
+WRAP(CRYPTO, EVP_ENCODE_CTX *, EVP_ENCODE_CTX_new, (void), (), NULL)
 WRAP(CRYPTO, EVP_MD_CTX *, EVP_MD_CTX_new, (void), (), NULL)
 WRAP(CRYPTO, EVP_PKEY_CTX *, EVP_PKEY_CTX_new, (EVP_PKEY * key, ENGINE *engine),
      (key, engine), NULL)

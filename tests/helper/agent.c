@@ -6,15 +6,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "clients.h"
 #include "codec/agent.h"
 #include "sign/key.h"
-
-#define KEYS 16
-#define DATA 100 /* bytes that are signed: about what a login signs */
 
 /*
  *   agent sign CLIENTS COUNT [HOT]	each client signs COUNT times, with all keys in turn, or
@@ -41,40 +36,10 @@ struct known {
 };
 
 static struct known keys[KEYS];
-static size_t key_count;
 
-/* One that has just made its socket may not listen yet. */
 static int connect_agent(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const char *path = getenv("SSH_AUTH_SOCK");
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r = -1;
-
-	assert(path && fd >= 0 && strlen(path) < sizeof(address.sun_path));
-	memcpy(address.sun_path, path, strlen(path));
-	for (int tries = 0; r < 0 && tries < 100; tries++) {
-		r = connect(fd, (struct sockaddr *)&address, sizeof(address));
-		if (r < 0)
-			(void)usleep(1000);
-	}
-	if (r < 0) {
-		puts("nobody listens");
-		exit(1);
-	}
-	return fd;
-}
-
-static bool send_all(int fd, const uint8_t *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return false;
-		data += n;
-		size -= (size_t)n;
-	}
-	return true;
+	return connect_to("SSH_AUTH_SOCK");
 }
 
 /* False if the agent hung up. */
@@ -111,16 +76,6 @@ static size_t ask_sign(uint8_t *message, size_t room, const struct known *key,
 	sr_put_end(&to, at);
 	assert(!to.full);
 	return to.size;
-}
-
-static struct sr_store *open_store(void)
-{
-	struct sr_store_options options = { .config_dir = "/nonexistent",
-					    .state_dir = getenv("SEALRING_STATE_DIR") };
-	struct sr_store *store = NULL;
-
-	assert(sr_store_open(&options, &store, NULL) == 0);
-	return store;
 }
 
 static void learn_key(struct sr_store *store, const char *name, struct known *ret)
@@ -207,48 +162,23 @@ static bool verify(const struct known *key, const uint8_t *data,
 	return good;
 }
 
-static const struct known *choose(unsigned long at, unsigned long hot)
+static bool ask(int fd, struct done *one)
 {
-	if (!hot || key_count < 3)
-		return &keys[at % key_count];
-	return at * 37 % 100 < hot ? &keys[at % 2] : &keys[2 + at / 2 % (key_count - 2)];
+	static uint8_t message[SR_AGENT_MAX];
+	size_t size = ask_sign(message, sizeof(message), &keys[one->key],
+			       (const uint8_t *)one->data, DATA);
+
+	if (!send_all(fd, message, size) || !receive(fd, message, &one->size))
+		return false;
+	one->answer = malloc(one->size);
+	memcpy(one->answer, message, one->size);
+	return true;
 }
 
-struct done {
-	const struct known *key;
-	uint8_t data[DATA];
-	struct sr_buf answer;
-};
-
-/* Checked only when all have signed, as that takes as long again. */
-static unsigned int work(unsigned long client, unsigned long count, unsigned long hot,
-			 int ready, int start, int finished)
+static bool verify_done(const struct done *one)
 {
-	struct done *all = calloc(count, sizeof(*all));
-	static uint8_t message[SR_AGENT_MAX];
-	unsigned int good = 0;
-	int fd = connect_agent();
-	char go;
-
-	assert(write(ready, "", 1) == 1 && read(start, &go, 1) == 0);
-	for (unsigned long i = 0; i < count; i++) {
-		struct done *one = &all[i];
-		size_t size;
-
-		one->key = choose(client * 7 + i, hot);
-		(void)snprintf((char *)one->data, DATA, "client %lu, message %lu", client,
-			       i);
-		size = ask_sign(message, sizeof(message), one->key, one->data, DATA);
-		if (!send_all(fd, message, size) || !receive(fd, message, &size))
-			break;
-		one->answer.data = malloc(size);
-		one->answer.size = size;
-		memcpy(one->answer.data, message, size);
-	}
-	assert(write(finished, "", 1) == 1);
-	for (unsigned long i = 0; i < count && all[i].answer.data; i++)
-		good += verify(all[i].key, all[i].data, &all[i].answer);
-	return good;
+	return verify(&keys[one->key], (const uint8_t *)one->data,
+		      &(struct sr_buf){ one->answer, one->size });
 }
 
 /* ---- what it should not send ---- */
@@ -443,19 +373,6 @@ static int try(char **names)
 	return 0;
 }
 
-static int raw(void)
-{
-	uint8_t message[4096];
-	int fd = connect_agent();
-	ssize_t n = sr_read_full(STDIN_FILENO, message, sizeof(message));
-
-	assert(n >= 0);
-	(void)send_all(fd, message, (size_t)n);
-	(void)shutdown(fd, SHUT_WR);
-	n = sr_read_full(fd, message, sizeof(message));
-	return n < 0 || sr_write_full(STDOUT_FILENO, message, (size_t)n) < 0;
-}
-
 /* One that is not wanted is at its end at once. */
 static int crowd(unsigned long count)
 {
@@ -558,7 +475,7 @@ int main(int argc, char **argv)
 
 	assert(argc >= 3);
 	if (strcmp(argv[1], "raw") == 0)
-		return raw();
+		return raw(connect_agent(), true);
 	if (strcmp(argv[1], "try") == 0)
 		return try(argv + 2);
 	if (strcmp(argv[1], "crowd") == 0)
@@ -569,8 +486,14 @@ int main(int argc, char **argv)
 		return turns(count, (pid_t)strtoul(argv[3], NULL, 10));
 	learn_keys();
 	if (strcmp(argv[1], "sign") == 0 && argc >= 4)
-		return sign_at_once(work, count, strtoul(argv[3], NULL, 10),
-				    argc > 4 ? strtoul(argv[4], NULL, 10) : 0);
+		return sign_at_once(&(struct signing){
+		    .connect = connect_agent,
+		    .ask = ask,
+		    .verify = verify_done,
+		    .clients = count,
+		    .count = strtoul(argv[3], NULL, 10),
+		    .hot = argc > 4 ? strtoul(argv[4], NULL, 10) : 0,
+		});
 	if (strcmp(argv[1], "hang-up") == 0)
 		return hang_up(count);
 	if (strcmp(argv[1], "hold") == 0)

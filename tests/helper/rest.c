@@ -4,15 +4,10 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "clients.h"
 #include "ground/base64.h"
-#include "ground/io.h"
-#include "sealring.h"
 
-#define KEYS 16
 #define PATH "/api/v1/keys/"
 #define ANSWER_MAX 65536
 
@@ -34,15 +29,11 @@
 
 static struct sr_key *keys[KEYS];
 static char **names;
-static size_t key_count;
 
 static void learn_keys(void)
 {
-	struct sr_store_options options = { .config_dir = "/nonexistent",
-					    .state_dir = getenv("SEALRING_STATE_DIR") };
-	struct sr_store *store = NULL;
+	struct sr_store *store = open_store();
 
-	assert(sr_store_open(&options, &store, NULL) == 0);
 	assert(sr_store_keys(store, &names, NULL) >= 0);
 	for (; names[key_count]; key_count++) {
 		assert(key_count < KEYS);
@@ -53,27 +44,7 @@ static void learn_keys(void)
 
 static int connect_rest(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const char *path = getenv("REST");
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert(path && fd >= 0 && strlen(path) < sizeof(address.sun_path));
-	memcpy(address.sun_path, path, strlen(path));
-	assert(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-	return fd;
-}
-
-static bool send_all(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return false;
-		data += n;
-		size -= (size_t)n;
-	}
-	return true;
+	return connect_to("REST");
 }
 
 static void be_patient(int fd, long milliseconds)
@@ -123,18 +94,12 @@ static size_t ask_sign(char *to, size_t room, const char *key, const char *data)
 
 /* ---- signing ---- */
 
-struct done {
-	size_t key;
-	char data[64];
-	char *answer;
-};
-
 static bool verify(const struct done *one)
 {
 	struct sr_sign_options options = { .hash = "sha256" };
 	struct sr_digest digest = { .size = 32 };
 	struct sr_buf der = { 0 };
-	char *text = strstr(one->answer, "\"signature\":\""), *end;
+	char *text = strstr((char *)one->answer, "\"signature\":\""), *end;
 	bool good = false;
 
 	if (!text)
@@ -153,42 +118,17 @@ static bool verify(const struct done *one)
 	return good;
 }
 
-static size_t choose(unsigned long at, unsigned long hot)
+static bool ask(int fd, struct done *one)
 {
-	if (!hot || key_count < 3)
-		return at % key_count;
-	return at * 37 % 100 < hot ? at % 2 : 2 + at / 2 % (key_count - 2);
-}
-
-/* Checked only when all have signed, as that takes as long again. */
-static unsigned int work(unsigned long client, unsigned long count, unsigned long hot,
-			 int ready, int start, int finished)
-{
-	struct done *all = calloc(count, sizeof(*all));
 	static char message[ANSWER_MAX];
-	unsigned int good = 0;
-	int fd = connect_rest();
-	char go;
+	size_t size = ask_sign(message, sizeof(message), names[one->key], one->data);
 
-	assert(write(ready, "", 1) == 1 && read(start, &go, 1) == 0);
-	for (unsigned long i = 0; i < count; i++) {
-		struct done *one = &all[i];
-		size_t size;
-
-		one->key = choose(client * 7 + i, hot);
-		(void)snprintf(one->data, sizeof(one->data), "client %lu, message %lu",
-			       client, i);
-		size = ask_sign(message, sizeof(message), names[one->key], one->data);
-		if (!send_all(fd, message, size) || receive(fd, message) != 200) {
-			fprintf(stderr, "%s\n", message);
-			break;
-		}
-		one->answer = strdup(message);
+	if (!send_all(fd, message, size) || receive(fd, message) != 200) {
+		fprintf(stderr, "%s\n", message);
+		return false;
 	}
-	assert(write(finished, "", 1) == 1);
-	for (unsigned long i = 0; i < count && all[i].answer; i++)
-		good += verify(&all[i]);
-	return good;
+	one->answer = (uint8_t *)strdup(message);
+	return true;
 }
 
 /* ---- what it should not do ---- */
@@ -367,18 +307,6 @@ static int hang_up(unsigned long count)
 	return 0;
 }
 
-static int raw(void)
-{
-	char message[4096];
-	int fd = connect_rest();
-	ssize_t n = sr_read_full(STDIN_FILENO, message, sizeof(message));
-
-	assert(n >= 0);
-	(void)send_all(fd, message, (size_t)n);
-	n = sr_read_full(fd, message, sizeof(message));
-	return n < 0 || sr_write_full(STDOUT_FILENO, message, (size_t)n) < 0;
-}
-
 int main(int argc, char **argv)
 {
 	unsigned long number = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
@@ -386,11 +314,17 @@ int main(int argc, char **argv)
 
 	assert(argc > 2);
 	if (strcmp(argv[1], "raw") == 0)
-		return raw();
+		return raw(connect_rest(), false);
 	learn_keys();
 	if (strcmp(argv[1], "sign") == 0)
-		return sign_at_once(work, number, second,
-				    argc > 4 ? strtoul(argv[4], NULL, 10) : 0);
+		return sign_at_once(&(struct signing){
+		    .connect = connect_rest,
+		    .ask = ask,
+		    .verify = verify,
+		    .clients = number,
+		    .count = second,
+		    .hot = argc > 4 ? strtoul(argv[4], NULL, 10) : 0,
+		});
 	if (strcmp(argv[1], "slow") == 0)
 		return slow(number);
 	if (strcmp(argv[1], "crowd") == 0)

@@ -5,6 +5,16 @@
 
 load common
 
+setup_file() {
+    luks_setup_file
+}
+
+setup() {
+    luks_setup
+    tpm_boot
+    volume disk
+}
+
 luks_setup_file() {
     "$CC" -shared -fPIC -D_GNU_SOURCE -Wall -o "$BATS_FILE_TMPDIR/preload.so" \
         "$BATS_TEST_DIRNAME/luks/preload.c" -ldl

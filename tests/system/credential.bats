@@ -7,8 +7,7 @@
 load ../common
 
 setup() {
-    tpm_start
-    boot_state
+    tpm_boot
     store_new
     U=$BATS_TEST_TMPDIR/units
     mkdir "$U" "$U/tpm-credential.service.d"
@@ -20,11 +19,6 @@ setup() {
     for target in sysinit basic sockets shutdown; do
         printf '[Unit]\nDefaultDependencies=no\n' >"$U/$target.target"
     done
-}
-
-teardown() {
-    no_handles_left
-    tpm_stop
 }
 
 # service NAME CREDENTIAL [LINE...]: loads it as the drop-in of tpm-seal says

@@ -8,8 +8,7 @@ load ../common
 load ../efivars
 
 setup() {
-    tpm_start
-    boot_state
+    tpm_boot
     store_new
     U=$BATS_TEST_TMPDIR/units
     mkdir "$U" "$U/tpm-reseal-prepare.service.d" efivars
@@ -34,11 +33,6 @@ setup() {
 	Type=oneshot
 	ExecStart=bash -c "touch $PWD/off; exec systemctl --force --force poweroff"
 	END
-}
-
-teardown() {
-    no_handles_left
-    tpm_stop
 }
 
 # in_system SCRIPT: run it as a service once the path unit is active

@@ -167,7 +167,7 @@ in_system() {
         refused nsenter -t "$pid" -m touch /var/lib/sealring/keys/new.pem
         touch /var/lib/sealring/keys/new.pem # without, it is possible
         rm /var/lib/sealring/keys/new.pem
-        refused nsenter -t "$pid" -m test -e /run/said/script -a -e /tmp/said
+        [ "$(nsenter -t "$pid" -m stat -c %d:%i /tmp)" != "$(stat -c %d:%i /tmp)" ]
         systemd-analyze security --no-pager tpm-sign.service >exposure
         # Killed, by whatever: who asks next is answered.
         systemctl kill -s KILL tpm-sign.service

@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "ground/io.h"
 
@@ -98,15 +100,27 @@ static void read_without_size(void)
 	assert(read_it(AT_FDCWD, "/proc/self/smaps", 100) == -EBADMSG);
 }
 
+static void make_socket(const char *name)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", root, name);
+	assert(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	assert(close(fd) == 0);
+}
+
 static void read_other_kinds(void)
 {
 	char path[64];
 
 	make("f", "x");
+	make_socket("socket");
 	assert(mkdirat(top, "dir", 0700) == 0 && mkfifoat(top, "fifo", 0600) == 0);
 	assert(symlinkat("f", top, "link") == 0);
 	assert(read_it(top, "dir", 9) == -EBADMSG);
 	assert(read_it(top, "fifo", 9) == -EBADMSG);
+	assert(read_it(top, "socket", 9) == -EBADMSG);
 	assert(read_it(AT_FDCWD, "/dev/zero", 9) == -EBADMSG);
 	assert(read_it(top, "link", 9) == -EBADMSG);
 	(void)snprintf(path, sizeof(path), "%s/link", root);

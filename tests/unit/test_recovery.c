@@ -672,12 +672,13 @@ static const struct forgery {
 	int r;
 	bool oracle;
 } forgeries[] = {
-#define ROUNDS_ARE 0x02, 0x03, 0x01, 0x86, 0xa0
+#define ROUNDS(n) 0x02, 0x03, (n) >> 16, (n) >> 8 & 0xff, (n)&0xff
+#define ROUNDS_ARE ROUNDS(SR_RECOVERY_ROUNDS)
 	{ "as sealed", BYTES(ROUNDS_ARE), BYTES(ROUNDS_ARE), 0, true },
-	{ "99,999 rounds", BYTES(ROUNDS_ARE), BYTES(2, 3, 1, 0x86, 0x9f), -EBADMSG,
-	  false },
-	{ "100,001 rounds", BYTES(ROUNDS_ARE), BYTES(2, 3, 1, 0x86, 0xa1), -EACCES,
-	  false },
+	{ "a round less", BYTES(ROUNDS_ARE), BYTES(ROUNDS(SR_RECOVERY_ROUNDS - 1)),
+	  -EBADMSG, false },
+	{ "a round more", BYTES(ROUNDS_ARE), BYTES(ROUNDS(SR_RECOVERY_ROUNDS + 1)),
+	  -EACCES, false },
 	{ "1 round", BYTES(ROUNDS_ARE), BYTES(2, 1, 1), -EBADMSG, false },
 	{ "no rounds", BYTES(ROUNDS_ARE), BYTES(2, 1, 0), -EBADMSG, false },
 	{ "10,000,001 rounds", BYTES(ROUNDS_ARE), BYTES(2, 4, 0, 0x98, 0x96, 0x81),
