@@ -5,7 +5,7 @@
 #   agent_start [OPTIONS]     tpm-sign serve on $SSH_AUTH_SOCK; what it says is in "said"
 #   agent_stop                told to end; waits until it has
 
-load common
+load "${BASH_SOURCE[0]%/*}/common"
 
 export SSH_AUTH_SOCK
 

@@ -6,7 +6,7 @@
 #   rest_stop                told to end; waits until it has
 #   ask PATH [CURL OPTIONS]  asks it by curl: the answer is in $output, $http is its status
 
-load common
+load "${BASH_SOURCE[0]%/*}/common"
 
 export REST
 
