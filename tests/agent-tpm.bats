@@ -168,6 +168,19 @@ PolicyPCR Sign ReadClock FlushContext FlushContext"
     [ "$(cut -d' ' -f1 <signed)" -eq 40 ]
 }
 
+@test "a handle that others flushed, and the TPM gave out again, leaves nothing there" {
+    local n
+    for n in 0 1 2; do keygen k$n; done
+    agent_start --tcti "$SHARED"
+    for n in 0 1 2 0; do ssh_signs k$n; done
+    TPM2TOOLS_TCTI=$SHARED tpm2_flushcontext -t
+    # Comes back where the one used last was.
+    ssh_signs k1
+    TPM2TOOLS_TCTI=$SHARED tpm2_flushcontext -l
+    ssh_signs k1
+    said_nothing
+}
+
 @test "without resource manager, other programs take slots: nobody fails" {
     local n
     for ((n = 0; n < 5; n++)); do keygen k$n; done

@@ -53,6 +53,29 @@ static bool is_no_room(TSS2_RC rc)
 	       code == TPM2_RC_MEMORY;
 }
 
+static TPM2_HANDLE handle_of(const struct sr_slot *slot)
+{
+	TPM2_HANDLE handle = 0;
+
+	if (sr_slot_is_loaded(slot))
+		(void)Esys_TR_GetTpmHandle(slot->signer.object.tpm->esys,
+					   slot->signer.object.tr, &handle);
+	return handle;
+}
+
+/*
+ * A handle names one object. If the TPM gives it out again, others flushed the key that had it
+ * before; and ESYS, asked what the handle names, would go on to say that key.
+ */
+static void forget_namesakes(struct sr_slots *slots, const struct sr_slot *slot)
+{
+	TPM2_HANDLE handle = handle_of(slot);
+
+	for (size_t i = 0; i < SR_SLOTS; i++)
+		if (&slots->slot[i] != slot && handle_of(&slots->slot[i]) == handle)
+			sr_handle_forget(&slots->slot[i].signer.object);
+}
+
 static TSS2_RC load_once(struct sr_loading *loading)
 {
 	struct sr_slot *slot = loading->slot;
@@ -62,8 +85,10 @@ static TSS2_RC load_once(struct sr_loading *loading)
 		: sr_object_try_load(&loading->parent, slot->served->key->file,
 				     &slot->signer.object);
 
-	if (rc == TSS2_RC_SUCCESS)
+	if (rc == TSS2_RC_SUCCESS) {
+		forget_namesakes(loading->slots, slot);
 		sr_slots_note(loading->slots);
+	}
 	return rc;
 }
 
