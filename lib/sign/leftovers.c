@@ -39,10 +39,14 @@ static void flush(const struct sr_leftover *left, struct sr_tpm *tpm)
 		sr_handle_forget(&found);
 }
 
+/* What can't be reached again is noted again. */
 void sr_leftovers_flush(struct sr_leftovers *leftovers, struct sr_tpm *tpm)
 {
-	while (leftovers->count > 0)
-		flush(&leftovers->left[--leftovers->count], tpm);
+	struct sr_leftovers old = *leftovers;
+
+	leftovers->count = 0;
+	while (old.count > 0)
+		flush(&old.left[--old.count], tpm);
 }
 
 /* The lock is the mapping's file's: it is held until the program ends. */

@@ -130,6 +130,13 @@ static void hang_up(struct sr_slots *slots)
 	sr_tpm_close(take(slots->tpm));
 }
 
+static void note_what_stays(void *arg, const struct sr_handle *handle)
+{
+	struct sr_slots *slots = arg;
+
+	sr_leftovers_note(&slots->leftovers, handle);
+}
+
 /* What a connection that broke left on the TPM goes with the next one. */
 int sr_slots_open(struct sr_slots *slots, struct sr_err *err)
 {
@@ -141,6 +148,8 @@ int sr_slots_open(struct sr_slots *slots, struct sr_err *err)
 	if (r < 0 || slots->session.tpm)
 		return r;
 	slots->session = slots->policy = SR_HANDLE(slots->tpm);
+	slots->tpm->stays = note_what_stays;
+	slots->tpm->arg = slots;
 	r = sr_context_era(slots->tpm, &slots->era, err);
 	if (r < 0) {
 		hang_up(slots);
@@ -199,6 +208,7 @@ void sr_slots_leave(struct sr_slots *slots)
 	if (slots->tpm && sr_slots_same_era(slots)) {
 		make_all_room(slots);
 		sr_slots_end_sessions(slots);
+		sr_leftovers_flush(&slots->leftovers, slots->tpm);
 	}
 	leave(slots);
 }

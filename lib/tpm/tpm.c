@@ -141,13 +141,20 @@ int sr_tpm_open(const char *tcti, struct sr_tpm **ret, struct sr_err *err)
 	return sr_tpm_open_metered(tcti, NULL, ret, err);
 }
 
+/* The handle in ESYS is freed either way. */
 void sr_handle_flush(struct sr_handle *handle)
 {
+	struct sr_tpm *tpm = handle->tpm;
+	TSS2_RC rc;
+
 	if (handle->tr == ESYS_TR_NONE)
 		return;
-	/* A failed flush leaves nothing to do; the handle in ESYS is freed either way. */
-	if (handle->kept || SR_TSS(Esys_FlushContext(handle->tpm->esys, handle->tr)) != 0)
-		(void)Esys_TR_Close(handle->tpm->esys, &handle->tr);
+	rc = handle->kept ? TSS2_RC_SUCCESS
+			  : SR_TSS(Esys_FlushContext(tpm->esys, handle->tr));
+	if (rc != TSS2_RC_SUCCESS && sr_tss_code(rc) == 0 && tpm->stays)
+		tpm->stays(tpm->arg, handle);
+	if (rc != TSS2_RC_SUCCESS || handle->kept)
+		(void)Esys_TR_Close(tpm->esys, &handle->tr);
 	handle->tr = ESYS_TR_NONE;
 }
 

@@ -10,11 +10,16 @@
 
 #define SR_SRK_HANDLE 0x81000001U /* TCG TPM v2.0 Provisioning Guidance, 7.8 */
 
+struct sr_handle;
+
 struct sr_tpm {
 	ESYS_CONTEXT *esys;
 	TSS2_TCTI_CONTEXT *tcti;
 	TSS2_TCTI_CONTEXT *metered; /* around @tcti, where commands are timed */
 	bool loaded;		    /* the TCTI came from tctildr */
+	/* Told of what is on the TPM still, as it could not be reached; unless NULL. */
+	void (*stays)(void *arg, const struct sr_handle *handle);
+	void *arg;
 };
 
 /**
