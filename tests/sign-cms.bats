@@ -141,6 +141,9 @@ encrypted_key() {
     openssl cms -encrypt -aes-256-gcm -in plain -out message -outform DER $(printf 'p256.crt %.0s' {1..17})
     [ "$(commands tpm-sign decrypt ec --cms message 2>said || echo "$?")" = 8 ]
     grep -q "17 recipients of the message could be this key" said
+    tpm-sign cert install -q p256 p256.crt
+    [ "$(commands tpm-sign decrypt p256 --cms message 2>said || echo "$?")" = 8 ]
+    grep -q "encrypted to the key's certificate 17 times" said
 }
 
 @test "several recipients: by certificate, or those that fit are tried" {
@@ -324,6 +327,17 @@ END
     fails 2 tpm-sign csr new --subject /CN=new
 }
 
+@test "a PIN is asked for once, however many recipients could be the key" {
+    tpm-sign keygen -q new --usage decrypt --pin-file pin
+    openssl x509 -new -force_pubkey "$KEYS/new.pub" -subj /CN=new -CA ec.crt -CAkey ec.key -out new.crt
+    # In which order they come is chance.
+    # shellcheck disable=SC2046 # words
+    openssl cms -encrypt -binary -aes-256-gcm -in plain -out message -outform DER new.crt $(printf 'ec.crt %.0s' {1..15})
+    opens new --pin-file - <pin
+    rest_start
+    opens new --pin-file - <pin
+}
+
 @test "certificates say what the key is for" {
     for key in p256 rsa2048; do
         tpm-sign csr $key --subject /CN=x | openssl req -noout -text >text
@@ -358,6 +372,12 @@ derives() {
     grep -q '^sealring_operations_total{operation="decrypt",result="ok"} 3$' answer
     answers 200 "$(key_path p384 certificate)"
     cmp answer p384.crt
+    # With the certificate that issued it, which names the hash that it was signed with.
+    openssl x509 -new -force_pubkey "$KEYS/p384.pub" -subj /CN=p384 -CA ec.crt -CAkey ec.key -out new.crt
+    cat new.crt ec.crt | tpm-sign cert install -q p384
+    answers 200 "$(key_path p384 certificate)"
+    cat new.crt ec.crt | cmp answer -
+    opens p384
     refuses 404 no_such_key "$(key_path p256 certificate)"
     fails 8 tpm-sign decrypt p256 --cms foreign
     echo "$output" >served.said

@@ -313,7 +313,7 @@ static int put_pin(struct body *body, const struct daemon *daemon, const char *o
 		   struct sr_err *err)
 {
 	_cleanup_secret_ struct sr_secret pin = { 0 };
-	const struct sr_ask *from = choices_ask();
+	const struct sr_ask *from = daemon->ask ?: choices_ask();
 	struct sr_err why = { 0 };
 	int r = from->pin(from->arg, of, &pin, &why);
 

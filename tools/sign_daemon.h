@@ -13,6 +13,7 @@
  * @ring:	of a key in software: the ring, which may have a PIN; else ""
  * @hash:	the key's own; "none" if it signs messages themselves
  * @type:	its kind
+ * @ask:	where a PIN comes from, if not from choices_ask()
  */
 struct daemon {
 	char *socket;
@@ -21,6 +22,7 @@ struct daemon {
 	char ring[SR_NAME_MAX + 1];
 	char hash[16];
 	char type[16];
+	const struct sr_ask *ask;
 };
 
 void daemon_done(struct daemon *daemon);

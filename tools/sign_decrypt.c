@@ -8,23 +8,41 @@
 
 #define CIPHER_MAX 1024 /* bytes that an RSA key decrypts */
 
-/* Who has the private key: the daemon, or the TPM, which is opened when it is needed. */
+/*
+ * Who has the private key: the daemon, or the TPM, which is opened when it is needed. @pin: of a
+ * message several keys may be tried, and a person is asked once, and a pipe read once.
+ */
 struct hand {
 	struct daemon daemon;
 	bool served;
 	struct key_work work;
+	struct sr_ask ask;
+	struct sr_secret pin;
 };
 
 static void hand_done(struct hand *hand)
 {
 	daemon_done(&hand->daemon);
 	key_work_done(&hand->work);
+	sr_secret_done(&hand->pin);
+}
+
+static int give_pin(void *arg, const char *name, struct sr_secret *ret,
+		    struct sr_err *err)
+{
+	const struct sr_ask *from = choices_ask();
+	struct hand *hand = arg;
+	int r = hand->pin.size > 0 ? 0 : from->pin(from->arg, name, &hand->pin, err);
+
+	return r < 0 ? r : sr_secret_copy(hand->pin.data, hand->pin.size, ret, err);
 }
 
 static int hand_find(const char *name, struct hand *ret, struct sr_err *err)
 {
 	int r = daemon_find(name, &ret->daemon, err);
 
+	ret->ask = (struct sr_ask){ .pin = give_pin, .arg = ret };
+	ret->daemon.ask = &ret->ask;
 	ret->served = r == 1;
 	return r == 0 ? key_work_load(&ret->work, name, false, err) : r < 0 ? r : 0;
 }
@@ -45,8 +63,8 @@ static int decrypt(void *arg, const struct sr_padding *padding,
 		return daemon_decrypt(&hand->daemon, padding, cipher, ret, err);
 	r = need_tpm(hand, err);
 	return r < 0 ? r
-		     : sr_key_decrypt(hand->work.key, hand->work.tpm, choices_ask(),
-				      padding, cipher, ret, err);
+		     : sr_key_decrypt(hand->work.key, hand->work.tpm, &hand->ask, padding,
+				      cipher, ret, err);
 }
 
 static int derive(void *arg, const uint8_t *peer, size_t size, struct sr_secret *ret,
@@ -59,7 +77,7 @@ static int derive(void *arg, const uint8_t *peer, size_t size, struct sr_secret 
 		return daemon_derive(&hand->daemon, peer, size, ret, err);
 	r = need_tpm(hand, err);
 	return r < 0 ? r
-		     : sr_key_derive(hand->work.key, hand->work.tpm, choices_ask(), peer,
+		     : sr_key_derive(hand->work.key, hand->work.tpm, &hand->ask, peer,
 				     size, ret, err);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
@@ -330,6 +331,16 @@ static int run(int argc, char **argv, struct sr_err *err)
 	return r;
 }
 
+/* Certificates name the hash that they are signed with. */
+static void name_hashes(void)
+{
+	const EVP_MD *const hashes[] = { EVP_sha1(), EVP_sha224(), EVP_sha256(),
+					 EVP_sha384(), EVP_sha512() };
+
+	for (size_t i = 0; i < SR_COUNT(hashes); i++)
+		(void)EVP_add_digest(hashes[i]);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct tool tool = {
@@ -348,5 +359,6 @@ int main(int argc, char **argv)
 	/* As in tpm-sign: OpenSSL must not be told to use keys by way of this program. */
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	tool_quick_crypto();
+	name_hashes();
 	return tool_main(&tool, argc, argv);
 }

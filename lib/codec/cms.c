@@ -85,6 +85,11 @@ static int find_candidates(struct work *work, struct sr_err *err)
 	bool certified = work->hand->certificates;
 	int r = certified ? add_certified(work, err) : 0;
 
+	if (work->count > TRIES)
+		return sr_fail(err, -EBADMSG,
+			       "the message is encrypted to the key's certificate %zu "
+			       "times",
+			       work->count);
 	if (r < 0 || work->count > 0)
 		return r;
 	add_candidates(work, NULL);

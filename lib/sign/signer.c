@@ -8,6 +8,7 @@
 #include "approver.h"
 #include "codec/authorize.h"
 #include "ground/parse.h"
+#include "tpm/context.h"
 #include "tpm/move.h"
 #include "tpm/pcr.h"
 #include "tpm/session.h"
@@ -410,17 +411,21 @@ int sr_signer_sign(struct sr_signer *signer, const struct sr_scheme *scheme,
 }
 
 /*
- * Where it takes padding off, libtpms answers with FAILURE, though it is not in failure mode:
- * it has just loaded.
+ * Where it takes padding off, libtpms answers with FAILURE, as a TPM does to all commands that
+ * is in failure mode: which it is, another command tells.
  */
-static bool is_padding(const struct sr_decryption *how, TSS2_RC rc)
+static bool is_padding(const struct sr_signer *signer, const struct sr_decryption *how,
+		       TSS2_RC rc)
 {
 	TPM2_RC code = sr_tss_code(rc);
+	uint64_t unused;
 
 	if (how->scheme == TPM2_ALG_ECDH)
 		return false;
-	return code == TPM2_RC_VALUE || code == TPM2_RC_SIZE ||
-	       (code == TPM2_RC_FAILURE && how->size == 0);
+	if (code == TPM2_RC_FAILURE)
+		return how->size == 0 &&
+		       sr_context_era(signer->object.tpm, &unused, NULL) == 0;
+	return code == TPM2_RC_VALUE || code == TPM2_RC_SIZE;
 }
 
 int sr_signer_decrypt(struct sr_signer *signer, const struct sr_decryption *how,
@@ -439,7 +444,7 @@ int sr_signer_decrypt(struct sr_signer *signer, const struct sr_decryption *how,
 		rc = sr_object_decrypt(&signer->object, &signer->session,
 				       signer->key->type, how, cipher, ret, &r);
 	while (again(signer, rc, &tries, end));
-	if (is_padding(how, rc))
+	if (is_padding(signer, how, rc))
 		return sr_fail(err, -EBADMSG,
 			       "not encrypted to this key, or with another padding");
 	if (rc != TSS2_RC_SUCCESS)
