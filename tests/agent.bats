@@ -221,12 +221,13 @@ asked() {
 @test "where several wait for the same PIN, one is asked; after a wrong one the next" {
     local n clients=()
     keygen guarded --pin-file pin
-    answers 'correct horse battery'
-    sed -i '/^cat answer/i until [ -e go ]; do sleep 0.01; done' askpass
     agent_start
     public guarded
+    # sign_all ANSWER
     sign_all() {
         rm -f go ./*.sig
+        answers "$1"
+        sed -i '/^cat answer/i until [ -e go ]; do sleep 0.01; done' askpass
         for n in 1 2 3; do
             echo "$n" >"message$n"
             ssh-keygen -q -Y sign -n file -f guarded.pub "message$n" 2>/dev/null 3>&- &
@@ -238,13 +239,12 @@ asked() {
         touch go
         for n in 1 2 3; do wait "${clients[n]}" || :; done
     }
-    sign_all
+    sign_all 'correct horse battery'
     [ "$(asked)" -eq 1 ]
     [ "$(find . -name 'message*.sig' | wc -l)" -eq 3 ]
     agent_stop
     agent_start
-    answers 'wrong horse battery'
-    sign_all
+    sign_all 'wrong horse battery'
     [ "$(asked)" -eq 4 ]
     [ "$(find . -name 'message*.sig' | wc -l)" -eq 0 ]
 }
