@@ -49,10 +49,15 @@ there_signs() {
         [[ $options != *pin* ]] || pin=(--pin-file pin)
         tpm-sign export web --to srk.pub "${pin[@]}" -o moved.pem
         grep -q '^Private key (.*), encrypted for another TPM' moved.pem
+        [ "$(stat -c %a moved.pem)" = 600 ]
         there tpm-sign import -q web moved.pem "${pin[@]}"
         signs web "${pin[@]}"
         there_signs web "${pin[@]}"
         cmp "$KEYS/web.pub" there/keys/web.pub
+        # The key may be deleted here as soon as that has ended.
+        ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 strace -qq -o trace -e trace=fsync,renameat \
+            tpm-sign export web --to srk.pub "${pin[@]}" -o moved.pem
+        [ "$(cut -d '(' -f 1 trace | tr '\n' ' ')" = "fsync renameat fsync " ]
         # not into this one, and not twice over
         fails 7 tpm-sign import again moved.pem "${pin[@]}"
         one_line

@@ -21,6 +21,19 @@ int key_print_storage(bool ssh, struct sr_err *err)
 	return r < 0 ? r : key_output(text, strlen(text), true, err);
 }
 
+/* It is on the disk before anybody deletes the key here. */
+static int save_export(const char *text, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret content = { 0 };
+	const char *file = sign_choices.output;
+	int r;
+
+	if (!file || strcmp(file, "-") == 0)
+		return key_output(text, strlen(text), true, err);
+	r = sr_secret_copy(text, strlen(text), &content, err);
+	return r < 0 ? r : tool_save(file, &content, true, err);
+}
+
 int cmd_export(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_key_work_ struct key_work work = { 0 };
@@ -37,7 +50,7 @@ int cmd_export(int argc, char **argv, struct sr_err *err)
 		r = key_work_load(&work, argv[0], true, err);
 	if (r == 0)
 		r = sr_key_export(work.key, work.tpm, choices_ask(), &parent, &text, err);
-	return r < 0 ? r : key_output(text, strlen(text), true, err);
+	return r < 0 ? r : save_export(text, err);
 }
 
 /* What is there may be the only copy of another key. */
