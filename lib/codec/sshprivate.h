@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Private keys in OpenSSH's own form (PROTOCOL.key): Ed25519, which ssh-keygen has in no other. */
+/* Private keys in OpenSSH's own form (PROTOCOL.key). */
 #ifndef SR_SSHPRIVATE_H
 #define SR_SSHPRIVATE_H
 
