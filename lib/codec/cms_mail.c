@@ -5,25 +5,12 @@
 #include <string.h>
 
 #include "cms.h"
+#include "pem.h"
 
 #define SEQUENCE 0x30	 /* how DER and BER of CMS begin */
 #define HEADER_MAX 65536 /* bytes in the header of a mail, at most */
 
 SR_DEFINE_CLEANUP(bio_freep, BIO *, BIO_free_all)
-
-struct block {
-	char *name;
-	char *header;
-	uint8_t *data;
-	long size;
-};
-
-static void block_done(struct block *block)
-{
-	OPENSSL_free(block->name);
-	OPENSSL_free(block->header);
-	OPENSSL_free(block->data);
-}
 
 static int copy(const uint8_t *data, size_t size, struct sr_buf *ret, struct sr_err *err)
 {
@@ -48,15 +35,13 @@ static int from_pem(const struct sr_buf *message, struct sr_buf *ret, struct sr_
 {
 	_cleanup_(bio_freep) BIO *bio =
 	    BIO_new_mem_buf(message->data, (int)message->size);
-	_cleanup_(block_done) struct block block = { 0 };
+	_cleanup_(sr_pem_done) struct sr_pem block = { 0 };
 
 	if (!bio)
 		return sr_fail_memory(err);
-	if (PEM_read_bio(bio, &block.name, &block.header, &block.data, &block.size) !=
-		1 ||
-	    block.header[0] ||
-	    (strcmp(block.name, PEM_STRING_CMS) != 0 &&
-	     strcmp(block.name, PEM_STRING_PKCS7) != 0))
+	if (sr_pem_next(bio, &block) != 0 || block.header[0] ||
+	    (strcmp(block.label, PEM_STRING_CMS) != 0 &&
+	     strcmp(block.label, PEM_STRING_PKCS7) != 0))
 		return fail_form(err);
 	return copy(block.data, (size_t)block.size, ret, err);
 }

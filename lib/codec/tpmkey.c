@@ -8,6 +8,8 @@
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
+#include "pem.h"
+
 #define LABEL "TSS2 PRIVATE KEY"
 #define OID "2.23.133.10.1." /* the type's number follows */
 #define DER_SEQUENCE 0x30    /* a DER file's first byte; text must not start with it */
@@ -109,40 +111,6 @@ void sr_tpmkey_free(struct sr_tpmkey *key)
 
 /* Reading */
 
-struct pem {
-	char *label;
-	char *header;
-	unsigned char *data;
-	long size;
-};
-
-static void pem_done(struct pem *pem)
-{
-	OPENSSL_free(pem->label);
-	OPENSSL_free(pem->header);
-	OPENSSL_free(pem->data);
-}
-
-/* Why OpenSSL failed; never 0. The caller has marked its queue. */
-static int failure_reason(void)
-{
-	int reason = ERR_GET_REASON(ERR_peek_last_error());
-
-	return reason ? reason : ERR_R_INTERNAL_ERROR;
-}
-
-/* Fills @ret with the next block; 0, or OpenSSL's reason, with its queue as it was. */
-static int next_pem(BIO *bio, struct pem *ret)
-{
-	int reason = 0;
-
-	(void)ERR_set_mark();
-	if (PEM_read_bio(bio, &ret->label, &ret->header, &ret->data, &ret->size) != 1)
-		reason = failure_reason();
-	(void)ERR_pop_to_mark();
-	return reason;
-}
-
 /* Whether it is worth looking: for OpenSSL to find nothing is an error, which is slow. */
 static bool has_more(BIO *bio)
 {
@@ -153,7 +121,7 @@ static bool has_more(BIO *bio)
 	return size > 0 && memmem(rest, (size_t)size, head, strlen(head));
 }
 
-static int check_pem(const struct pem *pem, struct sr_err *err)
+static int check_pem(const struct sr_pem *pem, struct sr_err *err)
 {
 	if (strcmp(pem->label, LABEL) != 0)
 		return sr_fail(err, -EBADMSG,
@@ -167,18 +135,17 @@ static int check_pem(const struct pem *pem, struct sr_err *err)
 	return 0;
 }
 
-/* The functions with a type in their names would ask the terminal for a passphrase. */
-static int read_pem(const struct sr_buf *content, struct pem *ret, struct sr_err *err)
+static int read_pem(const struct sr_buf *content, struct sr_pem *ret, struct sr_err *err)
 {
 	_cleanup_(bio_freep) BIO *bio =
 	    BIO_new_mem_buf(content->data, (int)content->size);
-	_cleanup_(pem_done) struct pem first = { 0 };
-	_cleanup_(pem_done) struct pem second = { 0 };
+	_cleanup_(sr_pem_done) struct sr_pem first = { 0 };
+	_cleanup_(sr_pem_done) struct sr_pem second = { 0 };
 	int reason, r;
 
 	if (!bio)
 		return sr_fail_memory(err);
-	reason = next_pem(bio, &first);
+	reason = sr_pem_next(bio, &first);
 	if (reason == ERR_R_MALLOC_FAILURE)
 		return sr_fail_memory(err);
 	if (reason == PEM_R_NO_START_LINE)
@@ -188,11 +155,11 @@ static int read_pem(const struct sr_buf *content, struct pem *ret, struct sr_err
 	r = check_pem(&first, err);
 	if (r < 0)
 		return r;
-	if (has_more(bio) && next_pem(bio, &second) != PEM_R_NO_START_LINE)
+	if (has_more(bio) && sr_pem_next(bio, &second) != PEM_R_NO_START_LINE)
 		return sr_fail(err, -EBADMSG,
 			       "the file has more than one PEM block: keep one a file");
 	*ret = first;
-	first = (struct pem){ 0 };
+	first = (struct sr_pem){ 0 };
 	return 0;
 }
 
@@ -216,14 +183,15 @@ static int decode(const uint8_t *der, size_t size, struct tpm_key **ret,
 {
 	_cleanup_(tpm_key_freep) struct tpm_key *key = NULL;
 	const unsigned char *at = der;
-	int reason, r;
+	bool no_memory;
+	int r;
 
 	(void)ERR_set_mark();
 	key = (struct tpm_key *)ASN1_item_d2i(NULL, &at, (long)size,
 					      ASN1_ITEM_rptr(TPM_KEY));
-	reason = key ? 0 : failure_reason();
+	no_memory = !key && ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
 	(void)ERR_pop_to_mark();
-	if (reason == ERR_R_MALLOC_FAILURE)
+	if (no_memory)
 		return sr_fail_memory(err);
 	if (!key)
 		return sr_fail(err, -EBADMSG, "the key file is damaged: no TPMKey in it");
@@ -456,7 +424,7 @@ static int read_der(const uint8_t *der, size_t size, struct sr_tpmkey **ret,
 int sr_tpmkey_read(const struct sr_buf *content, struct sr_tpmkey **ret,
 		   struct sr_err *err)
 {
-	_cleanup_(pem_done) struct pem pem = { 0 };
+	_cleanup_(sr_pem_done) struct sr_pem pem = { 0 };
 	int r;
 
 	if (content->size == 0)

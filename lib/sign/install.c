@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "codec/pem.h"
 #include "codec/private.h"
 #include "codec/sshcert.h"
 #include "key.h"
@@ -24,33 +25,18 @@ SR_DEFINE_CLEANUP(x509s_freep, certificates *, x509s_free)
 
 /* -- certificates ------------------------------------------------------------------- */
 
-struct pem {
-	char *label;
-	char *header;
-	unsigned char *data;
-	long size;
-};
-
-static void pem_done(struct pem *pem)
+static int next_block(BIO *bio, struct sr_pem *ret, bool *more, struct sr_err *err)
 {
-	OPENSSL_free(pem->label);
-	OPENSSL_free(pem->header);
-	OPENSSL_clear_free(pem->data, (size_t)pem->size);
-}
+	int reason = sr_pem_next(bio, ret);
 
-/* The functions that also decode would ask the terminal for a passphrase. */
-static int next_block(BIO *bio, struct pem *ret, bool *more, struct sr_err *err)
-{
-	bool damaged;
-
-	*more = PEM_read_bio(bio, &ret->label, &ret->header, &ret->data, &ret->size) == 1;
-	damaged = !*more && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE;
-	ERR_clear_error();
-	return damaged ? sr_fail(err, -EBADMSG, "a block of PEM in it is damaged") : 0;
+	*more = reason == 0;
+	return *more || reason == PEM_R_NO_START_LINE
+		   ? 0
+		   : sr_fail(err, -EBADMSG, "a block of PEM in it is damaged");
 }
 
 /* Whoever may see certificates may not see what some programs keep in the same file. */
-static int add_block(const struct pem *pem, certificates *to, struct sr_err *err)
+static int add_block(const struct sr_pem *pem, certificates *to, struct sr_err *err)
 {
 	const unsigned char *at = pem->data;
 	X509 *one;
@@ -82,7 +68,7 @@ static int read_certificates(const char *pem, size_t size, certificates *ret,
 	bool more = true;
 
 	while (r == 0 && more) {
-		_cleanup_(pem_done) struct pem block = { 0 };
+		_cleanup_(sr_pem_done) struct sr_pem block = { 0 };
 
 		r = next_block(bio, &block, &more, err);
 		if (r == 0 && more)
