@@ -65,13 +65,11 @@ static int visit(struct walk *walk, const char *name, struct sr_err *err)
 {
 	_cleanup_key_ struct sr_key *key = sr_key_new(name);
 	_cleanup_buf_ struct sr_buf content = { 0 };
-	char file[SR_KEY_FILE];
 	int r;
 
 	if (!key)
 		return sr_fail_memory(err);
-	sr_keystore_file(name, ".pem", file);
-	r = sr_read_file(walk->dir, file, SR_TPMKEY_MAX, &content, err);
+	r = sr_keystore_read(walk->dir, name, &content, err);
 	if (r < 0)
 		return r == -ENOENT || r == -EBADMSG ? 0 : r;
 	return names_ring(&content, walk->ring) ? visit_content(walk, &content, key, err)

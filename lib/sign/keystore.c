@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "codec/tpmkey.h"
 #include "ground/parse.h"
 #include "ground/strv.h"
 
@@ -86,6 +87,14 @@ mode_t sr_keystore_mode(int dir)
 void sr_keystore_file(const char *name, const char *suffix, char ret[SR_KEY_FILE])
 {
 	(void)snprintf(ret, SR_KEY_FILE, "%.*s%s", SR_KEY_NAME, name, suffix);
+}
+
+int sr_keystore_read(int dir, const char *name, struct sr_buf *ret, struct sr_err *err)
+{
+	char file[SR_KEY_FILE];
+
+	sr_keystore_file(name, ".pem", file);
+	return sr_read_file(dir, file, SR_TPMKEY_MAX, ret, err);
 }
 
 void sr_keystore_older(const char *name, unsigned int version, char ret[SR_KEY_NAME + 1])

@@ -34,6 +34,9 @@ int sr_keystore_lock_key(const struct sr_store *store, const char *name, int *re
 /** sr_keystore_file() - "NAME.pem" and the like */
 void sr_keystore_file(const char *name, const char *suffix, char ret[SR_KEY_FILE]);
 
+/** sr_keystore_read() - a key's file, as sr_key_read() takes it; as sr_read_file() fails */
+int sr_keystore_read(int dir, const char *name, struct sr_buf *ret, struct sr_err *err);
+
 /** sr_keystore_mode() - permissions of a key: those who may list the keys may read it */
 mode_t sr_keystore_mode(int dir);
 

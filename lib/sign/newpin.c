@@ -73,14 +73,11 @@ static int read_again(struct sr_key *key, int dir, struct sr_err *err)
 	_cleanup_key_ struct sr_key *again = sr_key_new(key->name);
 	_cleanup_buf_ struct sr_buf content = { 0 };
 	struct sr_tpmkey *old = key->file;
-	char file[SR_KEY_FILE];
 	int r;
 
 	if (dir < 0)
 		return 0;
-	sr_keystore_file(key->name, ".pem", file);
-	r = again ? sr_read_file(dir, file, SR_TPMKEY_MAX, &content, err)
-		  : sr_fail_memory(err);
+	r = again ? sr_keystore_read(dir, key->name, &content, err) : sr_fail_memory(err);
 	if (r == 0)
 		r = sr_key_read(again, &content, err);
 	if (r < 0)

@@ -7,11 +7,8 @@
 static int read_key(int dir, struct sr_served *served, struct sr_err *err)
 {
 	_cleanup_buf_ struct sr_buf content = { 0 };
-	char file[SR_KEY_FILE];
-	int r;
+	int r = sr_keystore_read(dir, served->key->name, &content, err);
 
-	sr_keystore_file(served->key->name, ".pem", file);
-	r = sr_read_file(dir, file, SR_TPMKEY_MAX, &content, err);
 	if (r == 0)
 		r = sr_key_read(served->key, &content, err);
 	if (r == 0)
