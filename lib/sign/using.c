@@ -37,10 +37,8 @@ static int lend_pin(struct sr_slot *slot, const struct sr_secret *pin, struct sr
 /* Neither ESYS nor the slot remembers a PIN from one use to the next. */
 static void take_pin_back(struct sr_slot *slot)
 {
-	bool lent = slot->signer.pin.size > 0;
-
 	sr_secret_done(&slot->signer.pin);
-	if (lent && sr_slot_is_loaded(slot))
+	if (sr_slot_is_loaded(slot))
 		sr_object_forget_pin(&slot->signer.object, &slot->signer.session);
 }
 
