@@ -24,29 +24,34 @@ void sr_leftovers_note(struct sr_leftovers *leftovers, const struct sr_handle *h
 	leftovers->count++;
 }
 
-/* Of a session ESYS only knows the number. */
-static void flush(const struct sr_leftover *left, struct sr_tpm *tpm)
+/* False if the TPM did not answer. Of a session ESYS only knows the number. */
+static bool flush(const struct sr_leftover *left, struct sr_tpm *tpm)
 {
 	_cleanup_handle_ struct sr_handle found = SR_HANDLE(tpm);
 	_cleanup_esys_ TPM2B_NAME *name = NULL;
+	TSS2_RC rc = SR_TSS(Esys_TR_FromTPMPublic(tpm->esys, left->handle, ESYS_TR_NONE,
+						  ESYS_TR_NONE, ESYS_TR_NONE, &found.tr));
 
-	if (SR_TSS(Esys_TR_FromTPMPublic(tpm->esys, left->handle, ESYS_TR_NONE,
-					 ESYS_TR_NONE, ESYS_TR_NONE, &found.tr)) !=
-	    TSS2_RC_SUCCESS)
-		return;
+	if (rc != TSS2_RC_SUCCESS)
+		return sr_tss_code(rc) != 0;
 	if (Esys_TR_GetName(tpm->esys, found.tr, &name) != TSS2_RC_SUCCESS ||
 	    !sr_name_equal(name, &left->name))
 		sr_handle_forget(&found);
+	return true;
 }
 
-/* What can't be reached again is noted again. */
+/* What can't be reached again is noted again: here, or by who flushes it. */
 void sr_leftovers_flush(struct sr_leftovers *leftovers, struct sr_tpm *tpm)
 {
 	struct sr_leftovers old = *leftovers;
 
 	leftovers->count = 0;
-	while (old.count > 0)
-		flush(&old.left[--old.count], tpm);
+	while (old.count > 0) {
+		const struct sr_leftover *left = &old.left[--old.count];
+
+		if (!flush(left, tpm))
+			leftovers->left[leftovers->count++] = *left;
+	}
 }
 
 /* The lock is the mapping's file's: it is held until the program ends. */

@@ -134,7 +134,8 @@ static void note_what_stays(void *arg, const struct sr_handle *handle)
 {
 	struct sr_slots *slots = arg;
 
-	sr_leftovers_note(&slots->leftovers, handle);
+	if (!sr_tcti_is_managed(slots->tcti))
+		sr_leftovers_note(&slots->leftovers, handle);
 }
 
 /* What a connection that broke left on the TPM goes with the next one. */
@@ -178,6 +179,7 @@ bool sr_slots_same_era(struct sr_slots *slots)
 	if (era == slots->era)
 		return true;
 	forget_all(slots);
+	slots->leftovers.count = 0;
 	slots->era = era;
 	return false;
 }
@@ -197,9 +199,9 @@ void sr_slots_rest(struct sr_slots *slots)
 
 static void leave(struct sr_slots *slots)
 {
-	if (slots->leftovers.count > 0)
-		(void)sr_slots_open(slots, NULL);
 	if (slots->tpm)
+		hang_up(slots);
+	if (slots->leftovers.count > 0 && sr_slots_open(slots, NULL) == 0)
 		hang_up(slots);
 }
 
