@@ -62,7 +62,7 @@ complain() {
 # Handles whose number was in an answer that got lost, or that could not be flushed.
 allowed_handles() {
     case $point:$(cat "$HIT") in
-    tpm:*:Esys_FlushContext | tpm:*:after:sr_object_load_under | tpm:*:after:Esys_StartAuthSession) echo 1 ;;
+    tpm:*:failure:Esys_FlushContext | tpm:*:after:sr_object_load_under | tpm:*:after:Esys_StartAuthSession) echo 1 ;;
     *) echo 0 ;;
     esac
 }
