@@ -116,8 +116,7 @@ END
 
 @test "a key file that only says it is a ring's is not signed" {
     keygen web
-    sed 's/^Key-Id: ./Key-Id: 0/; t; s/^Key-Id: 0/Key-Id: 1/' "$KEYS/web.pem" >"$KEYS/forged.pem"
-    sed -i 's/^Key-Id: 00/Key-Id: 11/' "$KEYS/forged.pem"
+    sed '/^Key-Id: 0/ { s/: 0/: 1/; b; }; s/^Key-Id: ./Key-Id: 0/' "$KEYS/web.pem" >"$KEYS/forged.pem"
     tpm-sign keygen -q --pcrs 0+7 free
     sed -i 's/^Made /Ring: system\nKey-Id: 00112233445566778899aabbccddeeff\n&/' "$KEYS/free.pem"
     for key in forged free; do cp "$KEYS/$key.pem" .; done
