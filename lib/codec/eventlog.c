@@ -13,7 +13,6 @@
 #define EVENTS_MAX 16384 /* records in a log; real ones have some hundred */
 
 static const char spec_id[16] = "Spec ID Event03";
-static const char startup[16] = "StartupLocality";
 
 _printf_(3, 4) static bool damaged(struct sr_eventlog *log, size_t at, const char *fmt,
 				   ...)
@@ -165,13 +164,20 @@ static int keep(struct sr_eventlog *log, const struct sr_event *event, size_t *r
 	return 0;
 }
 
-/* What an event says about all of them. */
+int sr_event_locality(const struct sr_event *event)
+{
+	if (event->pcr != 0 || event->type != SR_EV_NO_ACTION || event->size < 17 ||
+	    !starts_with(event, "StartupLocality"))
+		return -1;
+	return event->data[16];
+}
+
+/* What an event says about all those of PCR 0. */
 static void note(struct sr_eventlog *log, const struct sr_event *event)
 {
-	if (event->type == SR_EV_NO_ACTION && starts_with(event, startup) &&
-	    event->size > 16)
-		log->locality = event->data[16];
-	if (event->type == SR_EV_EFI_HCRTM_EVENT)
+	if (log->locality < 0)
+		log->locality = sr_event_locality(event);
+	if (event->pcr == 0 && event->type == SR_EV_EFI_HCRTM_EVENT)
 		log->hcrtm = true;
 }
 

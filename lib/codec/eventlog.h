@@ -52,6 +52,13 @@ int sr_eventlog_usable(const struct sr_eventlog *log, const char *name,
 int sr_eventlog_cut(const struct sr_eventlog *log, uint32_t mask, struct sr_buf *ret,
 		    struct sr_err *err);
 
+/**
+ * sr_event_locality() - the locality that a StartupLocality event names, or -1
+ *
+ * Firmware Profile, part "EV_NO_ACTION Event Types": such an event is one of PCR 0.
+ */
+int sr_event_locality(const struct sr_event *event);
+
 /** sr_eventlog_find_bank() - the index of a bank of the log, or -1 */
 int sr_eventlog_find_bank(const struct sr_eventlog *log, uint16_t bank);
 

@@ -60,7 +60,7 @@ static void say_no_action(const struct sr_eventlog *log, const struct sr_event *
 	if (length == 16 && memcmp(event->data, "Spec ID Event03", 16) == 0) {
 		sr_text_add(&words->subject, "header of the log");
 		say_banks(log, &words->value);
-	} else if (event->size > 16 && memcmp(event->data, "StartupLocality", 16) == 0) {
+	} else if (sr_event_locality(event) >= 0) {
 		sr_text_add(&words->subject, "startup locality");
 		sr_text_add(&words->value, "%u", event->data[16]);
 	} else if (length >= 15 && memcmp(event->data, "SP800-155 Event", 15) == 0) {

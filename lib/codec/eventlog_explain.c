@@ -138,8 +138,7 @@ static void say_unchanged(const struct labels *labels, char ret[SR_EVENT_TEXT])
 static const struct sr_event *find_locality(const struct sr_eventlog *log)
 {
 	for (size_t i = 0; i < log->count; i++)
-		if (log->event[i].type == SR_EV_NO_ACTION && log->event[i].size > 16 &&
-		    memcmp(log->event[i].data, "StartupLocality", 16) == 0)
+		if (sr_event_locality(&log->event[i]) >= 0)
 			return &log->event[i];
 	return NULL;
 }

@@ -325,15 +325,16 @@ static const struct locality_case {
 } locality_cases[] = {
 	{ -1, -1, false, 0 }, { 3, -1, false, 3 }, { -1, 3, false, 3 },
 	{ 0, -1, false, 0 },  { 4, -1, true, 4 },  { -1, -1, true, 4 },
+	{ 3, 4, false, 3 },
 };
 
-static void put_locality(struct writer *log, int locality)
+static void put_locality(struct writer *log, uint32_t pcr, int locality)
 {
 	uint8_t data[17] = "StartupLocality";
 
 	data[16] = (uint8_t)locality;
 	if (locality >= 0)
-		put_event(log, 0, NO_ACTION, data, sizeof(data), NULL);
+		put_event(log, pcr, NO_ACTION, data, sizeof(data), NULL);
 }
 
 static void test_locality(void)
@@ -346,14 +347,15 @@ static void test_locality(void)
 		struct writer log;
 
 		begin(&log);
-		put_locality(&log, c->first);
+		put_locality(&log, 0, c->first);
+		put_locality(&log, 7, 2);
 		if (c->hcrtm) {
 			put_text(&log, 0, HCRTM, "HCRTM");
 			extend(value, "HCRTM", 5);
 		}
 		put_text(&log, 0, ACTION, "firmware");
 		extend(value, "firmware", 8);
-		put_locality(&log, c->second);
+		put_locality(&log, 0, c->second);
 		read = read_log(&log);
 		assert(sr_eventlog_replay(read, 0xb, &pcrs, NULL) == 0);
 		assert(pcrs.mask == 1 && pcrs.given == 1);
@@ -735,11 +737,11 @@ static void test_other_locality(void)
 	struct writer log;
 
 	begin(&log);
-	put_locality(&log, 3);
+	put_locality(&log, 0, 3);
 	put_text(&log, 0, ACTION, "x");
 	a = read_log(&log);
 	begin(&log);
-	put_locality(&log, 0);
+	put_locality(&log, 0, 0);
 	put_text(&log, 0, ACTION, "x");
 	b = read_log(&log);
 	assert(sr_explain(&(struct sr_boots){ .before = a, .after = b }, &found, NULL) ==
