@@ -380,7 +380,7 @@ keys_in_page() {
     keys_in_code lib/ring/delivery.c >in-code
     keys_in_page secrets.d.5 >in-page
     same "keys of secrets.d" in-code in-page
-    keys_in_code lib/sign/rules.c >in-code
+    keys_in_code lib/serve/rules.c >in-code
     keys_in_page keys.d.5 >in-page
     same "keys of keys.d" in-code in-page
     sed -n '/^const.*ring_keys/,/^};/p; /ring_keys\[\]/,/^};/p' "$root/lib/ring/ring.c" |

@@ -58,7 +58,7 @@ c_files() {
     declare -A below=(
         [ground]='ground' [codec]='ground codec' [tpm]='ground codec tpm'
         [ring]='ground codec tpm ring' [sink]='ground sink' [luks]='ground luks'
-        [sign]='ground codec tpm ring sign'
+        [sign]='ground codec tpm ring sign' [serve]='ground codec tpm ring sign serve'
     )
     checked=0
     for layer in "${!below[@]}"; do

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "codec/agent.h"
-#include "sign/locks.h"
-#include "sign/pins.h"
-#include "sign/queue.h"
+#include "serve/locks.h"
+#include "serve/pins.h"
+#include "serve/queue.h"
 
 /* ---- messages ---- */
 

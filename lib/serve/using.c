@@ -2,7 +2,7 @@
 /* Keys on the TPM: using one, whatever others and the TPM did meanwhile. */
 #include "fetch.h"
 #include "loading.h"
-#include "software.h"
+#include "sign/software.h"
 #include "tpm/object.h"
 #include "tpm/session.h"
 

@@ -5,7 +5,7 @@
 
 #include <stdatomic.h>
 
-#include "key.h"
+#include "sign/key.h"
 
 /**
  * struct sr_served - a key and what is often needed of it

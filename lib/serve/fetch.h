@@ -3,7 +3,7 @@
 #ifndef SR_FETCH_H
 #define SR_FETCH_H
 
-#include "software.h"
+#include "sign/software.h"
 
 /** sr_fetch_needed() - whether the rings of a store are not for this process to read */
 bool sr_fetch_needed(const struct sr_store *store);

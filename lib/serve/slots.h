@@ -4,7 +4,7 @@
 #define SR_SLOTS_H
 
 #include "pins.h"
-#include "signer.h"
+#include "sign/signer.h"
 
 struct sr_slots;
 

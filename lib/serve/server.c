@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "software.h"
+#include "sign/software.h"
 #include "tpm/meter.h"
 
 #define REFUSED_SECONDS 1    /* after which a file that was refused is looked at again */
