@@ -12,10 +12,6 @@ setup() {
     SHARED="cmd:$helper/proxy $TPM_DIR/srv share"
 }
 
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
-
 # captured_agent FILE [OPTIONS]: ... whose TPM commands are in FILE
 captured_agent() {
     export TCTI_PCAP_FILE=$PWD/$1

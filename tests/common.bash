@@ -112,6 +112,11 @@ seal() {
     printf %s "$2" | tpm-seal --quiet --recovery-key-file "$RK" "${@:3}" "$1"
 }
 
+# keygen NAME [OPTIONS]; with a PIN it warns that nothing slows down guessing
+keygen() {
+    tpm-sign keygen -q "$@" 2>/dev/null
+}
+
 # escrow_new: a certificate that secrets of this file are recovered with, and its key
 escrow_new() {
     export ESCROW=$BATS_FILE_TMPDIR/escrow.key

@@ -5,16 +5,10 @@
 # shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
 
 load agent
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
+load pins
 
 setup() {
-    store_new
-    printf 'correct horse battery\n' >pin
+    pins_new
     tpm-sign keygen -q kept
     tpm-sign keygen -q guarded --pin-file pin 2>/dev/null
     # shellcheck disable=SC2016 # for that program

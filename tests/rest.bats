@@ -4,21 +4,7 @@
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
 load rest
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
-
-setup() {
-    store_new
-    printf 'correct horse battery\n' >pin
-}
-
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
+load pins
 
 @test "keys, as tpm-sign list and info have them, and their public keys" {
     keygen web

@@ -5,18 +5,10 @@
 
 load rest
 load agent
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
+load pins
 
 setup() {
-    store_new
-    printf 'correct horse battery\n' >pin
-    printf 'wrong horse battery\n' >wrong
-    echo 'a message' >message
+    pins_new
     tpm-seal -q --generate --ring guarded --no-recovery --pin --pin-file pin secret 2>/dev/null
     tpm-sign keygen -q ed -t ed25519 --ring guarded --pin-file pin
     tpm-sign sign ed --pin-file pin message >right.sig
