@@ -237,6 +237,13 @@ openssl_modules() {
     ln -sf "$(openssl version -m | cut -d'"' -f2)"/*.so "$SEALRING_BUILD"/ossl-modules/*.so "$OPENSSL_MODULES"
 }
 
+# askpass: the script on stdin is what asks a person from now on
+askpass() {
+    { echo '#!/bin/bash' && cat; } >askpass
+    chmod +x askpass
+    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
+}
+
 # daemon_stop VARIABLE: the daemon whose pid is there is told to end; waits until it has
 daemon_stop() {
     local -n daemon_pid=$1

@@ -11,10 +11,7 @@ setup() {
     pins_new
     tpm-sign keygen -q kept
     tpm-sign keygen -q guarded --pin-file pin 2>/dev/null
-    # shellcheck disable=SC2016 # for that program
-    printf '#!/bin/sh\necho >>asked\ncat pin\n' >askpass
-    chmod +x askpass
-    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
+    askpass <<<'echo >>asked; cat pin'
     TIMES=$BATS_TEST_TMPDIR/times
     # The first command after a TPM's start may be asked for twice.
     tpm-sign sign kept pin >/dev/null

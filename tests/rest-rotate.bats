@@ -119,9 +119,7 @@ rotates() {
     [ "$(peer 0 0 rotate web)" = rotated ]
     printf '[Access]\nConfirm=yes\n' >"$RULES/web.conf"
     # shellcheck disable=SC2016 # for that program
-    printf '#!/bin/bash\nprintf "%%s\\n" "$1" >>asked\n. ./reaction\n' >askpass
-    chmod +x askpass
-    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
+    askpass <<<'echo "$1" >>asked; . ./reaction'
     echo 'exit 1' >reaction
     rest_start
     refuses 403 not_permitted "$(key_path web rotate)" -X POST
