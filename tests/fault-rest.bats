@@ -5,15 +5,8 @@
 # no PIN tried twice.
 # shellcheck disable=SC2034,SC2154,SC2317 # from and for fault.bash
 
-load fault/serve
 load rest
-
-setup_file() {
-    look_for_leaks
-    tpm_start
-    boot_state
-    tpm_tries 1000
-}
+load fault/serve
 
 setup() {
     store_new

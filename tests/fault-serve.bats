@@ -7,13 +7,6 @@
 
 load fault/serve
 
-setup_file() {
-    look_for_leaks
-    tpm_start
-    boot_state
-    tpm_tries 1000
-}
-
 setup() {
     store_new
     printf 'correct horse battery' >pin

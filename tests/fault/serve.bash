@@ -10,6 +10,13 @@
 
 load fault/fault
 
+setup_file() {
+    look_for_leaks
+    tpm_start
+    boot_state
+    tpm_tries 1000
+}
+
 check_all() {
     :
 }
