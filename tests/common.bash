@@ -208,6 +208,11 @@ captured() {
     TCTI_PCAP_FILE=$PWD/$1.pcap SEALRING_TCTI=pcap:$SEALRING_TCTI "${@:2}"
 }
 
+# hex FILE
+hex() {
+    xxd -p "$1" | tr -d '\n'
+}
+
 # crossed FILE HEX: whether these bytes are in the capture
 crossed() {
     [ "${#2}" -ge 16 ]
