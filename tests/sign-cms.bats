@@ -255,6 +255,38 @@ encrypted_key() {
     [ "$count" -ge 60 ]
 }
 
+@test "a damaged key: it is named, as by sign, and not the message; so by the daemon, and in REST" {
+    local key
+    damaged() {
+        fails 8 tpm-sign "$@"
+        one_line
+        [ "$output" = "tpm-sign: key $key: its file is damaged: restore it from a backup" ]
+    }
+    openssl pkey -in ec.key -pubout -outform DER -out peer
+    for key in p256 rsa2048; do
+        encrypt $key.crt -aes-256-gcm
+        mv message $key.message
+        private_damaged "$BASE/state/keys/$key.pem" >"$KEYS/$key.pem"
+        damaged decrypt $key --cms $key.message
+        damaged sign $key plain
+    done
+    rest_start
+    for key in p256 rsa2048; do
+        damaged decrypt $key --cms $key.message
+        damaged sign $key plain
+        refuses 422 damaged_key "$(key_path $key sign)" -d "$(body data AAAA)"
+    done
+    refuses 422 damaged_key "$(key_path p256 derive)" -d "$(body peer "$(base64 -w0 peer)")"
+    refuses 422 damaged_key "$(key_path rsa2048 decrypt)" \
+        -d "$(body ciphertext "$(head -c 256 /dev/zero | base64 -w0)")"
+    for key in p256 rsa2048; do
+        cp "$BASE/state/keys/$key.pem" "$KEYS"
+        mv $key.message message
+        opens $key
+        opens $key --direct
+    done
+}
+
 @test "PKCS#1 v1.5: whatever was wrong behind the key, the same words, commands and exit status" {
     encrypt rsa.crt -aes-128-gcm -outform DER
     encrypted_key >right
