@@ -223,3 +223,16 @@ guarded_start() {
     [ "$(find "$KEYS" -name 'web*.pem' | wc -l)" -eq 5 ]
     signs web
 }
+
+@test "two at once by one fingerprint: the second does not replace the successor" {
+    local fingerprint
+    keygen web
+    both() { "$helper/peer" 0 0 both "$1" 2>/dev/null; }
+    # By name each is for what has it by then.
+    [ "$(both web)" = $'rotated\nrotated' ]
+    for fingerprint in spki_sha256 ssh_fingerprint; do
+        both "$(tpm-sign info web --json | jq -r ".[0].$fingerprint")" >answer
+        [ "$(<answer)" = $'rotated\nkey web: it has just been replaced by another' ]
+    done
+    [ "$(tpm-sign info web --json | jq '.[0].version')" -eq 5 ]
+}
