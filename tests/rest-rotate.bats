@@ -236,3 +236,31 @@ guarded_start() {
     done
     [ "$(tpm-sign info web --json | jq '.[0].version')" -eq 5 ]
 }
+
+@test "while another program has the store locked others sign, and nothing is rotated" {
+    local dir lock
+    keygen web
+    keygen follows --ring system --no-recovery
+    rest_start
+    for dir in "$KEYS" "$RINGS"; do
+        exec {lock}<"$dir"
+        flock "$lock"
+        refuses 503 busy "$(key_path follows rotate)" -X POST
+        [[ $(jq -r .message answer) == "key follows: another program has locked $dir "*'ask again'* ]]
+        signs follows
+        signs web
+        exec {lock}<&-
+    done
+    [ "$(find "$KEYS" -name '*.pem' | wc -l)" -eq 2 ]
+    rotates follows
+    signs follows
+    # Whoever has time waits.
+    exec {lock}<"$KEYS"
+    flock "$lock"
+    tpm-sign -q rotate web 2>>said 3>&- {lock}<&- &
+    sleep 0.2
+    [ "$(tpm-sign info web --json | jq '.[0].version')" -eq 1 ]
+    exec {lock}<&-
+    wait $!
+    [ "$(tpm-sign info web --json | jq '.[0].version')" -eq 2 ]
+}

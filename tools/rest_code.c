@@ -19,6 +19,7 @@ static const struct rest_code codes[] = {
 	{ EBADMSG, 422, "refused" },
 	{ EBUSY, 423, "lockout" },
 	{ EAGAIN, 429, "too_many" },
+	{ ETIMEDOUT, 503, "busy" },
 	{ ENODEV, 503, "no_tpm" },
 	{ EIO, 500, "failed" },
 };

@@ -25,6 +25,7 @@ extern "C" {
  *   EBADMSG		a file is damaged or refused
  *   ENOKEY		no such secret, ring or key
  *   EEXIST		it is there already
+ *   ETIMEDOUT		others have what is needed, and it was not waited for (any longer)
  *   EPERM		not permitted: by the configuration, or the kernel
  *   ENOMEM, EIO and others: something failed; the text says what
  *
