@@ -235,6 +235,16 @@ best() {
     [ "$least" -le "$bound" ]
 }
 
+# private_damaged FILE: a key file, with another byte near the end of its private area
+private_damaged() {
+    sed '/^-----BEGIN/,$d' "$1"
+    echo '-----BEGIN TSS2 PRIVATE KEY-----'
+    sed -n '/^-----BEGIN/,$p' "$1" | grep -v -e '^-----' | base64 -d |
+        python3 -c 'import sys; key = bytearray(sys.stdin.buffer.read()); key[-20] ^= 0xff
+sys.stdout.buffer.write(key)' | base64 -w 64
+    echo '-----END TSS2 PRIVATE KEY-----'
+}
+
 # openssl_modules: OpenSSL finds our provider beside those of the system
 openssl_modules() {
     export OPENSSL_MODULES=$BATS_FILE_TMPDIR/modules

@@ -140,6 +140,7 @@ guarded_start() {
     rest_ready
 }
 
+# bats test_tags=minimal
 @test "a daemon that may not write the store, or not read the rings, says so and changes nothing" {
     keygen web
     keygen follows --ring system --no-recovery
@@ -159,6 +160,7 @@ guarded_start() {
     chmod 700 "$RINGS"
 }
 
+# bats test_tags=minimal
 @test "files of another user, which get no second name, are copied" {
     local n
     keygen web
@@ -205,4 +207,45 @@ guarded_start() {
     [ "$(jq -r .signature signed.* | grep -c .)" -eq 4 ]
     [ "$(find "$KEYS" -name 'web*.pem' | wc -l)" -eq 5 ]
     signs web
+}
+
+@test "two at once by one fingerprint: the second does not replace the successor" {
+    local fingerprint
+    keygen web
+    both() { "$helper/peer" 0 0 both "$1" 2>/dev/null; }
+    # By name each is for what has it by then.
+    [ "$(both web)" = $'rotated\nrotated' ]
+    for fingerprint in spki_sha256 ssh_fingerprint; do
+        both "$(tpm-sign info web --json | jq -r ".[0].$fingerprint")" >answer
+        [ "$(<answer)" = $'rotated\nkey web: it has just been replaced by another' ]
+    done
+    [ "$(tpm-sign info web --json | jq '.[0].version')" -eq 5 ]
+}
+
+@test "while another program has the store locked others sign, and nothing is rotated" {
+    local dir lock
+    keygen web
+    keygen follows --ring system --no-recovery
+    rest_start
+    for dir in "$KEYS" "$RINGS"; do
+        exec {lock}<"$dir"
+        flock "$lock"
+        refuses 503 busy "$(key_path follows rotate)" -X POST
+        [[ $(jq -r .message answer) == "key follows: another program has locked $dir "*'ask again'* ]]
+        signs follows
+        signs web
+        exec {lock}<&-
+    done
+    [ "$(find "$KEYS" -name '*.pem' | wc -l)" -eq 2 ]
+    rotates follows
+    signs follows
+    # Whoever has time waits.
+    exec {lock}<"$KEYS"
+    flock "$lock"
+    tpm-sign -q rotate web 2>>said 3>&- {lock}<&- &
+    sleep 0.2
+    [ "$(tpm-sign info web --json | jq '.[0].version')" -eq 1 ]
+    exec {lock}<&-
+    wait $!
+    [ "$(tpm-sign info web --json | jq '.[0].version')" -eq 2 ]
 }

@@ -158,8 +158,8 @@ count_tries() {
     done
     refuses 423 lockout "$(key_path guarded sign)" -d "$(body data AAAA pin 'correct horse battery')"
     refuses 409 policy_does_not_hold "$(key_path bound sign)" -d "$(body data AAAA)"
-    refuses 422 refused "$(key_path bad sign)" -d "$(body data AAAA)"
-    refuses 422 refused "$(key_path bad)"
+    refuses 422 damaged_key "$(key_path bad sign)" -d "$(body data AAAA)"
+    refuses 422 damaged_key "$(key_path bad)"
     signs web
     rest_stop
     tpm2_dictionarylockout -Q --clear-lockout
