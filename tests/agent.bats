@@ -456,6 +456,7 @@ connections() {
     find "/proc/$agent/fd" -lname 'socket:*' | wc -l
 }
 
+# bats test_tags=minimal
 @test "questions of users take turns" {
     # An ordinary user has no others to be.
     [ "$(id -u)" -eq 0 ] || return 0

@@ -35,6 +35,7 @@ keygen() {
     tpm-sign keygen -q "$@" 2>/dev/null
 }
 
+# bats test_tags=minimal
 @test "the examples run as they stand, for who may use the keys" {
     local key
     echo 'a message' >message

@@ -101,6 +101,7 @@ GET /api/v1 404
 END
 }
 
+# bats test_tags=minimal
 @test "each path and method of the file is answered as it says" {
     keygen web
     tpm-sign cert self-sign web --subject /CN=web | tpm-sign cert install -q web

@@ -157,6 +157,7 @@ guarded_start() {
     rest_ready
 }
 
+# bats test_tags=minimal
 @test "a daemon that may not write the store, or not read the rings, says so and changes nothing" {
     keygen web
     keygen follows --ring system --no-recovery
@@ -176,6 +177,7 @@ guarded_start() {
     chmod 700 "$RINGS"
 }
 
+# bats test_tags=minimal
 @test "files of another user, which get no second name, are copied" {
     local n
     keygen web

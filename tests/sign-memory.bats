@@ -74,6 +74,7 @@ has_none() {
     done
 }
 
+# bats test_tags=minimal
 @test "private keys and PINs are in no core dump; in memory they are until lock, or AutoLock=" {
     [ -z "${SANITIZED-}" ] || return 0
     agent_start
@@ -112,6 +113,7 @@ has_none() {
     has_none "$SEED"
 }
 
+# bats test_tags=minimal
 @test "REST: a PIN is in memory while its request waits, and not when that was answered" {
     [ -z "${SANITIZED-}" ] && [ "$(id -u)" -eq 0 ] || return 0
     mkdir "$SEALRING_CONFIG_DIR/keys.d"

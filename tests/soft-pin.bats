@@ -102,6 +102,7 @@ in_memory() {
     LC_ALL=C grep -qa 'correct horse battery' "core.$1"
 }
 
+# bats test_tags=minimal
 @test "the ring's PIN is not kept, but the key; a key's own PIN is, until lock" {
     # What sanitizers keep of freed memory is not the daemon's; nobody but root can look.
     ! grep -q __asan_init "$SEALRING_BUILD/bin/tpm-serve" && [ "$(id -u)" -eq 0 ] || return 0
@@ -229,6 +230,7 @@ in_memory() {
     tried 2
 }
 
+# bats test_tags=minimal
 @test "a daemon that may not read rings says what to do; no PIN is tried" {
     local as=() socket=$SEALRING_RUNTIME_DIR/softkey.sock
     tpm-sign keygen -q free -t ed25519 --no-recovery 2>/dev/null
