@@ -21,10 +21,6 @@ setup() {
     mkdir -m 700 .ssh
 }
 
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
-
 # softkey NAME: what no TPM has, of a ring that is made at its first use
 softkey() {
     keygen "$1" -t ed25519 --no-recovery

@@ -15,7 +15,7 @@ setup_file() {
 setup() {
     luks_setup
     tpm_boot
-    log=$BATS_FILE_TMPDIR/logs/before.bin
+    log=$own/before.bin
     chmod 700 "$SEALRING_RUNTIME_DIR"
     # What a running systemd would say.
     mkdir fake

@@ -10,21 +10,14 @@ load eventlogs/logs
 setup_file() {
     tpm_start
     logs_prepare
-    cd "$BATS_FILE_TMPDIR/logs"
+    cd "$own"
     logs_mix 7 after.bin before.bin dbx.bin
     logs_mix 7 before.bin after.bin firmware.bin
 }
 
-setup() {
-    store_new
-    own=$BATS_FILE_TMPDIR/logs
-}
-
 # boot_with NAME: a boot of which this is the event log
 boot_with() {
-    tpm_reboot
-    logs_configure "$own/$1.bin"
-    logs_replay "$own/$1.bin"
+    logs_boot "$own/$1.bin"
 }
 
 # measured PCR WHEN: what the TPM held

@@ -14,8 +14,7 @@ setup() {
     store_new
     REST=$SEALRING_RUNTIME_DIR/sign.sock
     # Waits for somebody only where it lets a program use a key.
-    cat >askpass <<-'END'
-	#!/bin/bash
+    askpass <<-'END'
 	case $1 in
 	PIN*) cat pin ;;
 	Let*)
@@ -25,8 +24,6 @@ setup() {
 	*) echo phrase ;;
 	esac
 	END
-    chmod +x askpass
-    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
     printf 'correct horse battery\n' >pin
     printf 'another horse battery\n' >pin2
     xxd -r -p <<<"302e020100300506032b657004220420${SEED//\\x/}" |

@@ -52,6 +52,8 @@ static bool has_meaning(int number)
 	case EBADMSG:
 	case ENOKEY:
 	case EEXIST:
+	case EUCLEAN:
+	case ETIMEDOUT:
 		return true;
 	default:
 		return false;

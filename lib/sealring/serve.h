@@ -127,7 +127,7 @@ size_t sr_agent_length(const uint8_t prefix[SR_AGENT_PREFIX]);
  * @ret:	the key; valid until the next call of a function that takes @server
  * @err:	says why, on failure
  *
- * Returns 0, -ENOKEY (there is none, or not for @peer), -EINVAL (not a name), -EBADMSG.
+ * Returns 0, -ENOKEY (there is none, or not for @peer), -EINVAL (not a name), -EUCLEAN.
  */
 int sr_server_key(struct sr_server *server, const struct sr_peer *peer, const char *name,
 		  const struct sr_key **ret, struct sr_err *err);
@@ -235,7 +235,8 @@ struct sr_rotate_request {
  * sr_rotate_call() - put a new key in the place of one, as sr_key_rotate() does
  *
  * As above. Returns also -EPERM: keys.d does not let @peer, or the store or the key's ring
- * are not for the server to write.
+ * are not for the server to write. It fails with -ETIMEDOUT where another program has the
+ * store locked, as others wait for the same thread.
  */
 int sr_rotate_call(struct sr_server *server, const struct sr_peer *peer,
 		   const struct sr_rotate_request *request, void *arg,
