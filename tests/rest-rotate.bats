@@ -4,22 +4,7 @@
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
 load rest
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
-
-setup() {
-    store_new
-    printf 'correct horse battery\n' >pin
-    echo 'a message' >message
-}
-
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
+load pins
 
 # rotates NAME [MEMBER VALUE]...: answered with a key of another fingerprint, a version later
 rotates() {
@@ -134,9 +119,7 @@ rotates() {
     [ "$(peer 0 0 rotate web)" = rotated ]
     printf '[Access]\nConfirm=yes\n' >"$RULES/web.conf"
     # shellcheck disable=SC2016 # for that program
-    printf '#!/bin/bash\nprintf "%%s\\n" "$1" >>asked\n. ./reaction\n' >askpass
-    chmod +x askpass
-    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
+    askpass <<<'echo "$1" >>asked; . ./reaction'
     echo 'exit 1' >reaction
     rest_start
     refuses 403 not_permitted "$(key_path web rotate)" -X POST
@@ -157,6 +140,7 @@ guarded_start() {
     rest_ready
 }
 
+# bats test_tags=minimal
 @test "a daemon that may not write the store, or not read the rings, says so and changes nothing" {
     keygen web
     keygen follows --ring system --no-recovery
@@ -176,6 +160,7 @@ guarded_start() {
     chmod 700 "$RINGS"
 }
 
+# bats test_tags=minimal
 @test "files of another user, which get no second name, are copied" {
     local n
     keygen web
@@ -222,4 +207,45 @@ guarded_start() {
     [ "$(jq -r .signature signed.* | grep -c .)" -eq 4 ]
     [ "$(find "$KEYS" -name 'web*.pem' | wc -l)" -eq 5 ]
     signs web
+}
+
+@test "two at once by one fingerprint: the second does not replace the successor" {
+    local fingerprint
+    keygen web
+    both() { "$helper/peer" 0 0 both "$1" 2>/dev/null; }
+    # By name each is for what has it by then.
+    [ "$(both web)" = $'rotated\nrotated' ]
+    for fingerprint in spki_sha256 ssh_fingerprint; do
+        both "$(tpm-sign info web --json | jq -r ".[0].$fingerprint")" >answer
+        [ "$(<answer)" = $'rotated\nkey web: it has just been replaced by another' ]
+    done
+    [ "$(tpm-sign info web --json | jq '.[0].version')" -eq 5 ]
+}
+
+@test "while another program has the store locked others sign, and nothing is rotated" {
+    local dir lock
+    keygen web
+    keygen follows --ring system --no-recovery
+    rest_start
+    for dir in "$KEYS" "$RINGS"; do
+        exec {lock}<"$dir"
+        flock "$lock"
+        refuses 503 busy "$(key_path follows rotate)" -X POST
+        [[ $(jq -r .message answer) == "key follows: another program has locked $dir "*'ask again'* ]]
+        signs follows
+        signs web
+        exec {lock}<&-
+    done
+    [ "$(find "$KEYS" -name '*.pem' | wc -l)" -eq 2 ]
+    rotates follows
+    signs follows
+    # Whoever has time waits.
+    exec {lock}<"$KEYS"
+    flock "$lock"
+    tpm-sign -q rotate web 2>>said 3>&- {lock}<&- &
+    sleep 0.2
+    [ "$(tpm-sign info web --json | jq '.[0].version')" -eq 1 ]
+    exec {lock}<&-
+    wait $!
+    [ "$(tpm-sign info web --json | jq '.[0].version')" -eq 2 ]
 }

@@ -4,24 +4,7 @@
 # shellcheck disable=SC2094,SC2154 # list is a command too; helper, status, output: from bats
 
 load common
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
-
-setup() {
-    store_new
-    printf 'correct horse battery\n' >pin
-    printf 'wrong horse battery\n' >wrong
-    echo "a message" >message
-}
-
-# keygen NAME [OPTIONS]; with a PIN it warns that nothing slows down guessing
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
+load pins
 
 # signs KEY [OPTIONS]: it does, and stock openssl accepts what it gave
 signs() {

@@ -20,6 +20,7 @@ static const struct rest_code codes[] = {
 	{ EUCLEAN, 422, "damaged_key" },
 	{ EBUSY, 423, "lockout" },
 	{ EAGAIN, 429, "too_many" },
+	{ ETIMEDOUT, 503, "busy" },
 	{ ENODEV, 503, "no_tpm" },
 	{ EIO, 500, "failed" },
 };

@@ -53,6 +53,7 @@ static bool has_meaning(int number)
 	case ENOKEY:
 	case EEXIST:
 	case EUCLEAN:
+	case ETIMEDOUT:
 		return true;
 	default:
 		return false;

@@ -365,6 +365,21 @@ static void discard_all_hidden(int rings)
 			sr_discard_hidden(rings, entry->d_name, 0);
 }
 
+int sr_store_flock(const struct sr_store *store, int dir, const char *path,
+		   struct sr_err *err)
+{
+	while (flock(dir, LOCK_EX | (store->impatient ? LOCK_NB : 0)) < 0) {
+		if (errno == EWOULDBLOCK)
+			return sr_fail(err, -ETIMEDOUT,
+				       "another program has locked %s to change it: ask "
+				       "again once it has ended; fuser -v %s shows which",
+				       path, path);
+		if (errno != EINTR)
+			return sr_fail_sys(err, errno, "cannot lock %s", path);
+	}
+	return 0;
+}
+
 int sr_store_lock(const struct sr_store *store, int *ret, struct sr_err *err)
 {
 	_cleanup_close_ int dir = -1;
@@ -375,10 +390,9 @@ int sr_store_lock(const struct sr_store *store, int *ret, struct sr_err *err)
 	dir = sr_store_dir(store, err);
 	if (dir < 0)
 		return dir;
-	while (flock(dir, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return sr_fail_sys(err, errno, "cannot lock %s",
-					   store->rings_path);
+	r = sr_store_flock(store, dir, store->rings_path, err);
+	if (r < 0)
+		return r;
 	discard_all_hidden(dir);
 	*ret = take_fd(&dir);
 	return 0;

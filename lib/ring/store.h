@@ -6,12 +6,14 @@
 #include "ground/conf.h"
 #include "ground/strv.h"
 
+/* @impatient: its locks are not waited for, as others would have to wait, too. */
 struct sr_store {
 	char *config_dir;
 	char *state_dir;
 	char *runtime_dir; /* or NULL */
 	char *rings_path;
 	struct sr_config config;
+	bool impatient;
 };
 
 /** sr_store_dir() - open rings/, or -ENOENT */
@@ -25,9 +27,21 @@ int sr_store_dir(const struct sr_store *store, struct sr_err *err);
  *
  * What a killed writer left behind is removed.
  *
- * Returns 0, -EIO and others.
+ * Returns 0, -ETIMEDOUT as sr_store_flock(), -EIO and others.
  */
 int sr_store_lock(const struct sr_store *store, int *ret, struct sr_err *err);
+
+/**
+ * sr_store_flock() - lock one of its directories, as sr_store_lock() does
+ * @store:	the store
+ * @dir:	the directory
+ * @path:	what to call it
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ETIMEDOUT (another program has it, and @store is impatient) or -EIO.
+ */
+int sr_store_flock(const struct sr_store *store, int dir, const char *path,
+		   struct sr_err *err);
 
 /* Where a ring is built, or taken down: hidden from all readers. */
 #define SR_HIDDEN_SUFFIX ".new"

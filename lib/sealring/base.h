@@ -26,6 +26,7 @@ extern "C" {
  *   EUCLEAN		a key's own file is, where EBADMSG is said of what the key is used on
  *   ENOKEY		no such secret, ring or key
  *   EEXIST		it is there already
+ *   ETIMEDOUT		others have what is needed, and it was not waited for (any longer)
  *   EPERM		not permitted: by the configuration, or the kernel
  *   ENOMEM, EIO and others: something failed; the text says what
  *

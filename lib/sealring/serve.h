@@ -235,7 +235,8 @@ struct sr_rotate_request {
  * sr_rotate_call() - put a new key in the place of one, as sr_key_rotate() does
  *
  * As above. Returns also -EPERM: keys.d does not let @peer, or the store or the key's ring
- * are not for the server to write.
+ * are not for the server to write. It fails with -ETIMEDOUT where another program has the
+ * store locked, as others wait for the same thread.
  */
 int sr_rotate_call(struct sr_server *server, const struct sr_peer *peer,
 		   const struct sr_rotate_request *request, void *arg,

@@ -4,6 +4,7 @@
 
 #include "ring/ring.h"
 #include "server.h"
+#include "sign/rotate.h"
 
 /* ---- whether it can be done ---- */
 
@@ -74,6 +75,18 @@ static int open_ring(void *arg, struct sr_ring **ret, struct sr_err *err)
 	return r;
 }
 
+/* Who named one by what it is, and not by what it is called, did not mean its successor. */
+static int load(struct sr_call *call, struct sr_key **ret, struct sr_err *err)
+{
+	struct sr_store *store = call->server->store;
+	int r = sr_key_load(store, sr_call_key(call), ret, err);
+
+	if (r < 0 || !call->exactly)
+		return r;
+	r = sr_rotate_check(store, call->served->key, err);
+	return r < 0 ? sr_fail_key(call->served->key, r, err) : 0;
+}
+
 static int rotate(struct sr_call *call, struct sr_slots *slots)
 {
 	struct sr_store *store = call->server->store;
@@ -89,7 +102,7 @@ static int rotate(struct sr_call *call, struct sr_slots *slots)
 	int r = sr_slots_lend(slots, &opening.tpm, &call->err);
 
 	if (r == 0)
-		r = sr_key_load(store, sr_call_key(call), &old, &call->err);
+		r = load(call, &old, &call->err);
 	if (r == 0)
 		r = sr_key_rotate(store, old, opening.tpm, &ask, &options, &call->renewed,
 				  &call->err);
@@ -126,6 +139,7 @@ int sr_rotate_call(struct sr_server *server, const struct sr_peer *peer,
 	if (r < 0)
 		return r;
 	call->work = rotate;
+	call->exactly = sr_key_is_fingerprint(request->key);
 	call->accept_unmeasured = request->accept_unmeasured;
 	/* Of a key without one it is the ring's. */
 	sr_secret_done(&call->pin);

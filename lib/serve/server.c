@@ -32,6 +32,7 @@ static int start(struct sr_server *server, const struct sr_server_options *optio
 	const struct sr_config *config = sr_store_config(options->store);
 
 	server->store = options->store;
+	server->store->impatient = true;
 	server->reporter = (struct sr_reporter){ options->report, options->arg };
 	server->pins.seconds = config->auto_lock;
 	server->opened.seconds = options->no_cache ? 0 : config->auto_lock;

@@ -45,6 +45,7 @@ struct sr_server {
  * @own_pin:	it came with its PIN, or with none: nobody is asked, nothing remembered
  * @decrypts:	what it is for; otherwise it signs
  * @work:	what the thread does instead of either
+ * @exactly:	that is for the key that was named, not for what took its place since
  * @accept_unmeasured:	see struct sr_rotate_request
  * @renewed:	the key that took the place of one
  * @how:	it decrypts: what the TPM is asked for
@@ -82,6 +83,7 @@ struct sr_call {
 	bool own_pin;
 	bool decrypts;
 	int (*work)(struct sr_call *call, struct sr_slots *slots);
+	bool exactly;
 	bool accept_unmeasured;
 	struct sr_key *renewed;
 	struct sr_decryption how;

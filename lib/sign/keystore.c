@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "codec/tpmkey.h"
@@ -55,11 +54,10 @@ int sr_keystore_lock(const struct sr_store *store, int *ret, struct sr_err *err)
 	dir = sr_open_dir(AT_FDCWD, path, err);
 	if (dir < 0)
 		return dir;
-	while (flock(dir, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return sr_fail_sys(err, errno, "cannot lock %s", path);
-	*ret = take_fd(&dir);
-	return 0;
+	r = sr_store_flock(store, dir, path, err);
+	if (r == 0)
+		*ret = take_fd(&dir);
+	return r;
 }
 
 int sr_keystore_lock_key(const struct sr_store *store, const char *name, int *ret,

@@ -15,6 +15,7 @@
  *   peer UID GID[,GROUP...] use NAME	"signed", or why not
  *   peer UID GID[,GROUP...] open NAME	why 256 zeros are not decrypted
  *   peer UID GID[,GROUP...] rotate NAME	"rotated", or why not
+ *   peer UID GID[,GROUP...] both NAME	the same twice, both asked for before one was done
  *
  * The store is in $SEALRING_STATE_DIR and $SEALRING_CONFIG_DIR, the TPM in $SEALRING_TCTI.
  */
@@ -126,6 +127,25 @@ static void use_key(struct sr_server *server, const struct sr_peer *peer,
 	sr_call_free(call);
 }
 
+static void rotate_both(struct sr_server *server, const struct sr_peer *peer,
+			const char *name)
+{
+	static const struct sr_secret none;
+	struct sr_rotate_request rotate = { name, &none, false };
+	struct sr_call *call[2] = { NULL, NULL };
+
+	for (size_t i = 0; i < 2; i++)
+		assert(sr_rotate_call(server, peer, &rotate, NULL, &call[i], NULL) == 0);
+	for (size_t i = 0; i < 2; i++) {
+		struct sr_err why = { 0 };
+
+		wait_for(server, call[i]);
+		puts(sr_call_result(call[i], &why) < 0 ? why.text : "rotated");
+	}
+	sr_call_free(call[0]);
+	sr_call_free(call[1]);
+}
+
 static void ask_agent(struct sr_server *server, const struct sr_peer *peer,
 		      struct sr_store *store, const char *keyfile)
 {
@@ -167,6 +187,8 @@ int main(int argc, char **argv)
 	else if (strcmp(argv[3], "use") == 0 || strcmp(argv[3], "open") == 0 ||
 		 strcmp(argv[3], "rotate") == 0)
 		use_key(server, &peer, name, argv[3]);
+	else if (strcmp(argv[3], "both") == 0)
+		rotate_both(server, &peer, name);
 	else
 		ask_agent(server, &peer, store, name);
 	sr_server_free(server);
