@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
@@ -331,16 +330,6 @@ static int run(int argc, char **argv, struct sr_err *err)
 	return r;
 }
 
-/* Certificates name the hash that they are signed with. */
-static void name_hashes(void)
-{
-	const EVP_MD *const hashes[] = { EVP_sha1(), EVP_sha224(), EVP_sha256(),
-					 EVP_sha384(), EVP_sha512() };
-
-	for (size_t i = 0; i < SR_COUNT(hashes); i++)
-		(void)EVP_add_digest(hashes[i]);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct tool tool = {
@@ -358,7 +347,6 @@ int main(int argc, char **argv)
 	(void)mallopt(M_PERTURB, 0xff);
 	/* As in tpm-sign: OpenSSL must not be told to use keys by way of this program. */
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	tool_quick_crypto();
-	name_hashes();
+	tool_quick_crypto(CRYPTO_CERTIFICATES);
 	return tool_main(&tool, argc, argv);
 }
