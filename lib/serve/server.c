@@ -43,7 +43,6 @@ static int start(struct sr_server *server, const struct sr_server_options *optio
 	if (options->diary)
 		sr_slots_remember(server->slots, options->diary);
 	server->changed = true;
-	sr_keystore_make(options->store);
 	return sr_queue_new(server->slots, rest, NULL, &server->queue, err);
 }
 
