@@ -461,26 +461,26 @@ find_scripts = grep -lIE -m1 '^\#! *(/usr/bin/env (ba)?sh|/bin/(ba)?sh)' .ci/* t
 lint: lint-format lint-c lint-shell lint-man ## check formatting, C, shell and manual pages
 
 lint-format:
-	clang-format --dry-run -Werror $(C_FILES)
+	$(call say,LINT,'lib tools tests: clang-format')
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
 
 # One file a process: clang-tidy 14 misjudges va_list when it has seen another file before.
 lint-c:
-	printf '%s\n' $(filter lib/%.c tools/%.c,$(C_FILES)) | xargs -P "$$(nproc)" -I FILE \
+	$(call say,LINT,'lib tools: clang-tidy')
+	$(Q)printf '%s\n' $(filter lib/%.c tools/%.c,$(C_FILES)) | xargs -P "$$(nproc)" -I FILE \
 		clang-tidy --quiet FILE -- $(CPP_ALL) -std=gnu17
-
-BATS_LIBRARIES = $(wildcard tests/*.bash tests/*/*.bash)
-COMPLETIONS = $(wildcard completions/bash/*)
 
 # In bats files a failing cd ends the test; of libraries the callers are not seen.
 lint-shell:
-	shellcheck -x $(shell $(find_scripts))
-	shellcheck -x -e SC2119 -e SC2164 $(wildcard tests/*.bats tests/*/*.bats)
-	$(if $(BATS_LIBRARIES),shellcheck -x -s bats -e SC2034 -e SC2119 -e SC2120 -e SC2154 -e SC2164 $(BATS_LIBRARIES))
-	$(if $(COMPLETIONS),shellcheck -x -s bash $(COMPLETIONS))
+	$(call say,LINT,'scripts tests completions: shellcheck')
+	$(Q)shellcheck -x $(shell $(find_scripts))
+	$(Q)shellcheck -x -e SC2119 -e SC2164 $(wildcard tests/*.bats tests/*/*.bats)
+	$(Q)shellcheck -x -s bats -e SC2034 -e SC2119 -e SC2120 -e SC2154 -e SC2164 $(wildcard tests/*.bash tests/*/*.bash)
+	$(Q)shellcheck -x -s bash $(wildcard completions/bash/*)
 
 lint-man: man
-	@for page in $(MAN); do echo "mandoc -Tlint $$page"; \
-		mandoc -Tlint -W error "$$page" || exit 1; done
+	$(call say,LINT,'man: mandoc')
+	$(Q)mandoc -Tlint -W error $(MAN)
 
 # -- installing it --------------------------------------------------------------------
 

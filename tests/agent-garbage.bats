@@ -77,6 +77,7 @@ crowd_as() {
     stayed=$(<stayed)
 }
 
+# bats test_tags=minimal
 @test "users between them do not keep others out, and never root" {
     local crowds=() users=(4001 4002 4003 4004 4005 4006 4007 4008 4009 4010 4011) sum=0
     agent_start

@@ -21,10 +21,6 @@ setup() {
     mkdir -m 700 .ssh
 }
 
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
-
 # softkey NAME: what no TPM has, of a ring that is made at its first use
 softkey() {
     keygen "$1" -t ed25519 --no-recovery
@@ -54,6 +50,7 @@ login() {
         -o PreferredAuthentications=publickey "$@" "$ME@here" echo in
 }
 
+# bats test_tags=minimal
 @test "ssh logs in with each kind of key, and only with a key that is let in" {
     local type
     sshd_config
@@ -145,6 +142,7 @@ login() {
     tpm-sign verify rsa --format ssh -s signed.sig signed
 }
 
+# bats test_tags=minimal
 @test "git signs commits and tags, and verifies them" {
     local key here=$PWD git=(git -c user.name=me -c user.email=me@example.org -c gpg.format=ssh
         -c "gpg.ssh.allowedSignersFile=$PWD/allowed")

@@ -12,10 +12,6 @@ setup() {
     SHARED="cmd:$helper/proxy $TPM_DIR/srv share"
 }
 
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
-
 # captured_agent FILE [OPTIONS]: ... whose TPM commands are in FILE
 captured_agent() {
     export TCTI_PCAP_FILE=$PWD/$1
@@ -51,9 +47,7 @@ said_nothing() {
     rm "$SEALRING_STATE_DIR"/keys/web.*
     printf 'correct horse battery\n' >pin
     keygen guarded --pin-file pin
-    printf '#!/bin/sh\ncat pin\n' >askpass
-    chmod +x askpass
-    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
+    askpass <<<'cat pin'
     captured_agent pin.pcap
     "$helper/agent" sign 1 3 >/dev/null
     agent_stop

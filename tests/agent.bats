@@ -4,21 +4,7 @@
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
 load agent
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
-
-setup() {
-    store_new
-    printf 'correct horse battery\n' >pin
-}
-
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
+load pins
 
 # listed: the names of the keys that the agent has, in one line
 listed() {
@@ -28,11 +14,11 @@ listed() {
 # answers TEXT [STATUS]: a program that says so when it is asked, from now on
 answers() {
     printf '%s\n' "$1" >answer
-    # shellcheck disable=SC2016 # for that program
-    printf '#!/bin/bash\nprintf "%%s|%%s\\n" "$1" "${SSH_ASKPASS_PROMPT-}" >>asked\ncat answer\nexit %d\n' \
-        "${2-0}" >askpass
-    chmod +x askpass
-    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
+    askpass <<END
+echo "\$1|\${SSH_ASKPASS_PROMPT-}" >>asked
+cat answer
+exit ${2-0}
+END
     : >>asked
 }
 
@@ -278,7 +264,7 @@ EOF
     # One that does not end when told to, and one that ends, but has left another behind.
     # shellcheck disable=SC2016
     for asks in 'trap "" TERM; echo $$ >left; while :; do sleep 1; done' 'sleep 60 & echo $! >left'; do
-        printf '#!/bin/bash\n%s\n' "$asks" >askpass
+        askpass <<<"$asks"
         run timeout 20 ssh-keygen -q -Y sign -n file -f guarded.pub pin
         [ "$status" -ne 0 ] && [ "$status" -ne 124 ]
         ssh_signs web
@@ -372,9 +358,8 @@ count_tries() {
 
 @test "whoever hangs up while a person is asked is not waited for" {
     keygen guarded --pin-file pin
-    answers ''
-    # shellcheck disable=SC2016
-    printf '#!/bin/bash\necho $$ >asking\nexec sleep 60\n' >askpass
+    # shellcheck disable=SC2016 # for that program
+    askpass <<<'echo $$ >asking; exec sleep 60'
     agent_start
     public guarded
     ssh-keygen -q -Y sign -n file -f guarded.pub pin 2>/dev/null 3>&- &
@@ -456,6 +441,7 @@ connections() {
     find "/proc/$agent/fd" -lname 'socket:*' | wc -l
 }
 
+# bats test_tags=minimal
 @test "questions of users take turns" {
     # An ordinary user has no others to be.
     [ "$(id -u)" -eq 0 ] || return 0

@@ -11,16 +11,9 @@ setup_file() {
     logs_prepare
 }
 
-setup() {
-    store_new
-    own=$BATS_FILE_TMPDIR/logs
-}
-
 # boot_with NAME: a boot of which this is the event log
 boot_with() {
-    tpm_reboot
-    logs_configure "$own/$1.bin"
-    logs_replay "$own/$1.bin"
+    logs_boot "$own/$1.bin"
 }
 
 words() {

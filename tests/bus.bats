@@ -149,6 +149,7 @@ shown_by() {
     grep -q "$pin" trace
 }
 
+# bats test_tags=minimal
 @test "no core dump, and no other process reads its memory" {
     at_prompt
     grep '^Max core file size  *0  *0 ' "/proc/$waiting/limits"
@@ -174,6 +175,7 @@ shown_by() {
     grep "killed by signal 6, core dumped" shown
 }
 
+# bats test_tags=minimal
 @test "an ordinary user cannot read the memory of his own tpm-unseal" {
     dir=$(mktemp -d "${TMPDIR:-/tmp}/sealring-bus-XXXXXX")
     chmod 755 "$dir"

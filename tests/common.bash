@@ -112,6 +112,11 @@ seal() {
     printf %s "$2" | tpm-seal --quiet --recovery-key-file "$RK" "${@:3}" "$1"
 }
 
+# keygen NAME [OPTIONS]; with a PIN it warns that nothing slows down guessing
+keygen() {
+    tpm-sign keygen -q "$@" 2>/dev/null
+}
+
 # escrow_new: a certificate that secrets of this file are recovered with, and its key
 escrow_new() {
     export ESCROW=$BATS_FILE_TMPDIR/escrow.key
@@ -225,11 +230,28 @@ best() {
     [ "$least" -le "$bound" ]
 }
 
+# private_damaged FILE: a key file, with another byte near the end of its private area
+private_damaged() {
+    sed '/^-----BEGIN/,$d' "$1"
+    echo '-----BEGIN TSS2 PRIVATE KEY-----'
+    sed -n '/^-----BEGIN/,$p' "$1" | grep -v -e '^-----' | base64 -d |
+        python3 -c 'import sys; key = bytearray(sys.stdin.buffer.read()); key[-20] ^= 0xff
+sys.stdout.buffer.write(key)' | base64 -w 64
+    echo '-----END TSS2 PRIVATE KEY-----'
+}
+
 # openssl_modules: OpenSSL finds our provider beside those of the system
 openssl_modules() {
     export OPENSSL_MODULES=$BATS_FILE_TMPDIR/modules
     mkdir -p "$OPENSSL_MODULES"
     ln -sf "$(openssl version -m | cut -d'"' -f2)"/*.so "$SEALRING_BUILD"/ossl-modules/*.so "$OPENSSL_MODULES"
+}
+
+# askpass: the script on stdin is what asks a person from now on
+askpass() {
+    { echo '#!/bin/bash' && cat; } >askpass
+    chmod +x askpass
+    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
 }
 
 # daemon_stop VARIABLE: the daemon whose pid is there is told to end; waits until it has

@@ -284,6 +284,7 @@ is_net_admin() {
     [ ! -s said ]
 }
 
+# bats test_tags=minimal
 @test "another user is refused, though the socket would let him" {
     deliver key secret web.service
     if [ "$(id -u)" -eq 0 ]; then

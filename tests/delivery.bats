@@ -152,6 +152,7 @@ names() {
     tpm_boot
 }
 
+# bats test_tags=minimal
 @test "configured for another user's keyring" {
     local user=65534 as_user
     [ "$(id -u)" -ne "$user" ] || user=65533

@@ -15,7 +15,7 @@ setup_file() {
 setup() {
     luks_setup
     tpm_boot
-    log=$BATS_FILE_TMPDIR/logs/before.bin
+    log=$own/before.bin
     chmod 700 "$SEALRING_RUNTIME_DIR"
     # What a running systemd would say.
     mkdir fake
@@ -356,6 +356,7 @@ kernel_with() {
     [ "$status" -le 1 ]
 }
 
+# bats test_tags=minimal
 @test "resuming from hibernation, which comes before the latch" {
     if [ "$(id -u)" -ne 0 ] && ! unshare -rm true 2>/dev/null; then
         # No namespaces here: whatever this kernel says, without a latched ring it is no matter.
@@ -505,6 +506,7 @@ kernel_with() {
     tpm_use main
 }
 
+# bats test_tags=minimal
 @test "the socket of tpm-serve, and what the daemon needs" {
     tpm-sign keygen --system -q web
     systemctl_says disabled
@@ -559,6 +561,7 @@ with_accounts() {
     [ "$status" -le 1 ]
 }
 
+# bats test_tags=minimal
 @test "locked memory is too small for the largest secret" {
     seal first 1
     as=()
@@ -573,6 +576,7 @@ with_accounts() {
     run ! grep -qE '^ok +locked memory' <<<"$output"
 }
 
+# bats test_tags=minimal
 @test "another user sees what he may, and is told what he may not" {
     seal first 1
     as=()

@@ -14,16 +14,13 @@ setup_file() {
 setup() {
     luks_setup
     volume disk
-    own=$BATS_FILE_TMPDIR/logs
     image=$BATS_TEST_TMPDIR/image
     mkdir "$image"
 }
 
 # boot_with FILE: a boot of which this is the event log, also where an image says so
 boot_with() {
-    tpm_reboot
-    logs_configure "$1"
-    logs_replay "$1"
+    logs_boot "$1"
     rm -rf console run/boot
     [ ! -d "$image$SEALRING_CONFIG_DIR" ] || cp "$SEALRING_CONFIG_DIR/sealring.conf" "$image$SEALRING_CONFIG_DIR"
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # tpm-reseal events: what is in event logs, and the PCR values they lead to.
+# shellcheck disable=SC2154 # own: from logs.bash
 
 load common
 load eventlogs/logs
@@ -12,7 +13,6 @@ setup_file() {
 
 setup() {
     store_new
-    own=$BATS_FILE_TMPDIR/logs
     log=$own/before.bin
 }
 

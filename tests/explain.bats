@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # tpm-reseal explain and predict: what changed between two boots, and what an update will.
+# shellcheck disable=SC2154 # own: from logs.bash
 
 load common
 load eventlogs/logs
@@ -8,11 +9,6 @@ load eventlogs/logs
 setup_file() {
     tpm_start
     logs_prepare
-}
-
-setup() {
-    store_new
-    own=$BATS_FILE_TMPDIR/logs
 }
 
 # changed_events JSON: what explain found in PCR 0 and 7, in the words of pairs.tsv

@@ -10,9 +10,7 @@ load eventlogs/logs
 # examine: a store with both kinds of rings, a secret for a unit, and an event log
 examine() {
     logs_prepare
-    tpm_reboot
-    logs_replay "$BATS_FILE_TMPDIR/logs/before.bin"
-    logs_configure "$BATS_FILE_TMPDIR/logs/before.bin"
+    logs_boot "$own/before.bin"
     seal key sesame --escrow "$BATS_FILE_TMPDIR/escrow.pem"
     tpm-ring -q create boot --manage yes --escrow "$BATS_FILE_TMPDIR/escrow.pem"
     tpm-seal -q --system --generate --unit web.service other >/dev/null

@@ -19,6 +19,7 @@ latched() {
     [ "$now" != "$before" ] && before=$now
 }
 
+# bats test_tags=minimal
 @test "tpm-latch after a ring was opened" {
     start_from "$BASE"
     mkdir -p "$SEALRING_RUNTIME_DIR/boot"

@@ -33,9 +33,9 @@ documented() {
 setup_file() {
     common_setup_file
     logs_prepare
-    (cd "$BATS_FILE_TMPDIR/logs" && logs_mix 7 before.bin after.bin firmware.bin)
+    (cd "$own" && logs_mix 7 before.bin after.bin firmware.bin)
     tpm_reboot
-    logs_replay "$BATS_FILE_TMPDIR/logs/before.bin"
+    logs_replay "$own/before.bin"
     make_base bridged
     tpm-ring -q create boot --manage yes --escrow "$BATS_FILE_TMPDIR/escrow.pem"
     printf early | tpm-seal -q --ring boot early
@@ -43,11 +43,11 @@ setup_file() {
     "$helper/boot" open <("$helper/boot" take boot) luks-x envelope
     tpm-reseal -q prepare --next-boot
     tpm_reboot
-    logs_replay "$BATS_FILE_TMPDIR/logs/firmware.bin"
+    logs_replay "$own/firmware.bin"
     make_base same
     tpm-reseal -q prepare --next-boot
     tpm_reboot
-    logs_replay "$BATS_FILE_TMPDIR/logs/firmware.bin"
+    logs_replay "$own/firmware.bin"
     make_base plain
     SEALRING_RUNTIME_DIR=$BATS_FILE_TMPDIR/bridged/run
     SEALRING_STATE_DIR=$BATS_FILE_TMPDIR/bridged/state
@@ -90,8 +90,8 @@ for_base() {
 
 @test "tpm-reseal prepare of three boot states, and bridges, around a command" {
     for_base plain
-    logs_configure "$BATS_FILE_TMPDIR/logs/firmware.bin"
-    command=(tpm-reseal -q prepare --next-boot --log "$BATS_FILE_TMPDIR/logs/before.bin" system -- true)
+    logs_configure "$own/firmware.bin"
+    command=(tpm-reseal -q prepare --next-boot --log "$own/before.bin" system -- true)
     succeeded() { fine && has bridge.pem current.pem planned.pem; }
     unharmed() { fine && again "${command[@]}" && fine; }
     campaign tpm "${command[@]}"
@@ -113,7 +113,7 @@ for_base() {
 
 @test "tpm-reseal confirm of such a boot, with its event log" {
     for_base bridged
-    logs_configure "$BATS_FILE_TMPDIR/logs/firmware.bin"
+    logs_configure "$own/firmware.bin"
     command=(tpm-reseal -q confirm system)
     succeeded() { fine && has current.pem; }
     campaign tpm "${command[@]}"

@@ -21,9 +21,7 @@ setup() {
     tpm-sign keygen -q guarded --pin-file pin 2>/dev/null
     mkdir "$SEALRING_CONFIG_DIR/keys.d"
     printf '[Access]\nUsers=1\nGroups=1\n' >"$SEALRING_CONFIG_DIR/keys.d/kept.conf"
-    printf '#!/bin/sh\ncat "%s/pin"\n' "$PWD" >askpass
-    chmod +x askpass
-    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
+    askpass <<<"cat '$PWD/pin'"
     export SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/agent.sock
     HIT=$BATS_TEST_TMPDIR/hit
 }

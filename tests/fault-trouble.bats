@@ -5,22 +5,13 @@
 # shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
 
 load agent
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
+load pins
 
 setup() {
-    store_new
-    printf 'correct horse battery\n' >pin
+    pins_new
     tpm-sign keygen -q kept
     tpm-sign keygen -q guarded --pin-file pin 2>/dev/null
-    # shellcheck disable=SC2016 # for that program
-    printf '#!/bin/sh\necho >>asked\ncat pin\n' >askpass
-    chmod +x askpass
-    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
+    askpass <<<'echo >>asked; cat pin'
     TIMES=$BATS_TEST_TMPDIR/times
     # The first command after a TPM's start may be asked for twice.
     tpm-sign sign kept pin >/dev/null

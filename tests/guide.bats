@@ -19,7 +19,6 @@ setup_file() {
 
 setup() {
     luks_setup
-    own=$BATS_FILE_TMPDIR/logs
     firmware before
     cp "$own/dbx.esl" dbxupdate.bin
     used=()

@@ -15,14 +15,11 @@ setup_file() {
 
 setup() {
     store_new
-    own=$BATS_FILE_TMPDIR/logs
     for hook in kernel prepare-firmware; do
         sed "s|/usr/bin/tpm-|$SEALRING_BUILD/bin/tpm-|" "$SEALRING_BUILD/hooks/$hook" >"$hook"
         grep -q "$SEALRING_BUILD/bin/tpm-reseal" "$hook"
     done
-    tpm_reboot
-    logs_configure "$own/before.bin"
-    logs_replay "$own/before.bin"
+    logs_boot "$own/before.bin"
 }
 
 approvals() {
@@ -116,10 +113,8 @@ firmware() {
     printf '\004\0\0\0\0\0\0\0' | put_variable "efivars/$indications"
     firmware
     tpm-reseal status | grep '^system: bridged: '
-    tpm_reboot
     logs_mix 0 "$own/after.bin" "$own/before.bin" mixed.bin
-    logs_configure "$PWD/mixed.bin"
-    logs_replay mixed.bin
+    logs_boot "$PWD/mixed.bin"
     [ "$(tpm-unseal key)" = sesame ]
 }
 
@@ -131,10 +126,8 @@ firmware() {
     tail -c +5 "efivars/$dbx_variable" | cmp - <(measured_dbx "$own/after.bin")
     firmware
     tpm-reseal status | grep '^system: pending: an update is prepared for'
-    tpm_reboot
     logs_mix 7 "$own/after.bin" "$own/before.bin" mixed.bin
-    logs_configure "$PWD/mixed.bin"
-    logs_replay mixed.bin
+    logs_boot "$PWD/mixed.bin"
     [ "$(tpm-unseal key)" = sesame ]
     # In this boot that is what was measured.
     rm run/prepared

@@ -14,6 +14,7 @@ setup() {
     cd "$BATS_TEST_DIRNAME/.."
 }
 
+# bats test_tags=minimal
 @test "the tree is complete" {
     (cd "$DEST" && find . ! -type d | sort)
     for source in tools/tpm-*.c; do
@@ -52,6 +53,7 @@ setup() {
     done
 }
 
+# bats test_tags=minimal
 @test "a program can be built against what was installed" {
     cat >"$BATS_TEST_TMPDIR/user.c" <<'END'
 #include <sealring.h>

@@ -81,6 +81,7 @@ tpm-unseal: no secret "nothing"'* ]]
 tpm-unseal: no secret "nothing"'* ]]
 }
 
+# bats test_tags=minimal
 @test "a unit on the console says it there, and in the journal" {
     # shellcheck disable=SC2016 # for the inner shell
     SHELL=/bin/sh run script -qec "strace -f -s 2000 -o trace -e trace=sendto -e inject=sendto:error=ENOENT \

@@ -42,6 +42,7 @@ count() {
     keyctl rlist "$1" | wc -w
 }
 
+# bats test_tags=minimal
 @test "type user: found by its description, and read" {
     put --keyring "$ring"
     [ "$(keyctl print "$id")" = sesame ]

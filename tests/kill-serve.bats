@@ -14,9 +14,7 @@ setup() {
     for n in 1 2 3; do tpm-sign keygen -q k$n; done
     printf 'correct horse battery\n' >pin
     tpm-sign keygen -q guarded --pin-file pin 2>/dev/null
-    printf '#!/bin/sh\ncat "%s/pin"\n' "$PWD" >askpass
-    chmod +x askpass
-    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
+    askpass <<<"cat '$PWD/pin'"
     export SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/agent.sock
 }
 

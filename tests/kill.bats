@@ -10,6 +10,7 @@ load kill-ring
     campaign tpm-seal -q --replace key
 }
 
+# bats test_tags=minimal
 @test "tpm-reseal now, killed at system calls" {
     campaign tpm-reseal -q now system
 }

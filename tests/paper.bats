@@ -322,6 +322,7 @@ is_command() {
 
 # -- manual pages -----------------------------------------------------------------------------
 
+# bats test_tags=minimal
 @test "every program has a page with the sections in their order" {
     for program in $programs; do
         grep -E '^# ' "$root/man/$program.1.scd" | sed 's/^# //' | grep -v COMMANDS >sections
@@ -484,6 +485,7 @@ run_examples() {
     keyctl purge logon app:disk-key
 }
 
+# bats test_tags=minimal
 @test "the examples in tpm-luks(1) run" {
     printf 'old passphrase\n' >old.txt
     truncate -s 20M disk.img
@@ -558,6 +560,7 @@ complete_bash() {
         printf "%s\n" "${COMPREPLY[@]}"' - "$root" "$@" | sort | tr '\n' ' '
 }
 
+# bats test_tags=minimal
 @test "bash completes commands, rings, secrets and options" {
     seal alpha 1
     seal beta 2 --ring other

@@ -4,18 +4,11 @@
 # shellcheck disable=SC2154 # helper, status, output: from common.bash and bats
 
 load common
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
+load pins
 
 setup() {
-    store_new
+    pins_new
     export TERM=xterm
-    printf 'correct horse battery\n' >pin
-    printf 'wrong horse battery\n' >wrong
 }
 
 # guarded NAME TEXT: sealed under the ring that has a PIN

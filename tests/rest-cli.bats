@@ -4,23 +4,7 @@
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
 load rest
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
-
-setup() {
-    store_new
-    printf 'correct horse battery\n' >pin
-    printf 'wrong horse battery\n' >wrong
-    echo 'a message' >message
-}
-
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
+load pins
 
 # without COMMAND...: the same without daemon, into without.status and without.said
 without() {
@@ -195,6 +179,96 @@ c, _ = s.accept(); c.recv(4096); c.sendall(b"nonsense"); c.close()' "$1"; }
     fails 1 tpm-sign sign web -o message.sig message
     says 'what answers there is not tpm-serve'
     wait
+}
+
+# listens USER: one who wants PINs listens as this user, and notes in "heard" what he is told
+listens() {
+    rm -f "$SEALRING_RUNTIME_DIR/sign.sock" heard ready
+    timeout 60 python3 - "$SEALRING_RUNTIME_DIR/sign.sock" "$1" >ready 3>&- <<'END' &
+import os, socket, sys
+heard = open('heard', 'wb', buffering=0)
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o666)
+if os.getuid() != int(sys.argv[2]):
+    os.setresuid(*[int(sys.argv[2])] * 3)
+s.listen()
+print('ready', flush=True)
+while True:
+    c, _ = s.accept()
+    head, body = b'', b''
+    while not head.endswith(b'\r\n\r\n') and (got := c.recv(1)):
+        head += got
+    size = int(head.split(b'Content-Length: ')[1].split()[0]) if head else 0
+    while len(body) < size and (got := c.recv(size)):
+        body += got
+    heard.write(head + body)
+    try:
+        c.sendall(b'HTTP/1.0 200 OK\r\n\r\n{"pin":true,"in_tpm":true,"hash":"sha256","type":"rsa2048","ring":null}')
+    except BrokenPipeError:
+        pass
+    c.close()
+END
+    listener=$!
+    until [ -s ready ]; do sleep 0.01; done
+}
+
+# tells TEXT COMMAND...: it fails, saying so; then nobody listens any more
+tells() {
+    fails 1 "${@:2}"
+    one_line
+    says "$1"
+    kill "$listener"
+    wait "$listener" 2>/dev/null || true
+}
+
+@test "a PIN and a message are told to root, sealring and oneself, and to nobody else" {
+    local mine sign=(sign web --pin-file pin message) open count=0
+    stranger='is neither root nor sealring nor you, and is told nothing: --direct does without'
+    nonsense='what answers there is not tpm-serve'
+    heard() { grep -qF 'horse battery' heard; }
+    head -c 256 /dev/zero >cipher
+    listens "$(id -u)"
+    tells "$nonsense" tpm-sign "${sign[@]}"
+    heard
+    listens "$(id -u)"
+    tells "$nonsense" tpm-sign decrypt web --pin-file pin cipher
+    heard
+    # An ordinary user can't be another.
+    [ "$(id -u)" -eq 0 ] || return 0
+    for command in "${sign[*]}" 'decrypt web --pin-file pin cipher' 'decrypt web --cms --pin-file pin cipher'; do
+        listens 4711
+        # shellcheck disable=SC2086 # words
+        tells "sign.sock: user 4711 listens there, who $stranger" tpm-sign $command
+        [ ! -s heard ]
+        count=$((count + 1))
+    done
+    [ "$count" -eq 3 ]
+    # Who serves the system's keys has that name.
+    { grep -v '^sealring:' /etc/passwd; echo 'sealring:x:4711:4711::/:/bin/false'; } >passwd
+    listens 4711
+    # shellcheck disable=SC2016 # of the inner shell
+    tells "$nonsense" unshare -m sh -c 'mount --bind passwd /etc/passwd && exec "$@"' sh tpm-sign "${sign[@]}"
+    heard
+    # A user's own, and that of another user.
+    open=$(mktemp -d "${TMPDIR:-/tmp}/sealring-own-XXXXXX")
+    chmod 711 "$open"
+    mkdir "$open/bin"
+    cp "$SEALRING_BUILD/bin/tpm-sign" "$open/bin"
+    cp "$SEALRING_BUILD"/libsealring.so.0 "$open"
+    cp pin message "$open"
+    export SEALRING_RUNTIME_DIR=$open
+    mine=(setpriv --reuid 4711 --clear-groups env -C "$open" "$open/bin/tpm-sign")
+    listens 4711
+    tells "$nonsense" "${mine[@]}" "${sign[@]}"
+    heard
+    listens 0
+    tells "$nonsense" "${mine[@]}" "${sign[@]}"
+    heard
+    listens 4712
+    tells "user 4712 listens there, who $stranger" "${mine[@]}" "${sign[@]}"
+    [ ! -s heard ]
+    rm -r "$open"
 }
 
 @test "without daemon a signature is three TPM commands, as ever" {

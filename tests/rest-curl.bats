@@ -31,10 +31,7 @@ commands_of() {
         "$root/man/$1.scd" | sed 's/\\\(.\)/\1/g; s|@RUNSTATEDIR@/sealring|..|'
 }
 
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
-
+# bats test_tags=minimal
 @test "the examples run as they stand, for who may use the keys" {
     local key
     echo 'a message' >message

@@ -12,10 +12,6 @@ setup() {
     store_new
 }
 
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
-
 calls() {
     local web=/api/v1/keys/web opens=/api/v1/keys/opens cipher signature rsa old shares peer
     cipher=$(printf secret | openssl pkeyutl -encrypt -pubin -inkey <(tpm-sign pubkey opens) | base64 -w0)
@@ -101,6 +97,7 @@ GET /api/v1 404
 END
 }
 
+# bats test_tags=minimal
 @test "each path and method of the file is answered as it says" {
     keygen web
     tpm-sign cert self-sign web --subject /CN=web | tpm-sign cert install -q web

@@ -4,22 +4,7 @@
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
 load rest
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
-
-setup() {
-    store_new
-    printf 'correct horse battery\n' >pin
-    echo 'a message' >message
-}
-
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
+load pins
 
 # rotates NAME [MEMBER VALUE]...: answered with a key of another fingerprint, a version later
 rotates() {
@@ -134,9 +119,7 @@ rotates() {
     [ "$(peer 0 0 rotate web)" = rotated ]
     printf '[Access]\nConfirm=yes\n' >"$RULES/web.conf"
     # shellcheck disable=SC2016 # for that program
-    printf '#!/bin/bash\nprintf "%%s\\n" "$1" >>asked\n. ./reaction\n' >askpass
-    chmod +x askpass
-    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
+    askpass <<<'echo "$1" >>asked; . ./reaction'
     echo 'exit 1' >reaction
     rest_start
     refuses 403 not_permitted "$(key_path web rotate)" -X POST
@@ -157,6 +140,7 @@ guarded_start() {
     rest_ready
 }
 
+# bats test_tags=minimal
 @test "a daemon that may not write the store, or not read the rings, says so and changes nothing" {
     keygen web
     keygen follows --ring system --no-recovery
@@ -176,6 +160,7 @@ guarded_start() {
     chmod 700 "$RINGS"
 }
 
+# bats test_tags=minimal
 @test "files of another user, which get no second name, are copied" {
     local n
     keygen web

@@ -10,10 +10,6 @@ setup() {
     store_new
 }
 
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
-
 # captured_rest FILE: ... whose TPM commands are in FILE
 captured_rest() {
     export TCTI_PCAP_FILE=$PWD/$1

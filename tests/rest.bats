@@ -4,21 +4,7 @@
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a shell of its own; helper, status, output: from common.bash and bats
 
 load rest
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
-
-setup() {
-    store_new
-    printf 'correct horse battery\n' >pin
-}
-
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
+load pins
 
 @test "keys, as tpm-sign list and info have them, and their public keys" {
     keygen web
@@ -172,8 +158,8 @@ count_tries() {
     done
     refuses 423 lockout "$(key_path guarded sign)" -d "$(body data AAAA pin 'correct horse battery')"
     refuses 409 policy_does_not_hold "$(key_path bound sign)" -d "$(body data AAAA)"
-    refuses 422 refused "$(key_path bad sign)" -d "$(body data AAAA)"
-    refuses 422 refused "$(key_path bad)"
+    refuses 422 damaged_key "$(key_path bad sign)" -d "$(body data AAAA)"
+    refuses 422 damaged_key "$(key_path bad)"
     signs web
     rest_stop
     tpm2_dictionarylockout -Q --clear-lockout
@@ -188,9 +174,7 @@ count_tries() {
     keygen web
     printf '[Access]\nConfirm=yes\n' >"$RULES/web.conf"
     # shellcheck disable=SC2016 # for that program
-    printf '#!/bin/bash\nprintf "%%s\\n" "$1" >>asked\n. ./reaction\n' >askpass
-    chmod +x askpass
-    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
+    askpass <<<'echo "$1" >>asked; . ./reaction'
     echo 'exit 0' >reaction
     rest_start
     signs web

@@ -301,6 +301,7 @@ refused_line() {
     [ "$output" -le 80 ]
 }
 
+# bats test_tags=minimal
 @test "--unit: written where it is delivered, with the drop-in to paste" {
     run tpm-seal --quiet --recovery-key-file "$RK" --generate --unit web.service key
     [ "$status" -eq 0 ]

@@ -190,6 +190,68 @@ encrypted_key() {
     opens "$KEYS/rsa.pem"
 }
 
+# crowd COUNT: the one reader in the message gets so many before him, of other certificates
+crowd() {
+    python3 - "$1" <<'END'
+import sys
+
+def head(tag, size):
+    octets = size.to_bytes((size.bit_length() + 7) // 8, 'big')
+    return bytes([tag]) + (bytes([size]) if size < 128 else bytes([0x80 | len(octets)]) + octets)
+
+def parts(data):
+    while data:
+        size, skip = data[1], 2
+        if size & 0x80:
+            skip += size & 0x7f
+            size = int.from_bytes(data[2:skip], 'big')
+        yield data[0], data[skip:skip + size]
+        data = data[skip + size:]
+
+def join(content):
+    return b''.join(head(tag, len(value)) + value for tag, value in content)
+
+def change(data, path, how):
+    if not path:
+        return how(data)
+    content = list(parts(data))
+    tag, value = content[path[0]]
+    content[path[0]] = tag, change(value, path[1:], how)
+    return join(content)
+
+def others(readers):
+    tag, one = list(parts(readers))[-1]
+    def number(n):
+        return change(one, [0, 1], lambda serial: b'\x01' + n.to_bytes(4, 'big') + serial[5:])
+    return join([(tag, number(n)) for n in range(int(sys.argv[1]))] + [(tag, one)])
+
+message = open('message', 'rb').read()
+# ContentInfo: EnvelopedData: RecipientInfos: KeyAgreeRecipientInfo: recipientEncryptedKeys
+open('message', 'wb').write(change(message, [0, 1, 0, 1, 0, -1], others))
+END
+}
+
+@test "more recipients than anybody has: all are looked at, or the message says how many bytes are" {
+    local key
+    for key in ec rsa2048; do
+        tpm-sign cert install -q $key $key.crt
+    done
+    encrypt ec.crt -aes-128-gcm -outform DER
+    crowd 5000
+    [ "$(openssl asn1parse -inform DER -in message | grep -c 'prim: OCTET STRING')" -gt 5000 ]
+    openssl cms -decrypt -inform DER -in message -recip ec.crt -inkey ec.key | cmp - plain
+    opens ec
+    crowd 20000
+    fails 8 tpm-sign decrypt ec --cms message
+    one_line
+    says "at most 1048576 are read"
+    # Each with an issuer of its own, in RSA.
+    # shellcheck disable=SC2046 # words
+    openssl cms -encrypt -binary -aes-128-cbc -in plain -out message -outform DER \
+        $(printf 'rsa.crt %.0s' {1..300}) rsa2048.crt
+    opens rsa2048
+}
+
 @test "what is not for the key, or not for decryption: exit 8 and 2, one line" {
     encrypt ec.crt -aes-128-gcm -outform DER
     refused() { fails "$1" tpm-sign decrypt "${@:2}" --cms message && one_line; }
@@ -253,6 +315,38 @@ encrypted_key() {
     done
     echo "# $count damaged messages" >&3
     [ "$count" -ge 60 ]
+}
+
+@test "a damaged key: it is named, as by sign, and not the message; so by the daemon, and in REST" {
+    local key
+    damaged() {
+        fails 8 tpm-sign "$@"
+        one_line
+        [ "$output" = "tpm-sign: key $key: its file is damaged: restore it from a backup" ]
+    }
+    openssl pkey -in ec.key -pubout -outform DER -out peer
+    for key in p256 rsa2048; do
+        encrypt $key.crt -aes-256-gcm
+        mv message $key.message
+        private_damaged "$BASE/state/keys/$key.pem" >"$KEYS/$key.pem"
+        damaged decrypt $key --cms $key.message
+        damaged sign $key plain
+    done
+    rest_start
+    for key in p256 rsa2048; do
+        damaged decrypt $key --cms $key.message
+        damaged sign $key plain
+        refuses 422 damaged_key "$(key_path $key sign)" -d "$(body data AAAA)"
+    done
+    refuses 422 damaged_key "$(key_path p256 derive)" -d "$(body peer "$(base64 -w0 peer)")"
+    refuses 422 damaged_key "$(key_path rsa2048 decrypt)" \
+        -d "$(body ciphertext "$(head -c 256 /dev/zero | base64 -w0)")"
+    for key in p256 rsa2048; do
+        cp "$BASE/state/keys/$key.pem" "$KEYS"
+        mv $key.message message
+        opens $key
+        opens $key --direct
+    done
 }
 
 @test "PKCS#1 v1.5: whatever was wrong behind the key, the same words, commands and exit status" {

@@ -5,6 +5,7 @@
 # shellcheck disable=SC2154 # helper, status, output: from bats
 
 load common
+load pins
 
 setup_file() {
     tpm_start other
@@ -16,9 +17,7 @@ setup_file() {
 
 setup() {
     tpm_use main
-    store_new
-    printf 'correct horse battery' >pin
-    echo "a message" >message
+    pins_new
 }
 
 # there COMMAND: at the other machine
@@ -155,7 +154,6 @@ loaded() {
 @test "moving takes the PIN, and the TPM counts wrong ones" {
     there tpm-sign pubkey -o srk.pub
     tpm-sign keygen -q web --exportable --pin-file pin 2>/dev/null
-    printf 'wrong horse battery' >wrong
     before=$(failed_tries)
     fails 4 tpm-sign export web --to srk.pub --pin-file wrong
     one_line

@@ -418,6 +418,7 @@ hex() {
 
 # -- the tpm2 provider, tpm2-tools ----------------------------------------------------------------
 
+# bats test_tags=minimal
 @test "our files in the tpm2 provider: signatures, with PIN, a request" {
     count=0
     for key in "${types[@]}"; do
@@ -517,6 +518,7 @@ by_engine() {
     tpm-sign verify -q ./guarded.pem -s sig message
 }
 
+# bats test_tags=minimal
 @test "our files in tpm2-tools" {
     openssl dgst -sha256 -binary message >digest
     for key in "${types[@]}"; do

@@ -3,23 +3,15 @@
 # What the bats files of keys that follow a ring share: a ring "system" with a secret.
 
 load common
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
+load pins
 
 setup() {
     tpm_boot
-    store_new
-    printf 'correct horse battery\n' >pin
-    printf 'wrong horse battery\n' >wrong
-    echo "a message" >message
+    pins_new
     seal secret "a secret"
 }
 
-# keygen NAME [OPTIONS]; with a PIN it warns that nothing slows down guessing
+# keygen NAME [OPTIONS]
 keygen() {
     tpm-sign keygen -q --ring system "$@" 2>/dev/null
 }

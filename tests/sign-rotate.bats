@@ -4,18 +4,7 @@
 # shellcheck disable=SC2154 # helper, status, output: from bats
 
 load common
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
-
-setup() {
-    store_new
-    printf 'correct horse battery' >pin
-    echo "a message" >message
-}
+load pins
 
 # signs KEY FILE [OPTIONS]: into FILE, and stock openssl accepts it
 signs() {
@@ -61,7 +50,6 @@ signs() {
     extend 7 "another certificate"
     fails 3 tpm-sign sign web message --pin-file pin
     before=$(failed_tries)
-    printf 'wrong horse battery' >wrong
     fails 4 tpm-sign rotate web --pin-file wrong
     one_line
     [ "$(failed_tries)" -eq $((before + 1)) ]

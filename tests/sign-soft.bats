@@ -398,6 +398,7 @@ is_denial() {
     [ "$(head -c 1 "$1" | xxd -p)" = 00 ] && ! xxd -p "$1" | tr -d '\n' | grep -q "$SEED"
 }
 
+# bats test_tags=minimal
 @test "agent: who may not read rings asks tpm-credential, and gets keys only" {
     local socket=$SEALRING_RUNTIME_DIR/softkey.sock name
     import_seed

@@ -4,24 +4,7 @@
 # shellcheck disable=SC2094,SC2154 # list is a command too; helper, status, output: from bats
 
 load common
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
-
-setup() {
-    store_new
-    printf 'correct horse battery\n' >pin
-    printf 'wrong horse battery\n' >wrong
-    echo "a message" >message
-}
-
-# keygen NAME [OPTIONS]; with a PIN it warns that nothing slows down guessing
-keygen() {
-    tpm-sign keygen -q "$@" 2>/dev/null
-}
+load pins
 
 # signs KEY [OPTIONS]: it does, and stock openssl accepts what it gave
 signs() {
@@ -417,13 +400,7 @@ alone() {
         truncated) head -c $((size - 60)) whole.pem >"$KEYS/web.pem" ;;
         text) echo nonsense >"$KEYS/web.pem" ;;
         twice) cat whole.pem whole.pem >"$KEYS/web.pem" ;;
-        private) # the last byte before the end of the private area
-            sed -n '/^-----BEGIN/,$p' whole.pem | grep -v -e '^-----' | base64 -d >der
-            printf '\xff' | dd of=der bs=1 seek=$(($(stat -c %s der) - 20)) conv=notrunc status=none
-            { echo '-----BEGIN TSS2 PRIVATE KEY-----'; base64 -w 64 der
-                echo '-----END TSS2 PRIVATE KEY-----'; } >block
-            { sed '/^-----BEGIN/,$d' whole.pem; cat block; } >"$KEYS/web.pem"
-            ;;
+        private) private_damaged whole.pem >"$KEYS/web.pem" ;;
         text-only) sed '/^-----BEGIN/,$d' whole.pem >"$KEYS/web.pem" ;;
         esac
         fails 8 tpm-sign sign web message

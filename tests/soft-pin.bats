@@ -5,18 +5,10 @@
 
 load rest
 load agent
-
-setup_file() {
-    tpm_start
-    boot_state
-    tpm_tries 30
-}
+load pins
 
 setup() {
-    store_new
-    printf 'correct horse battery\n' >pin
-    printf 'wrong horse battery\n' >wrong
-    echo 'a message' >message
+    pins_new
     tpm-seal -q --generate --ring guarded --no-recovery --pin --pin-file pin secret 2>/dev/null
     tpm-sign keygen -q ed -t ed25519 --ring guarded --pin-file pin
     tpm-sign sign ed --pin-file pin message >right.sig
@@ -32,10 +24,8 @@ teardown() {
 # types TEXT [STATUS]: what the person answers; each question is a line of "asked"
 types() {
     # shellcheck disable=SC2016 # for that program
-    printf '#!/bin/bash\nprintf "%%s\\n" "$1" >>asked\n. ./reaction\n' >askpass
+    askpass <<<'echo "$1" >>asked; . ./reaction'
     printf 'echo %q\nexit %d\n' "$1" "${2:-0}" >reaction
-    chmod +x askpass
-    export SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force
 }
 
 asked() {
@@ -102,6 +92,7 @@ in_memory() {
     LC_ALL=C grep -qa 'correct horse battery' "core.$1"
 }
 
+# bats test_tags=minimal
 @test "the ring's PIN is not kept, but the key; a key's own PIN is, until lock" {
     # What sanitizers keep of freed memory is not the daemon's; nobody but root can look.
     ! grep -q __asan_init "$SEALRING_BUILD/bin/tpm-serve" && [ "$(id -u)" -eq 0 ] || return 0
@@ -229,6 +220,7 @@ in_memory() {
     tried 2
 }
 
+# bats test_tags=minimal
 @test "a daemon that may not read rings says what to do; no PIN is tried" {
     local as=() socket=$SEALRING_RUNTIME_DIR/softkey.sock
     tpm-sign keygen -q free -t ed25519 --no-recovery 2>/dev/null

@@ -136,6 +136,7 @@ seal_numbered() {
     [ -e "xdg/sealring/rings/system/secrets/mine.cms" ]
 }
 
+# bats test_tags=minimal
 @test "--system and --user choose" {
     unset SEALRING_STATE_DIR SEALRING_CONFIG_DIR
     home_at "$BATS_TEST_TMPDIR/xdg" ""
@@ -159,6 +160,7 @@ seal_numbered() {
     fi
 }
 
+# bats test_tags=minimal
 @test "an ordinary user's store is in the home directory" {
     local dir as=()
     dir=$(mktemp -d)
@@ -243,6 +245,7 @@ seal_numbered() {
 }
 
 # What the super-user writes in spite of a mode is stopped by a directory that is none.
+# bats test_tags=minimal
 @test "a store that cannot be written: one line, exit 1, nothing lost" {
     seal key sesame
     if [ "$(id -u)" -ne 0 ]; then
@@ -266,6 +269,7 @@ seal_numbered() {
     one_line
 }
 
+# bats test_tags=minimal
 @test "a read-only file system: what reads goes on, what writes says why" {
     if ! unshare -rm true 2>/dev/null; then
         # No namespaces here: /proc takes no directories from anybody.

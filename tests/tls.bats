@@ -286,6 +286,7 @@ opened_with() {
     done <files
 }
 
+# bats test_tags=minimal
 @test "nginx: many connections, several at once, and after it has read its configuration again" {
     local before n
     unset OPENSSL_CONF
@@ -410,6 +411,7 @@ END
     says "DevicesAllow"
 }
 
+# bats test_tags=minimal
 @test "doc/guide-tls.md: the key in a PKCS#11 token" {
     local chapter=PKCS#11 module
     guide_setup

@@ -5,6 +5,7 @@
 
 load luks/luks
 
+# bats test_tags=minimal
 @test "opens; not after a PCR changed, which is said; after a restart again" {
     enroll disk
     plugged unlock disk

@@ -82,6 +82,7 @@ no_srk() {
     [ "$(tpm-unseal key)" = sesame ]
 }
 
+# bats test_tags=minimal
 @test "no permission: exit 6, and the group to join" {
     public_dir
     touch "$public/tpmrm0"

@@ -104,3 +104,12 @@ c_files() {
     version=$(sed -n 's/^VERSION = //p' Makefile)
     grep -m 1 -E '^## ' NEWS | grep -F " $version"
 }
+
+# In tests/chroot; deps.bats has no user but those it plays, and initramfs.bats needs namespaces.
+@test "what an ordinary user does otherwise is tried by one, too" {
+    grep -lE 'id -u|setpriv' tests/*.bats | grep -v -e /deps.bats -e /initramfs.bats -e /tree.bats >"$tmp/differ"
+    [ "$(wc -l <"$tmp/differ")" -gt 10 ]
+    # shellcheck disable=SC2046 # names
+    run grep -L '^# bats test_tags=minimal$' $(cat "$tmp/differ")
+    [ "$output" = "" ]
+}

@@ -30,6 +30,7 @@ verify() {
         grep -E 'tpm-|sealring|cycle' || true
 }
 
+# bats test_tags=minimal
 @test "systemd-analyze verify has nothing to say" {
     local unit count=0
     while read -r unit; do

@@ -36,6 +36,7 @@ static const struct {
 	{ ENODEV, "8f164a55f77944f88978ed01118dbbda" },
 	{ EREMOTE, "33e8aebab8e44f93b01b78d8e19a21e0" },
 	{ EBADMSG, "16a5023e75a743e79058a797db210d7c" },
+	{ EUCLEAN, "16a5023e75a743e79058a797db210d7c" },
 	{ ENOKEY, "741da168074d4d3ea8e66454cc454f78" },
 	{ EEXIST, "7f05e4acf79f492d993843d65f0038b8" },
 	{ EPERM, "bfbd5d4e5de94dccb412fd98ec8936af" },

@@ -17,6 +17,7 @@ static const struct rest_code codes[] = {
 	{ EREMOTE, 409, "another_tpm" },
 	{ EEXIST, 409, "exists" },
 	{ EBADMSG, 422, "refused" },
+	{ EUCLEAN, 422, "damaged_key" },
 	{ EBUSY, 423, "lockout" },
 	{ EAGAIN, 429, "too_many" },
 	{ ETIMEDOUT, 503, "busy" },

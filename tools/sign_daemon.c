@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -15,9 +16,10 @@
 #include "rest_code.h"
 
 #define KEYS "/api/v1/keys/"
-#define HEADER_MAX 1024 /* bytes before the body of our requests */
-#define PLAIN_MAX 1024	/* bytes that are decrypted */
-#define BODY_REST 4096	/* bytes in the body of a request beside what is signed */
+#define HEADER_MAX 1024	  /* bytes before the body of our requests */
+#define PLAIN_MAX 1024	  /* bytes that are decrypted */
+#define BODY_REST 4096	  /* bytes in the body of a request beside what is signed */
+#define SERVES "sealring" /* who does, of the system's users: units/sysusers.conf */
 
 void daemon_done(struct daemon *daemon)
 {
@@ -26,11 +28,35 @@ void daemon_done(struct daemon *daemon)
 
 /* ---- one request: HTTP 1.0, so that its answer ends with the connection ---- */
 
+/*
+ * It gets PINs, and what is to be decrypted, so it has to be who is trusted with them anyway.
+ * Where systemd listens the kernel says that of it: root, or the user himself.
+ */
+static int check_server(const char *path, int fd, struct sr_err *err)
+{
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+	const struct passwd *serves;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return sr_fail_sys(err, errno, "%s: cannot learn who listens", path);
+	if (peer.uid == 0 || peer.uid == geteuid())
+		return 0;
+	serves = getpwnam(SERVES);
+	if (serves && serves->pw_uid == peer.uid)
+		return 0;
+	return sr_fail(err, -EPERM,
+		       "%s: user %u listens there, who is neither root nor " SERVES
+		       " nor you, and is told nothing: --direct does without",
+		       path, peer.uid);
+}
+
 /* -ENOTCONN where nobody listens. */
 static int connect_to(const char *path, int *ret, struct sr_err *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r;
 
 	if (fd < 0)
 		return sr_fail_sys(err, errno, "cannot make a socket");
@@ -39,8 +65,10 @@ static int connect_to(const char *path, int *ret, struct sr_err *err)
 	memcpy(address.sun_path, path, strlen(path));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -ENOTCONN;
-	*ret = take_fd(&fd);
-	return 0;
+	r = check_server(path, fd, err);
+	if (r == 0)
+		*ret = take_fd(&fd);
+	return r;
 }
 
 static int send_all(int fd, const void *data, size_t size, struct sr_err *err)

@@ -42,7 +42,7 @@ int tool_status(int r)
 	} table[] = {
 		{ 0, 0 },      { EINVAL, 2 },  { EKEYREJECTED, 3 }, { EACCES, 4 },
 		{ EBUSY, 5 },  { ENODEV, 6 },  { EREMOTE, 7 },	    { EBADMSG, 8 },
-		{ ENOKEY, 9 }, { EEXIST, 10 },
+		{ ENOKEY, 9 }, { EEXIST, 10 }, { EUCLEAN, 8 },
 	};
 
 	for (size_t i = 0; i < SR_COUNT(table); i++)

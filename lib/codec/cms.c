@@ -13,13 +13,17 @@ SR_DEFINE_CLEANUP(cipher_freep, EVP_CIPHER_CTX *, EVP_CIPHER_CTX_free)
 SR_DEFINE_CLEANUP(bio_freep, BIO *, BIO_free_all)
 SR_DEFINE_CLEANUP(x509_freep, X509 *, X509_free)
 
-/* What is done, and to whose hand; @candidates are those recipients that may be it. */
+/*
+ * What is done, and to whose hand; @candidates are those recipients that may be it, of
+ * which no more are kept than are tried; @blind: for one of them nothing tells.
+ */
 struct work {
 	struct sr_cms cms;
 	const struct sr_cms_hand *hand;
 	const struct sr_key_type *type;
-	const struct sr_cms_recipient *candidates[SR_CMS_RECIPIENTS];
+	const struct sr_cms_recipient *candidates[TRIES];
 	size_t count;
+	bool blind;
 };
 
 static void work_done(struct work *work)
@@ -42,15 +46,22 @@ static bool is_of(const struct sr_cms_recipient *recipient, const X509 *certific
 	       ASN1_OCTET_STRING_cmp(recipient->key_id, key_id) == 0;
 }
 
+/*
+ * With the wrong key CBC gives a content in one case of 256, and under PKCS#1 v1.5 nothing
+ * may tell that the key was wrong. So it has to be known which recipient it is.
+ */
 static void add_candidates(struct work *work, const X509 *certificate)
 {
 	for (size_t i = 0; i < work->cms.count; i++) {
 		const struct sr_cms_recipient *recipient = &work->cms.recipients[i];
 
-		if (work->count < SR_CMS_RECIPIENTS &&
-		    sr_cms_fits(recipient, work->type) &&
-		    (!certificate || is_of(recipient, certificate)))
-			work->candidates[work->count++] = recipient;
+		if (!sr_cms_fits(recipient, work->type) ||
+		    (certificate && !is_of(recipient, certificate)))
+			continue;
+		if (work->count < TRIES)
+			work->candidates[work->count] = recipient;
+		work->count++;
+		work->blind |= !work->cms.tag && sr_cms_is_rsaes(recipient);
 	}
 }
 
@@ -67,18 +78,6 @@ static int add_certified(struct work *work, struct sr_err *err)
 	return 0;
 }
 
-/*
- * With the wrong key CBC gives a content in one case of 256, and under PKCS#1 v1.5 nothing
- * may tell that the key was wrong. So it has to be known which recipient it is.
- */
-static bool is_blind(const struct work *work)
-{
-	for (size_t i = 0; i < work->count; i++)
-		if (!work->cms.tag && sr_cms_is_rsaes(work->candidates[i]))
-			return true;
-	return false;
-}
-
 /* One that is not told by the certificate may have been told by an earlier one. */
 static int find_candidates(struct work *work, struct sr_err *err)
 {
@@ -88,18 +87,18 @@ static int find_candidates(struct work *work, struct sr_err *err)
 	if (work->count > TRIES)
 		return sr_fail(err, -EBADMSG,
 			       "the message is encrypted to the key's certificate %zu "
-			       "times",
-			       work->count);
+			       "times, of which at most %d are tried",
+			       work->count, TRIES);
 	if (r < 0 || work->count > 0)
 		return r;
 	add_candidates(work, NULL);
 	if (work->count == 0)
 		return sr_fail(err, -EBADMSG,
 			       "the message is not encrypted to a key of this kind");
-	if (certified && is_blind(work))
+	if (certified && work->blind)
 		return sr_fail(err, -EBADMSG,
 			       "the message is not encrypted to the key's certificate");
-	if (work->count > TRIES || (work->count > 1 && is_blind(work)))
+	if (work->count > TRIES || (work->count > 1 && work->blind))
 		return sr_fail(err, -EBADMSG,
 			       "%zu recipients of the message could be this key: keep "
 			       "its certificate beside it (tpm-sign cert install)",

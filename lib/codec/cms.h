@@ -9,8 +9,6 @@
 
 #include "pubkey.h"
 
-#define SR_CMS_RECIPIENTS 256 /* in a message, at most */
-
 /**
  * struct sr_cms_recipient - one whose private key opens a message
  * @issuer:	of the certificate, with its number; or NULL

@@ -246,8 +246,7 @@ static void add_agree(const struct key_agree *agree, struct sr_cms *to)
 {
 	if (agree->sender->type != SENDER_KEY)
 		return;
-	for (int i = 0;
-	     i < sk_reader_num(agree->readers) && to->count < SR_CMS_RECIPIENTS; i++) {
+	for (int i = 0; i < sk_reader_num(agree->readers); i++) {
 		const struct reader *one = sk_reader_value(agree->readers, i);
 		const struct reader_id *id = one->id;
 
@@ -263,17 +262,30 @@ static void add_agree(const struct key_agree *agree, struct sr_cms *to)
 	}
 }
 
+/* And one more. */
+static size_t count_recipients(const struct enveloped *from)
+{
+	size_t count = 1;
+
+	for (int i = 0; i < sk_recipient_num(from->recipients); i++) {
+		const struct recipient *one = sk_recipient_value(from->recipients, i);
+
+		count += one->type == KEY_AGREE_RECIPIENT
+			     ? (size_t)sk_reader_num(one->d.agree->readers)
+			     : 1;
+	}
+	return count;
+}
+
 static int take_recipients(const struct enveloped *from, struct sr_cms *ret,
 			   struct sr_err *err)
 {
-	ret->recipients = calloc(SR_CMS_RECIPIENTS, sizeof(*ret->recipients));
+	ret->recipients = calloc(count_recipients(from), sizeof(*ret->recipients));
 	if (!ret->recipients)
 		return sr_fail_memory(err);
 	for (int i = 0; i < sk_recipient_num(from->recipients); i++) {
 		const struct recipient *one = sk_recipient_value(from->recipients, i);
 
-		if (ret->count == SR_CMS_RECIPIENTS)
-			return fail_shape(err, "it has too many recipients");
 		if (one->type == KEY_TRANS_RECIPIENT)
 			add_trans(one->d.trans, ret);
 		else if (one->type == KEY_AGREE_RECIPIENT)
@@ -386,11 +398,8 @@ static bool step(const uint8_t **at, const uint8_t *end, int tag, int class, boo
 	return true;
 }
 
-/*
- * An empty recipient has two bytes, and a hundred once it is read: so many of them as a
- * message has room for are not.
- */
-static bool is_bounded(const struct sr_buf *message)
+/* Steps up to the recipients, and says how many bytes they have. */
+static bool find_recipients(const struct sr_buf *message, long *ret)
 {
 	const uint8_t *at = message->data, *end = at + message->size;
 	const int own = V_ASN1_CONTEXT_SPECIFIC, all = V_ASN1_UNIVERSAL;
@@ -403,17 +412,40 @@ static bool is_bounded(const struct sr_buf *message)
 	    !step(&at, end, V_ASN1_INTEGER, all, true, &size))
 		return false;
 	(void)step(&at, end, 0, own, true, &size);
-	return step(&at, end, V_ASN1_SET, all, true, &size) && size <= RECIPIENTS_MAX;
+	return step(&at, end, V_ASN1_SET, all, true, ret);
+}
+
+/*
+ * An empty recipient has two bytes, and a hundred once it is read: so many of them as a
+ * message has room for are not.
+ */
+static int check_bound(const struct sr_buf *message, struct sr_err *err)
+{
+	long size;
+
+	if (message->size <= RECIPIENTS_MAX)
+		return 0;
+	if (!find_recipients(message, &size))
+		return fail_shape(
+		    err, "it is damaged, or no CMS that is encrypted to a certificate, "
+			 "or it does not say first how many bytes its recipients have");
+	if (size <= RECIPIENTS_MAX)
+		return 0;
+	return sr_fail(err, -EBADMSG,
+		       "the message can't be decrypted here: its recipients have %ld "
+		       "bytes, at most %d are read",
+		       size, RECIPIENTS_MAX);
 }
 
 int sr_cms_read(const struct sr_buf *message, struct sr_cms *ret, struct sr_err *err)
 {
 	const uint8_t *at = message->data;
-	int r;
+	int r = check_bound(message, err);
 
-	if (is_bounded(message))
-		ret->info = (struct content_info *)ASN1_item_d2i(
-		    NULL, &at, (long)message->size, ASN1_ITEM_rptr(CONTENT_INFO));
+	if (r < 0)
+		return r;
+	ret->info = (struct content_info *)ASN1_item_d2i(NULL, &at, (long)message->size,
+							 ASN1_ITEM_rptr(CONTENT_INFO));
 	if (!ret->info || at != message->data + message->size)
 		return fail_shape(
 		    err, "it is damaged, or no CMS that is encrypted to a certificate");

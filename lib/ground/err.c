@@ -52,6 +52,7 @@ static bool has_meaning(int number)
 	case EBADMSG:
 	case ENOKEY:
 	case EEXIST:
+	case EUCLEAN:
 	case ETIMEDOUT:
 		return true;
 	default:

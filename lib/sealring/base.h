@@ -23,6 +23,7 @@ extern "C" {
  *   ENODEV		no TPM, or it cannot be reached
  *   EREMOTE		sealed by another TPM, or the TPM was cleared since
  *   EBADMSG		a file is damaged or refused
+ *   EUCLEAN		a key's own file is, where EBADMSG is said of what the key is used on
  *   ENOKEY		no such secret, ring or key
  *   EEXIST		it is there already
  *   ETIMEDOUT		others have what is needed, and it was not waited for (any longer)

@@ -126,7 +126,7 @@ size_t sr_agent_length(const uint8_t prefix[SR_AGENT_PREFIX]);
  * @ret:	the key; valid until the next call of a function that takes @server
  * @err:	says why, on failure
  *
- * Returns 0, -ENOKEY (there is none, or not for @peer), -EINVAL (not a name), -EBADMSG.
+ * Returns 0, -ENOKEY (there is none, or not for @peer), -EINVAL (not a name), -EUCLEAN.
  */
 int sr_server_key(struct sr_server *server, const struct sr_peer *peer, const char *name,
 		  const struct sr_key **ret, struct sr_err *err);

@@ -489,7 +489,7 @@ struct sr_signature {
  * key the five that open its ring. Each signature has been checked in software.
  *
  * Returns 0, -EINVAL (not for such keys), -EKEYREJECTED, -EACCES, -EBUSY, -ENODEV,
- * -EREMOTE, -EBADMSG, -EIO.
+ * -EREMOTE, -EUCLEAN, -EBADMSG (a ring's file is damaged), -EIO.
  */
 int sr_key_sign(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
 		const struct sr_sign_options *options, const struct sr_digest *digests,

@@ -104,6 +104,14 @@ static TSS2_RC load_crowded(struct sr_loading *loading)
 	return rc;
 }
 
+/* As for a ring's secret, but of a key it has to be told from what it is used on. */
+static int fail_load(TSS2_RC rc, struct sr_err *err)
+{
+	int r = sr_fail_load(rc, err);
+
+	return r == -EBADMSG ? -EUCLEAN : r;
+}
+
 /* A saved context that the TPM does not take any more is no failure. */
 int sr_loading_load(struct sr_loading *loading, struct sr_err *err)
 {
@@ -121,14 +129,14 @@ int sr_loading_load(struct sr_loading *loading, struct sr_err *err)
 	if (slot->saved) {
 		rc = SR_TSS(load_crowded(loading));
 		if (rc == TSS2_RC_SUCCESS || is_no_room(rc))
-			return rc == TSS2_RC_SUCCESS ? 0 : sr_fail_load(rc, err);
+			return rc == TSS2_RC_SUCCESS ? 0 : fail_load(rc, err);
 		Esys_Free(take(slot->saved));
 	}
 	r = find_parent(loading, err);
 	if (r < 0)
 		return r;
 	rc = SR_TSS(load_crowded(loading));
-	return rc == TSS2_RC_SUCCESS ? 0 : sr_fail_load(rc, err);
+	return rc == TSS2_RC_SUCCESS ? 0 : fail_load(rc, err);
 }
 
 /* ---- the sessions ---- */

@@ -14,7 +14,9 @@ static int explain(struct sr_server *server, const char *name, struct sr_err *er
 	_cleanup_close_ int dir = sr_keystore_dir(server->store, err);
 	int r = dir < 0 ? dir : sr_served_load(dir, name, &served, err);
 
-	return r == -ENOENT || r == 0 ? sr_fail_no_key(server->store, name, err) : r;
+	if (r == -ENOENT || r == 0)
+		return sr_fail_no_key(server->store, name, err);
+	return r == -EBADMSG ? -EUCLEAN : r;
 }
 
 int sr_server_find(struct sr_server *server, const struct sr_peer *peer, const char *name,

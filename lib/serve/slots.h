@@ -50,7 +50,8 @@ void sr_slots_leave(struct sr_slots *slots);
  * flushed it) is brought back, and the command sent once more, but never with a PIN that
  * it may have seen.
  *
- * Returns 0, -EACCES (wrong PIN), -EBUSY, -EKEYREJECTED, -ENODEV, -EREMOTE, -EBADMSG, -EIO.
+ * Returns 0, -EACCES (wrong PIN), -EBUSY, -EKEYREJECTED, -ENODEV, -EREMOTE, -EUCLEAN,
+ * -EIO.
  */
 int sr_slots_sign(struct sr_slots *slots, struct sr_served *served,
 		  const struct sr_secret *pin, const struct sr_scheme *scheme,

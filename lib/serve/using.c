@@ -135,6 +135,8 @@ static int explain(const struct sr_slots *slots, const struct use *use, int r,
 
 	if (r == -EKEYREJECTED && !sr_key_is_approved(key))
 		return sr_key_explain(key, slots->tpm, err);
+	if (r == -EUCLEAN)
+		return sr_key_damaged(err);
 	return r == -EREMOTE ? sr_key_disown(key, use->foreign, err) : r;
 }
 

@@ -123,7 +123,7 @@ int sr_make_in_tpm(struct sr_making *making, struct sr_err *err)
 		r = sr_key_describe(key, err);
 	if (r == 0)
 		r = sr_key_prove(key, making->tpm, making->ask, making->later, err);
-	if (r == -EBADMSG && making->pair)
+	if ((r == -EBADMSG || r == -EUCLEAN) && making->pair)
 		return sr_fail(err, -EREMOTE,
 			       "not made under the storage key 0x%x of this TPM, or "
 			       "damaged",

@@ -117,16 +117,25 @@ static bool needs_parent(const struct opening *opening)
 	       key->file->parent >> TPM2_HR_SHIFT != TPM2_HT_PERSISTENT;
 }
 
+int sr_key_damaged(struct sr_err *err)
+{
+	return sr_fail(err, -EUCLEAN, "its file is damaged: restore it from a backup");
+}
+
 static int load(const struct opening *opening, const struct sr_handle *parent,
 		struct sr_handle *ret, struct sr_err *err)
 {
 	const struct sr_tpmkey *file = opening->key->file;
 	TSS2_RC rc;
+	int r;
 
-	if (parent->tr != ESYS_TR_NONE)
-		return sr_object_load(parent, file, ret, err);
-	rc = SR_TSS(sr_object_load_under(opening->tpm, file->parent, file, ret));
-	return rc == TSS2_RC_SUCCESS ? 0 : sr_fail_load(rc, err);
+	if (parent->tr != ESYS_TR_NONE) {
+		r = sr_object_load(parent, file, ret, err);
+	} else {
+		rc = SR_TSS(sr_object_load_under(opening->tpm, file->parent, file, ret));
+		r = rc == TSS2_RC_SUCCESS ? 0 : sr_fail_load(rc, err);
+	}
+	return r == -EBADMSG ? sr_key_damaged(err) : r;
 }
 
 /* The same order as for secrets: behind a resource manager it is the cheapest. */
@@ -225,7 +234,7 @@ int sr_key_disown(const struct sr_key *key, bool foreign, struct sr_err *err)
 		return sr_fail(err, -EREMOTE,
 			       "made by another TPM, or the TPM was cleared since, or "
 			       "damaged");
-	return sr_fail(err, -EBADMSG, "its file is damaged: restore it from a backup");
+	return sr_key_damaged(err);
 }
 
 static int explain(const struct opening *opening, int r, struct sr_err *err)

@@ -51,7 +51,7 @@ enum sr_signer_way {
  *
  * Nothing is sent to find the storage key where the key's file has it.
  *
- * Returns 0, -EKEYREJECTED, -EACCES, -EBUSY, -ENODEV, -EREMOTE, -EBADMSG, -EIO.
+ * Returns 0, -EKEYREJECTED, -EACCES, -EBUSY, -ENODEV, -EREMOTE, -EUCLEAN, -EIO.
  */
 int sr_signer_open(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_ask *ask,
 		   enum sr_signer_way way, struct sr_signer *ret, struct sr_err *err);
@@ -80,9 +80,12 @@ int sr_key_explain(const struct sr_key *key, struct sr_tpm *tpm, struct sr_err *
  * @foreign:	the TPM is known not to have its storage key
  * @err:	says so
  *
- * Returns -EREMOTE, or -EBADMSG where the TPM has its storage key.
+ * Returns -EREMOTE, or -EUCLEAN where the TPM has its storage key.
  */
 int sr_key_disown(const struct sr_key *key, bool foreign, struct sr_err *err);
+
+/** sr_key_damaged() - say what to do about it; -EUCLEAN */
+int sr_key_damaged(struct sr_err *err);
 
 /** sr_key_parent() - the storage key that a key was made under, as its file names it */
 int sr_key_parent(const struct sr_key *key, struct sr_tpm *tpm, struct sr_handle *ret,

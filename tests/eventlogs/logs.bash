@@ -8,13 +8,15 @@
 #   dbx-predictions.tsv     PCR 7 after an update
 #
 #   . eventlogs/logs.bash
-#   setup_file() { logs_prepare; }      unpacks; $LOGS is the list of directories
+#   setup_file() { logs_prepare; }      unpacks: ours into $own; $LOGS is the list of directories
 #   while read -r file …; do …; done < <(logs_rows expected-pcrs.txt)
+
+own=$BATS_FILE_TMPDIR/logs
 
 # logs_prepare: own logs unpacked, in the shape of the others. Where nothing may be skipped
 # the others have to be there.
 logs_prepare() {
-    local own=$BATS_FILE_TMPDIR/logs here=$BATS_TEST_DIRNAME/eventlogs name
+    local here=$BATS_TEST_DIRNAME/eventlogs name
     mkdir "$own"
     for name in before after; do
         gunzip -c "$here/$name.bin.gz" >"$own/$name.bin"
@@ -60,6 +62,13 @@ logs_replay() {
 # logs_configure FILE: this is the event log of this boot
 logs_configure() {
     printf '[TPM]\nEventLog=%s\n' "$1" >"$SEALRING_CONFIG_DIR/sealring.conf"
+}
+
+# logs_boot FILE: a boot of which this is the event log
+logs_boot() {
+    tpm_reboot
+    logs_configure "$1"
+    logs_replay "$1"
 }
 
 # logs_mix PCR FROM INTO OUT: the log INTO, but of this PCR what FROM has
