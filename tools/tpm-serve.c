@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/objects.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
@@ -331,14 +332,18 @@ static int run(int argc, char **argv, struct sr_err *err)
 	return r;
 }
 
-/* Certificates name the hash that they are signed with. */
+/*
+ * Certificates name the hash that they are signed with. One name for each: those that
+ * EVP_add_digest() has besides are gathered for each context that ESYS makes, too.
+ */
 static void name_hashes(void)
 {
 	const EVP_MD *const hashes[] = { EVP_sha1(), EVP_sha224(), EVP_sha256(),
 					 EVP_sha384(), EVP_sha512() };
 
 	for (size_t i = 0; i < SR_COUNT(hashes); i++)
-		(void)EVP_add_digest(hashes[i]);
+		(void)OBJ_NAME_add(EVP_MD_get0_name(hashes[i]), OBJ_NAME_TYPE_MD_METH,
+				   (const char *)hashes[i]);
 }
 
 int main(int argc, char **argv)
