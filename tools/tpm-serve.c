@@ -186,16 +186,14 @@ static int on_time(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-static int after_each(sd_event_source *source, void *arg)
+/* Not in a source of its own, for which the loop would have to go round once more. */
+static int before_waiting(sd_event_source *source, void *arg)
 {
 	time_t next = sr_server_forget(server);
 
-	(void)source;
 	(void)arg;
-	if (next > 0)
-		(void)sd_event_source_set_time(forgetting, (uint64_t)next * SECOND);
-	return sd_event_source_set_enabled(forgetting,
-					   next > 0 ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+	return sd_event_source_set_time(source,
+					next > 0 ? (uint64_t)next * SECOND : UINT64_MAX);
 }
 
 static void on_report(void *arg, int r, const struct sr_err *why)
@@ -220,7 +218,9 @@ static int start_loop(struct sr_err *err)
 	r = sd_event_add_time(event, &forgetting, CLOCK_BOOTTIME, UINT64_MAX, 1, on_time,
 			      NULL);
 	if (r >= 0)
-		r = sd_event_add_post(event, NULL, after_each, NULL);
+		r = sd_event_source_set_enabled(forgetting, SD_EVENT_ON);
+	if (r >= 0)
+		r = sd_event_source_set_prepare(forgetting, before_waiting);
 	return r < 0 ? sr_fail_sys(err, -r, "cannot wait for requests") : 0;
 }
 
