@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -187,16 +186,14 @@ static int on_time(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-static int after_each(sd_event_source *source, void *arg)
+/* Not in a source of its own, for which the loop would have to go round once more. */
+static int before_waiting(sd_event_source *source, void *arg)
 {
 	time_t next = sr_server_forget(server);
 
-	(void)source;
 	(void)arg;
-	if (next > 0)
-		(void)sd_event_source_set_time(forgetting, (uint64_t)next * SECOND);
-	return sd_event_source_set_enabled(forgetting,
-					   next > 0 ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+	return sd_event_source_set_time(source,
+					next > 0 ? (uint64_t)next * SECOND : UINT64_MAX);
 }
 
 static void on_report(void *arg, int r, const struct sr_err *why)
@@ -221,7 +218,9 @@ static int start_loop(struct sr_err *err)
 	r = sd_event_add_time(event, &forgetting, CLOCK_BOOTTIME, UINT64_MAX, 1, on_time,
 			      NULL);
 	if (r >= 0)
-		r = sd_event_add_post(event, NULL, after_each, NULL);
+		r = sd_event_source_set_enabled(forgetting, SD_EVENT_ON);
+	if (r >= 0)
+		r = sd_event_source_set_prepare(forgetting, before_waiting);
 	return r < 0 ? sr_fail_sys(err, -r, "cannot wait for requests") : 0;
 }
 
@@ -287,16 +286,6 @@ static int run(int argc, char **argv, struct sr_err *err)
 	return r;
 }
 
-/* Certificates name the hash that they are signed with. */
-static void name_hashes(void)
-{
-	const EVP_MD *const hashes[] = { EVP_sha1(), EVP_sha224(), EVP_sha256(),
-					 EVP_sha384(), EVP_sha512() };
-
-	for (size_t i = 0; i < SR_COUNT(hashes); i++)
-		(void)EVP_add_digest(hashes[i]);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct tool tool = {
@@ -314,7 +303,6 @@ int main(int argc, char **argv)
 	(void)mallopt(M_PERTURB, 0xff);
 	/* As in tpm-sign: OpenSSL must not be told to use keys by way of this program. */
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	tool_quick_crypto();
-	name_hashes();
+	tool_quick_crypto(CRYPTO_CERTIFICATES);
 	return tool_main(&tool, argc, argv);
 }

@@ -310,7 +310,7 @@ struct sr_job *sr_queue_done(struct sr_queue *queue)
 
 	(void)pthread_mutex_lock(&queue->lock);
 	job = take_first(&queue->done);
-	if (!queue->done.first)
+	if (!job)
 		(void)eventfd_read(queue->fd, &unused);
 	(void)pthread_mutex_unlock(&queue->lock);
 	return job;

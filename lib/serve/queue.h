@@ -45,7 +45,7 @@ void sr_queue_stop(struct sr_queue *queue);
 /** sr_queue_free() - release, after sr_queue_stop(); NULL is fine */
 void sr_queue_free(struct sr_queue *queue);
 
-/** sr_queue_fd() - readable when sr_queue_done() has something; for poll(2) */
+/** sr_queue_fd() - readable until sr_queue_done() finds no more; for poll(2) */
 int sr_queue_fd(const struct sr_queue *queue);
 
 /** sr_queue_length() - how many jobs wait */
