@@ -52,10 +52,6 @@ opens() {
     tpm-sign decrypt "$1" --cms "${@:2}" message | cmp - plain
 }
 
-hex() {
-    xxd -p "$1" | tr -d '\n'
-}
-
 # peer_of: the sender's public key in the message (DER), as SubjectPublicKeyInfo
 peer_of() {
     local at

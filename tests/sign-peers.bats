@@ -372,10 +372,6 @@ flipped() {
 
 # -- the bus ------------------------------------------------------------------------------------
 
-hex() {
-    xxd -p "$1" | tr -d '\n'
-}
-
 @test "no PIN, private key or plaintext is on the bus; the same search finds those of other tools" {
     printf 'another long PIN' >new
     printf 'a plaintext of some length' >secret
