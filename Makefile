@@ -34,7 +34,7 @@ BASHCOMPDIR   ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR    ?= $(PREFIX)/share/zsh/site-functions
 FISHCOMPDIR   ?= $(PREFIX)/share/fish/vendor_completions.d
 CC            ?= cc
-CFLAGS        ?= -O2 -g
+CFLAGS        ?= -O$(if $(SANITIZE),1,2) -g
 CPPFLAGS      ?=
 LDFLAGS       ?=
 PKG_CONFIG    ?= pkg-config
@@ -100,7 +100,7 @@ MAKEFLAGS += --no-builtin-rules
 Q := $(if $(filter 1,$(V)),,@)
 say = @$(if $(filter 1,$(V)),:,printf '  %-7s %s\n' $(1) $(2))
 
-.PHONY: all check check-all check-quick check-san check-tsan check-threads check-vm bench-vm fault check-fault fuzz bench demo man install uninstall clean \
+.PHONY: all check check-all check-quick check-san check-tsan check-threads check-vm vm-image vm-root bench-vm fault check-fault fuzz bench demo man install uninstall clean \
 	help deps lint lint-format lint-c lint-shell lint-man test-programs fuzz-programs \
 	fault-programs FORCE
 
@@ -112,12 +112,12 @@ say = @$(if $(filter 1,$(V)),:,printf '  %-7s %s\n' $(1) $(2))
 ifneq ($(filter deps,$(MAKECMDGOALS)),)
 
 GOALS := $(filter-out deps,$(MAKECMDGOALS))
-ROOT_GOALS := $(filter install uninstall check-vm bench-vm,$(GOALS))
-USER_GOALS := $(filter-out $(ROOT_GOALS),$(GOALS)) $(if $(filter install check-vm bench-vm,$(GOALS)),all)
+ROOT_GOALS := $(filter install uninstall check-vm vm-image bench-vm,$(GOALS))
+USER_GOALS := $(filter-out $(ROOT_GOALS),$(GOALS)) $(if $(filter install check-vm vm-image bench-vm,$(GOALS)),all)
 # What can be built in parallel before goals that can't run so.
 BUILD_GOALS := $(if $(filter all demo bench install check,$(GOALS)),all) \
 	$(if $(filter check,$(GOALS)),test-programs fault) $(if $(filter check-quick,$(GOALS)),test-programs)
-DEPS ?= build check $(filter lint fuzz bench,$(GOALS)) $(if $(filter check-vm bench-vm,$(GOALS)),vm)
+DEPS ?= build check $(filter lint fuzz bench,$(GOALS)) $(if $(filter check-vm vm-image bench-vm,$(GOALS)),vm)
 packages = $(sort $(foreach set,$(DEPS),$($(1)_$(set))))
 
 define install_packages
@@ -430,14 +430,18 @@ vm_env = $(test_env) VM_CACHE='$(VM_CACHE)' VM_OVERLAY='$(abspath $(BUILD))/vm-r
 vm_tests = $(if $(VM_SCENARIOS),$(wildcard $(VM_SCENARIOS:%=tests/vm/%-*.bats)),$(filter-out \
 	tests/vm/peers.bats,$(wildcard tests/vm/*.bats)))
 
-check-vm: all ## real boots in a virtual machine, without KVM: see tests/vm/README.md (root)
+# What is installed in the guest.
+vm-root: all
 	@rm -rf $(BUILD)/vm-root
 	@+$(MAKE) --no-print-directory DESTDIR='$(abspath $(BUILD))/vm-root' install
+
+check-vm: vm-root ## real boots in a virtual machine, without KVM: see tests/vm/README.md (root)
 	@+$(vm_env) JOBS='$(VM_JOBS)' TEST_TIMEOUT=5400 tests/run $(vm_tests)
 
-bench-vm: all ## time the unlocking of a root volume beside systemd-cryptenroll and clevis (root)
-	@rm -rf $(BUILD)/vm-root
-	@+$(MAKE) --no-print-directory DESTDIR='$(abspath $(BUILD))/vm-root' install
+vm-image: vm-root ## make the disk that most of check-vm boots, unless it is there (root)
+	@$(vm_env) tests/vm/image
+
+bench-vm: vm-root ## time the unlocking of a root volume beside systemd-cryptenroll and clevis (root)
 	@+$(vm_env) bats --tap tests/vm/peers.bats
 
 fuzz: ## build the fuzz targets with clang, run each on FUZZ_RUNS inputs

@@ -56,7 +56,7 @@ each_answer() {
     local n kinds step=1
     read -ra kinds <<<"$2"
     [ "$1" = tpm ] || step=$(stride 2)
-    for ((n = 1; ; n += step)); do
+    for ((n = 1 + SAMPLE % step; ; n += step)); do
         point=$1:$n:${kinds[n % (${#kinds[@]} + !${#kinds[@]})]-}
         ask_at "$point" "$3"
         [ -s "$HIT" ] || break

@@ -52,7 +52,7 @@ each_call() (
     for class in tpm memory crypto file; do
         step=1
         [ $class = tpm ] || step=$(stride 5)
-        for ((n = 1; ; n += step)); do
+        for ((n = 1 + SAMPLE % step; ; n += step)); do
             at $class $n "" tpm-doctor --system
             [ -n "$name" ] || break
             check_doctor

@@ -32,7 +32,7 @@ requests() {
 }
 
 @test "libcrypto fails" {
-    survives 10 crypto "" 5
+    survives 8 crypto "" 5
 }
 
 @test "files, sockets, threads and programs fail" {

@@ -66,7 +66,6 @@ approvals() {
 
 @test "tpm-ring rotate, killed at system calls while keys follow" {
     from plain
-    every=2
     campaign tpm-ring -q rotate system --escrow "$BATS_FILE_TMPDIR/escrow.pem"
 }
 

@@ -40,19 +40,27 @@ calls() {
 changing=" write pwrite64 fsync fdatasync rename renameat renameat2 unlink unlinkat symlink mkdir mkdirat flock ftruncate fchmod "
 
 # points COMMAND: "NAME NUMBER N" of each point; how many calls it makes goes to the file "all".
-# Of those that change something all are tried, or one in every=, and of the others, which find
-# things as the next of those will, one in sparse=; with THOROUGH=1 all.
+# Of those that change something 30 are tried, evenly spread, or one in every=, and of the others,
+# which find things as the next of those will, one in sparse=; with THOROUGH=1 all.
 points() {
-    calls "$@" | awk -v changing="$changing" -v every="$(stride "${every:-1}")" \
+    calls "$@" | awk -v changing="$changing" -v every="$(stride "${every:-0}")" \
         -v sparse="$(stride "${sparse:-50}")" -v start="$SAMPLE" '
         {
-            kind = index(changing, " " $2 " ") ? every : sparse
             for (n = 1; n <= $1; n++)
-                if ((made[kind]++ + start) % kind == 0)
+                if (index(changing, " " $2 " "))
+                    change[changes++] = $2 " " $3 " " n
+                else if ((others++ + start) % sparse == 0)
                     print $2, $3, n
             all += $1
         }
-        END { print all >"all" }'
+        END {
+            if (!every)
+                every = changes > 30 ? changes / 30 : 1
+            for (n = 0; n < changes; n++)
+                if (int((n + start + 1) / every) > int((n + start) / every))
+                    print change[n]
+            print all >"all"
+        }'
 }
 
 # kill_at POINT COMMAND: fails where it ended before, as how often a call is made may differ by

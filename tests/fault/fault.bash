@@ -188,12 +188,12 @@ check_point() {
     ((!unnoticed)) || tolerated "${@:3}" || wrong "the failure was not noticed"
 }
 
-# each CLASS FROM KINDS PROGRAM ARGS: of the calls, from this one on, every second that is a TPM
+# each CLASS FROM KINDS PROGRAM ARGS: of the calls, from this one on, every third that is a TPM
 # command and every twentieth of the others, with the next of the kinds; THOROUGH=1: all
 each() {
     local n kinds step tries=0
     read -ra kinds <<<"$3"
-    if [ "$1" = tpm ]; then step=$(stride 2); else step=$(stride 20); fi
+    if [ "$1" = tpm ]; then step=$(stride 3); else step=$(stride 20); fi
     for ((n = 1 + ($2 - 1 + SAMPLE) % step; ; n += step)); do
         kind=${kinds[tries % (${#kinds[@]} + !${#kinds[@]})]-}
         at "$1" $n "$kind" "${@:4}"

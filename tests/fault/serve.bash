@@ -83,7 +83,7 @@ each_point() {
     local n kinds step
     step=$(stride "$3")
     read -ra kinds <<<"$2"
-    for ((n = 1; ; n += step)); do
+    for ((n = 1 + SAMPLE % step; ; n += step)); do
         point=$1:$n:${kinds[n % (${#kinds[@]} + !${#kinds[@]})]-}
         serve_at "$point"
         [ -s "$HIT" ] || break
