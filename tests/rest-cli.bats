@@ -222,6 +222,7 @@ tells() {
     wait "$listener" 2>/dev/null || true
 }
 
+# bats test_tags=minimal
 @test "a PIN and a message are told to root, sealring and oneself, and to nobody else" {
     local mine sign=(sign web --pin-file pin message) open count=0
     stranger='is neither root nor sealring nor you, and is told nothing: --direct does without'
