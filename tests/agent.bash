@@ -55,7 +55,7 @@ public() {
     tpm-sign pubkey "$1" --format ssh -o "$1.pub"
 }
 
-# signs NAME [MESSAGE]: by ssh-keygen through the agent, and checked by it
+# ssh_signs NAME [MESSAGE]: by ssh-keygen through the agent, and checked by it
 ssh_signs() {
     [ -e "$1.pub" ] || public "$1"
     printf '%s' "${2-a message}" >signed

@@ -208,6 +208,11 @@ captured() {
     TCTI_PCAP_FILE=$PWD/$1.pcap SEALRING_TCTI=pcap:$SEALRING_TCTI "${@:2}"
 }
 
+# hex FILE
+hex() {
+    xxd -p "$1" | tr -d '\n'
+}
+
 # crossed FILE HEX: whether these bytes are in the capture
 crossed() {
     [ "${#2}" -ge 16 ]
@@ -289,4 +294,25 @@ daemon_said() {
     echo "expected: $1"
     cat said
     return 1
+}
+
+# memory PID: what it has, in KiB
+memory() {
+    awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"
+}
+
+# survives_garbage HELPER PID: 10,000 messages that are damaged, to the daemon that it talks to
+survives_garbage() {
+    local seed before after
+    # Some of them are whole after all, and are signed.
+    "$helper/$1" garbage 2000 1
+    before=$(memory "$2")
+    for seed in 2 3 4 5; do
+        output=$("$helper/$1" garbage 2000 "$seed")
+        echo "# 2000 messages: $output" >&3
+    done
+    after=$(memory "$2")
+    echo "# memory: $before KiB, then $after KiB" >&3
+    # What sanitizers keep of freed memory is not the daemon's.
+    grep -q __asan_init "$SEALRING_BUILD/bin/tpm-serve" || ((after - before <= 512))
 }

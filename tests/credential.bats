@@ -306,10 +306,6 @@ is_net_admin() {
     grep -qE 'user [0-9]+ asked, and only systemd may' said
 }
 
-resident() {
-    sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$1/status"
-}
-
 descriptors() {
     local fds=("/proc/$1/fd"/*)
     echo "${#fds[@]}"
@@ -326,12 +322,12 @@ descriptors() {
     echo "$output"
     [ "$status" -eq 0 ]
     pid=$(main_pid)
-    before=$(resident "$pid") open=$(descriptors "$pid")
+    before=$(memory "$pid") open=$(descriptors "$pid")
     run "$helper/credential" storm "$S" 10000
     echo "$output"
     [ "$status" -eq 0 ]
     [[ $output == *' 0 wrong' ]]
-    after=$(resident "$pid")
+    after=$(memory "$pid")
     echo "# $output" >&3
     echo "# VmRSS $before kB after 1,000, $after kB after 11,000" >&3
     # Sanitizers keep what was freed for a while.

@@ -5,14 +5,7 @@
 # no PIN tried twice.
 # shellcheck disable=SC2034,SC2154,SC2317 # from and for fault.bash
 
-load fault/fault
-
-setup_file() {
-    look_for_leaks
-    tpm_start
-    boot_state
-    tpm_tries 1000
-}
+load fault/serve
 
 setup() {
     store_new
@@ -24,103 +17,15 @@ setup() {
     askpass <<<"cat '$PWD/pin'"
     export SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/agent.sock
     HIT=$BATS_TEST_TMPDIR/hit
+    listen=--listen socket=$SSH_AUTH_SOCK
+    all_good='good good good good good good'
+    an_answer='good|refused|gone|unlisted'
+    no_answers='(gone )*(gone|nobody listens)'
 }
 
-ask() {
-    "$helper/agent" try "$@" 2>&1
+requests() {
+    "$helper/agent" try kept guarded kept 2>&1
 }
-
-# serve_at POINT: what came of the first requests, of the next ones, and of the daemon. A call
-# that fails while it ends does not concern the next ones.
-serve_at() {
-    : >"$HIT"
-    rm -f "$SSH_AUTH_SOCK"
-    SEALRING_FAULT_AT=$1 SEALRING_FAULT_LOG=$HIT "$SEALRING_FAULT/bin/tpm-serve" \
-        --listen "$SSH_AUTH_SOCK" --idle 60 >served 2>err 3>&- &
-    daemon=$!
-    until [ -S "$SSH_AUTH_SOCK" ] || ! kill -0 $daemon; do sleep 0.01; done
-    first=$(ask kept guarded kept)
-    next=$all_good
-    if [ -s "$HIT" ]; then
-        next=$(ask kept guarded kept)
-        # What could not be read is looked at again after a second.
-        [ "$next" = "$all_good" ] || { sleep 1.1 && next=$(ask kept guarded kept); }
-    fi
-    ended=0
-    kill $daemon || ended=1
-    status=0
-    wait $daemon || status=$?
-} 2>/dev/null
-
-complain() {
-    bad=$((bad + 1))
-    ((bad > 20)) || echo "$point $(cat "$HIT"): $1: first $first; next $next; status $status: $(head -c 3000 err)"
-}
-
-# Handles whose number was in an answer that got lost, or that could not be flushed.
-allowed_handles() {
-    case $point:$(cat "$HIT") in
-    tpm:*:failure:Esys_FlushContext | tpm:*:after:sr_object_load_under | tpm:*:after:Esys_StartAuthSession) echo 1 ;;
-    *) echo 0 ;;
-    esac
-}
-
-# Nothing was printed; that it can't be is said.
-good_end() {
-    ((status == 0)) || [[ $(cat "$HIT"):$status = fflush:1 ]]
-}
-
-check_served() {
-    local handles
-    points=$((points + 1))
-    handles=$("$helper/handles" "$SEALRING_TCTI" flush 2>&1)
-    (($(wc -w <<<"$handles") <= $(allowed_handles))) || complain "left on the TPM: $handles"
-    if ((ended)); then
-        # It could not start: that is said, and systemd starts it again.
-        unstarted=$((unstarted + 1))
-        [[ $first =~ ^(gone )*(gone|nobody listens)$ && $status = [16] && $(wc -l <err) -eq 1 ]] ||
-            complain "ended"
-        return
-    fi
-    good_end || complain "how it ended"
-    ! tr ' ' '\n' <<<"$first" | grep -qvxE 'good|refused|gone|unlisted' ||
-        complain "the first requests"
-    [ "$first" = "$all_good" ] || refused=$((refused + 1))
-    [ "$next" = "$all_good" ] || complain "the next requests"
-}
-
-# each_point CLASS KINDS STEP
-each_point() {
-    local n kinds step
-    step=$(stride "$3")
-    read -ra kinds <<<"$2"
-    for ((n = 1 + SAMPLE % step; ; n += step)); do
-        point=$1:$n:${kinds[n % (${#kinds[@]} + !${#kinds[@]})]-}
-        serve_at "$point"
-        [ -s "$HIT" ] || break
-        check_served
-    done
-    # No fault was left.
-    [[ $ended = 0 && $first = "$all_good" ]] || complain "without a fault"
-}
-
-# survives LEAST CLASS KINDS STEP [KINDS STEP...]: LEAST points at least
-survives() (
-    trap - DEBUG
-    set +eET
-    points=0 bad=0 refused=0 unstarted=0
-    least=$1 class=$2 all_good='good good good good good good'
-    shift 2
-    while [ $# -gt 0 ]; do
-        each_point "$class" "$1" "$2"
-        shift 2
-    done
-    echo "# $BATS_TEST_DESCRIPTION: $points points, $refused refused, $unstarted not started" >&3
-    echo "$points points, $bad bad"
-    tries=$(failed_tries)
-    [ "$tries" -eq 0 ] || echo "$tries wrong PINs"
-    ((points >= least && bad == 0 && tries == 0 && refused > 0))
-)
 
 @test "memory fails" {
     survives 15 memory "" 7

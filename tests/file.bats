@@ -46,10 +46,6 @@ new_file() {
     pub=pub priv=priv
 }
 
-hex() {
-    xxd -p "$1" | tr -d '\n'
-}
-
 # statements NAME CODE:BODY...: a section of statements
 statements() {
     local n=0 one

@@ -116,3 +116,42 @@ left() {
     done
     echo "# killed $points times, $lost times something was left" >&3
 }
+
+# rotate_at N: over REST, killed as its N-th write begins, when all before was answered
+rotate_at() {
+    local rest=$SEALRING_RUNTIME_DIR/sign.sock
+    rm -f "$rest"
+    "$helper/killer" "$write" "$1" tpm-serve --listen-rest "$rest" --idle 1 >served 2>>said 3>&- &
+    killer=$!
+    until curl -s -o health --unix-socket "$rest" http://localhost/health; do
+        kill -0 $killer 2>/dev/null || return 1
+        sleep 0.01
+    done
+    curl -s -m 20 --unix-socket "$rest" -X POST -o answer -w '%{http_code}' \
+        "http://localhost/api/v1/keys/$key/rotate" >code 2>/dev/null || true
+}
+
+@test "killed while a key is rotated: what that has on the TPM goes, too" {
+    local n key write status seen=0 points=0
+    write=$(strace -qq -n -e trace=write echo 2>&1 >/dev/null | sed -n 's/^\[ *\([0-9]*\)\] write.*/\1/p')
+    tpm-sign keygen -q bound --pcrs 16 --accept-unmeasured
+    for key in k1 bound; do
+        for ((n = 1; n < 100; n++)); do
+            rotate_at "$n" || true
+            status=0
+            wait $killer || status=$?
+            ((status != 0)) || break
+            points=$((points + 1))
+            [ "$(left)" -eq 0 ] || seen=$((seen + 1))
+            serve
+            "$helper/agent" try k2 >tried
+            agent_stop
+            [ "$(left)" -eq 0 ] || {
+                echo "$key, killed at write $n: $(left) left"
+                return 1
+            }
+        done
+    done
+    echo "# killed $points times, $seen times something was on the TPM" >&3
+    ((n < 100 && points > 12 && seen > 2))
+}

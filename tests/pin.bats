@@ -26,10 +26,6 @@ alone() {
     setsid --wait "$@" </dev/null
 }
 
-hex() {
-    xxd -p "$1" | tr -d '\n'
-}
-
 fails_somehow() {
     run "$@"
     echo "$status: $output"

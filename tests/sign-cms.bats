@@ -52,10 +52,6 @@ opens() {
     tpm-sign decrypt "$1" --cms "${@:2}" message | cmp - plain
 }
 
-hex() {
-    xxd -p "$1" | tr -d '\n'
-}
-
 # peer_of: the sender's public key in the message (DER), as SubjectPublicKeyInfo
 peer_of() {
     local at
@@ -491,6 +487,43 @@ derives() {
         run tpm-sign decrypt rsa2048 --cms plain
         echo "$output"
     } | diff served.said -
+}
+
+@test "the daemon shows a chain, whichever signature its issuer makes" {
+    local issuer count=0
+    # issues ALGORITHM NAME [OPTIONS]: the key of an issuer
+    issues() { openssl genpkey -algorithm "$1" "${@:3}" -out "$2.issuer" 2>/dev/null; }
+    issues RSA rsa
+    issues EC ec -pkeyopt ec_paramgen_curve:P-256
+    issues ED25519 ed25519
+    issues ED448 ed448
+    rest_start
+    for how in ec:-sha3-256 ec:-sha512 ec:-sha224 ec:-sha1 rsa:-sha3-256 rsa:-sha3-512 rsa:-sha3-224 rsa:-sha3-384 rsa:-sha512-256 rsa:-sha512-224 \
+        rsa:-md5 "rsa:-sha256 -sigopt rsa_padding_mode:pss" "rsa:-sha512 -sigopt rsa_padding_mode:pss" ed25519: ed448:; do
+        issuer=${how%%:*}
+        # shellcheck disable=SC2206 # words
+        options=(${how#*:})
+        openssl req -x509 -new -key "$issuer.issuer" -subj /CN=ca "${options[@]}" -out ca.crt
+        openssl x509 -new -force_pubkey "$KEYS/p384.pub" -subj /CN=p384 -CA ca.crt -CAkey "$issuer.issuer" \
+            "${options[@]}" -out new.crt
+        cat new.crt ca.crt >chain
+        # OpenSSL 3.0 signs in ways that it does not verify: neither does the daemon then.
+        if tpm-sign cert install -q p384 chain 2>/dev/null; then
+            answers 200 "$(key_path p384 certificate)" || { echo "$how" && return 1; }
+            cmp answer chain
+            count=$((count + 1))
+        else
+            cp chain "$KEYS/p384.crt"
+            refuses 422 refused "$(key_path p384 certificate)"
+        fi
+    done
+    echo "# $count kinds of issuers" >&3
+    [ "$count" -ge 12 ]
+    # Another's key signed it.
+    openssl x509 -new -force_pubkey "$KEYS/p384.pub" -subj /CN=p384 -CA ca.crt -CAkey ed448.issuer -out new.crt
+    openssl req -x509 -new -key ed25519.issuer -subj /CN=ca -out ca.crt
+    cat new.crt ca.crt >"$KEYS/p384.crt"
+    refuses 422 refused "$(key_path p384 certificate)"
 }
 
 @test "ECDH is what openssl pkeyutl -derive says, whichever form the peer's key has" {

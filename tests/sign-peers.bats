@@ -372,10 +372,6 @@ flipped() {
 
 # -- the bus ------------------------------------------------------------------------------------
 
-hex() {
-    xxd -p "$1" | tr -d '\n'
-}
-
 @test "no PIN, private key or plaintext is on the bus; the same search finds those of other tools" {
     printf 'another long PIN' >new
     printf 'a plaintext of some length' >secret
@@ -562,8 +558,24 @@ by_engine() {
         "$(tpm-sign cert self-sign p256 --subject /CN=x | openssl x509 -noout -serial)" ]
 }
 
+@test "a subject is what openssl req makes of it: slashes, pluses, backslashes" {
+    local count=0
+    # shown: the Name, with the type of each string
+    shown() { openssl req -noout -subject -nameopt oneline,show_type,sep_comma_plus_space; }
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out any.key
+    for subject in /CN=a+OU=b '/CN=a\+OU=b' '/O=x/CN=a+UID=17/OU=b' /UID=17+CN=a+OU=c '/CN=a\/b\\c\d' \
+        /CN=a=b/OU=c+O=d /CN=a/ "/CN=a\\\\" '/CN=a\=b' /2.5.4.3=a+2.5.4.11=b /DC=org/DC=x+UID=1 '/CN=1\+1=2'; do
+        openssl req -new -key any.key -subj "$subject" | shown >wanted
+        tpm-sign csr p256 --subject "$subject" | shown | diff wanted -
+        count=$((count + 1))
+    done
+    tpm-sign cert self-sign p256 --subject /CN=a+OU=b | openssl x509 -noout -subject -issuer -nameopt oneline |
+        diff <(printf '%s=CN = a + OU = b\n' subject issuer) -
+    [ "$count" -eq 12 ]
+}
+
 @test "subjects and names that are wrong: exit 2, one line" {
-    for subject in "" / CN=x /CN /=x "/NONSENSE=x" "/C=toolong" "/CN=$(printf %0300d 7)"; do
+    for subject in "" / CN=x +CN=x /+CN=x /CN /=x /O=x+y /O=+CN=x "/CN=x\\" /NONSENSE=x "/C=toolong" "/CN=$(printf %0300d 7)"; do
         fails 2 tpm-sign csr p256 --subject "$subject"
         one_line
     done

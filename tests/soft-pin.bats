@@ -257,3 +257,38 @@ in_memory() {
     tried 0
     tpm_boot
 }
+
+@test "while tpm-credential keeps one waiting others sign, and another is waited for again" {
+    local as=() socket=$SEALRING_RUNTIME_DIR/softkey.sock
+    tpm-sign keygen -q free -t ed25519 --no-recovery 2>/dev/null
+    tpm-sign keygen -q web
+    mkdir -p other/rings
+    cp -r "$KEYS" other/keys
+    chmod 0 other/rings
+    "$helper/credential" serve "$socket" sh -c 'exec sleep 1000 >called' >broker 2>&1 3>&- &
+    broker=$!
+    until grep -qs listening broker; do sleep 0.01; done
+    [ "$(id -u)" -ne 0 ] || as=(setpriv '--bounding-set=-dac_override,-dac_read_search')
+    REST=$SEALRING_RUNTIME_DIR/sign.sock
+    SEALRING_STATE_DIR=$PWD/other "${as[@]}" tpm-sign serve --listen-rest "$REST" --idle 60 \
+        >served 2>>said 3>&- &
+    rest=$!
+    rest_ready
+    curl -sS --unix-socket "$REST" -d "$(body data AAAA)" -o late -w '%{http_code}' \
+        "http://localhost$(key_path free sign)" >code 3>&- &
+    asking=$!
+    until [ -e called ]; do sleep 0.01; done
+    signs web
+    signs web
+    kill -0 "$asking"
+    [ ! -s code ]
+    kill "$broker" && wait "$broker" || true
+    wait "$asking"
+    [ "$(<code)" = 500 ]
+    [[ $(jq -r .message late) == 'key free: '*softkey.sock* ]]
+    LISTEN_FDNAMES=softkey "$helper/credential" serve "$socket" tpm-credential >broker 2>&1 3>&- &
+    broker=$!
+    until grep -qs listening broker; do sleep 0.01; done
+    answers 200 "$(key_path free sign)" -d "$(body data AAAA)"
+    kill "$broker" && wait "$broker" || true
+}

@@ -43,7 +43,7 @@ static const struct {
 	{ 0, "f7c4379dae7043c5a086f84cb9c75fb8" },
 };
 
-const char *journal_id(int r)
+static const char *message_id(int r)
 {
 	size_t i = 0;
 
@@ -93,7 +93,7 @@ static void add_pcrs(struct datagram *datagram, uint32_t pcrs)
 
 static void add_failure(struct datagram *datagram, int r, const struct sr_err *err)
 {
-	add(datagram, "MESSAGE_ID", "%s", journal_id(r));
+	add(datagram, "MESSAGE_ID", "%s", message_id(r));
 	add(datagram, "ERRNO", "%d", -r);
 	add(datagram, "SEALRING_EXIT_STATUS", "%d", tool_status(r));
 	add_text(datagram, "SEALRING_RING", err->ring);

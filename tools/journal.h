@@ -34,7 +34,4 @@ struct journal_entry {
  */
 bool journal_write(const struct journal_entry *entry);
 
-/** journal_id() - the MESSAGE_ID for a negative errno */
-const char *journal_id(int r);
-
 #endif

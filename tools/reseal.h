@@ -138,8 +138,6 @@ struct reseal_foreseen {
 	unsigned int boots;
 };
 
-#define _cleanup_foreseen_ _cleanup_(reseal_foreseen_done)
-
 /**
  * reseal_foresee() - find out what an update leads to
  * @work:	store and TPM, which is asked only where something is foreseen from this boot

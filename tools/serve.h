@@ -80,6 +80,17 @@ void serve_check_stop(void);
 /** serve_end() - hang up on all */
 void serve_end(void);
 
+/* ---- the keys' directories ---- */
+
+/** watch_start() - tell the server what changes in them */
+void watch_start(sd_event *event, struct sr_server *server);
+
+/** watch_look() - before the server is asked: others may be in their places */
+void watch_look(void);
+
+/** watch_end() - release */
+void watch_end(void);
+
 /* ---- the two sockets ---- */
 
 /** agent_serve() - serve all who connect to a socket of the ssh-agent */

@@ -124,6 +124,7 @@ static int take_message(struct connection *connection)
 
 	if (size <= 0)
 		return (int)size;
+	watch_look();
 	r = sr_agent_call(keys, &connection->client.peer,
 			  connection->in.data + connection->at + SR_AGENT_PREFIX,
 			  (size_t)size, &connection->waiter, &connection->waiter.call,

@@ -339,6 +339,7 @@ static void start(struct request *request, const char *method, const char *path)
 		.body = request->used > 0 ? (char *)request->body.data : none,
 		.size = request->used,
 	};
+	watch_look();
 	if (request->too_large)
 		api_refuse(413, "too_large",
 			   "a request has 256 KiB at most: send the digest of what is "

@@ -179,7 +179,7 @@ int cmd_sign(int argc, char **argv, struct sr_err *err)
 	struct sr_sign_options options;
 	int r;
 
-	tool_quick_crypto();
+	tool_quick_crypto(CRYPTO_OWN);
 	r = key_sign_options(&options, err);
 	if (r == 0 && batch.count > 1 && sign_choices.output)
 		r = sr_fail(err, -EINVAL,
@@ -205,7 +205,7 @@ int cmd_verify(int argc, char **argv, struct sr_err *err)
 	unsigned int version = 0;
 	int r;
 
-	tool_quick_crypto();
+	tool_quick_crypto(CRYPTO_OWN);
 	r = key_sign_options(&options, err);
 	if (r == 0 && !sign_choices.signature)
 		r = sr_fail(err, -EINVAL, "which signature? --signature FILE");

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/objects.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -51,12 +53,40 @@ int tool_status(int r)
 	return 1;
 }
 
-void tool_quick_crypto(void)
+/* One name each, by which ASN.1 is looked up: EVP_add_digest() gives three or four. */
+static void name_hashes(void)
+{
+	const EVP_MD *const hashes[] = {
+		EVP_md5(),	EVP_sha1(),	EVP_sha224(),	  EVP_sha256(),
+		EVP_sha384(),	EVP_sha512(),	EVP_sha512_224(), EVP_sha512_256(),
+		EVP_sha3_224(), EVP_sha3_256(), EVP_sha3_384(),	  EVP_sha3_512()
+	};
+
+	for (size_t i = 0; i < SR_COUNT(hashes); i++)
+		(void)OBJ_NAME_add(OBJ_nid2sn(EVP_MD_get_type(hashes[i])),
+				   OBJ_NAME_TYPE_MD_METH, (const char *)hashes[i]);
+}
+
+static void name_ciphers(void)
+{
+	const EVP_CIPHER *const ciphers[] = { EVP_aes_256_gcm(), EVP_aes_256_cbc(),
+					      EVP_aes_256_wrap() };
+
+	for (size_t i = 0; i < SR_COUNT(ciphers); i++)
+		(void)OBJ_NAME_add(OBJ_nid2sn(EVP_CIPHER_get_nid(ciphers[i])),
+				   OBJ_NAME_TYPE_CIPHER_METH, (const char *)ciphers[i]);
+}
+
+void tool_quick_crypto(enum tool_crypto with)
 {
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
 				      OPENSSL_INIT_NO_ADD_ALL_DIGESTS |
 				      OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS,
 				  NULL);
+	if (with >= CRYPTO_CERTIFICATES)
+		name_hashes();
+	if (with >= CRYPTO_RECOVERY)
+		name_ciphers();
 }
 
 bool tool_is_quiet(void)

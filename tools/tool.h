@@ -58,14 +58,22 @@ bool tool_chose_tpm(void);
 /** tool_is_system() - whether that is the system's */
 bool tool_is_system(void);
 
+/** enum tool_crypto - what a program meets, each with what is before it */
+enum tool_crypto {
+	CRYPTO_OWN, /* keys and signatures of its own, whose algorithms it chooses */
+	CRYPTO_CERTIFICATES, /* certificates, which name the hash that they are signed with */
+	CRYPTO_RECOVERY,     /* recovery copies, which are CMS and name their ciphers */
+};
+
 /**
- * tool_quick_crypto() - start OpenSSL without what only certificates and keys of others need
+ * tool_quick_crypto() - start OpenSSL with no more names than are needed
+ * @with:	what they are needed for
  *
  * To be called before anything uses OpenSSL. Without it, libcrypto gathers the names and
  * messages of all it ever had, for each of its contexts, and ESYS makes many: that is most
- * of what a program does that signs or unseals once.
+ * of what a program does that signs or unseals once. Each name counts.
  */
-void tool_quick_crypto(void);
+void tool_quick_crypto(enum tool_crypto with);
 
 /** tool_tpm() - the TPM that --tcti, the environment and the configuration choose */
 int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err);

@@ -325,6 +325,6 @@ int main(int argc, char **argv)
 		.section = 8,
 	};
 
-	tool_quick_crypto();
+	tool_quick_crypto(CRYPTO_OWN);
 	return tool_main(&tool, argc, argv);
 }

@@ -3,9 +3,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,10 +11,6 @@
 
 #include "ground/attr.h"
 #include "serve.h"
-
-#define WATCHED                                                                          \
-	(IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |          \
-	 IN_ATTRIB | IN_ONLYDIR)
 
 static const char *idle_text, *listen_path, *rest_path;
 static bool print_socket, no_cache;
@@ -176,44 +170,6 @@ static int take_sockets(struct sr_err *err)
 
 /* ---- what happens meanwhile ---- */
 
-static int on_change(sd_event_source *source, const struct inotify_event *change,
-		     void *arg);
-
-/* Before what clients ask is looked at, so that they get what is there by then. */
-static bool watch_dir(char *dir, const char *name)
-{
-	_cleanup_free_ char *parent = dir, *path = NULL;
-	sd_event_source *source = NULL;
-
-	if (!parent || asprintf(&path, "%s/%s", parent, name) < 0)
-		return false;
-	if (sd_event_add_inotify(event, &source, path, WATCHED, on_change, NULL) < 0)
-		return false;
-	(void)sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT);
-	(void)sd_event_source_set_floating(source, true);
-	sd_event_source_unref(source);
-	return true;
-}
-
-/* It may appear later: that is a change of the directory it is in. */
-static void watch_rules(void)
-{
-	static bool watched;
-
-	watched = watched || watch_dir(tool_config_dir(), "keys.d");
-}
-
-static int on_change(sd_event_source *source, const struct inotify_event *change,
-		     void *arg)
-{
-	(void)source;
-	(void)change;
-	(void)arg;
-	watch_rules();
-	sr_server_changed(server);
-	return 0;
-}
-
 /* The TPM is others' then, even while somebody is connected. */
 static bool on_idle(void)
 {
@@ -230,16 +186,14 @@ static int on_time(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-static int after_each(sd_event_source *source, void *arg)
+/* Not in a source of its own, for which the loop would have to go round once more. */
+static int before_waiting(sd_event_source *source, void *arg)
 {
 	time_t next = sr_server_forget(server);
 
-	(void)source;
 	(void)arg;
-	if (next > 0)
-		(void)sd_event_source_set_time(forgetting, (uint64_t)next * SECOND);
-	return sd_event_source_set_enabled(forgetting,
-					   next > 0 ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+	return sd_event_source_set_time(source,
+					next > 0 ? (uint64_t)next * SECOND : UINT64_MAX);
 }
 
 static void on_report(void *arg, int r, const struct sr_err *why)
@@ -264,7 +218,9 @@ static int start_loop(struct sr_err *err)
 	r = sd_event_add_time(event, &forgetting, CLOCK_BOOTTIME, UINT64_MAX, 1, on_time,
 			      NULL);
 	if (r >= 0)
-		r = sd_event_add_post(event, NULL, after_each, NULL);
+		r = sd_event_source_set_enabled(forgetting, SD_EVENT_ON);
+	if (r >= 0)
+		r = sd_event_source_set_prepare(forgetting, before_waiting);
 	return r < 0 ? sr_fail_sys(err, -r, "cannot wait for requests") : 0;
 }
 
@@ -304,9 +260,7 @@ static int serve(struct sr_err *err)
 		r = serve_start(event, server, err);
 	if (r < 0)
 		return r;
-	(void)watch_dir(tool_state_dir(), "keys");
-	(void)watch_dir(tool_config_dir(), "");
-	watch_rules();
+	watch_start(event, server);
 	r = take_sockets(err);
 	return r < 0 ? r : daemon_run(event, err);
 }
@@ -321,6 +275,7 @@ static int run(int argc, char **argv, struct sr_err *err)
 		return r < 0 ? r : say_socket(err);
 	r = serve(err);
 	serve_end();
+	watch_end();
 	sr_server_free(server);
 	sr_store_close(store);
 	(void)sd_event_source_disable_unref(forgetting);
@@ -329,16 +284,6 @@ static int run(int argc, char **argv, struct sr_err *err)
 		if (doors[i].made)
 			(void)unlink(*doors[i].path);
 	return r;
-}
-
-/* Certificates name the hash that they are signed with. */
-static void name_hashes(void)
-{
-	const EVP_MD *const hashes[] = { EVP_sha1(), EVP_sha224(), EVP_sha256(),
-					 EVP_sha384(), EVP_sha512() };
-
-	for (size_t i = 0; i < SR_COUNT(hashes); i++)
-		(void)EVP_add_digest(hashes[i]);
 }
 
 int main(int argc, char **argv)
@@ -358,7 +303,6 @@ int main(int argc, char **argv)
 	(void)mallopt(M_PERTURB, 0xff);
 	/* As in tpm-sign: OpenSSL must not be told to use keys by way of this program. */
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	tool_quick_crypto();
-	name_hashes();
+	tool_quick_crypto(CRYPTO_CERTIFICATES);
 	return tool_main(&tool, argc, argv);
 }

@@ -347,9 +347,8 @@ static int run(int argc, char **argv, struct sr_err *err)
 	_cleanup_store_ struct sr_store *store = NULL;
 	int r = check_options(argc, err);
 
-	/* A recovery file is CMS whose algorithms libcrypto knows by their names. */
-	if (!choices.recovery_key_file && !escrow_key)
-		tool_quick_crypto();
+	tool_quick_crypto(choices.recovery_key_file || escrow_key ? CRYPTO_RECOVERY
+								  : CRYPTO_OWN);
 	if (r == 0)
 		r = tool_store(&store, err);
 	if (r < 0)

@@ -215,8 +215,9 @@ static int parse_key(const struct sr_buf *der, struct sr_tpmkey **ret, struct sr
 	return r;
 }
 
-int sr_approval_parse(const char *der, const char *values, struct sr_approval *ret,
-		      struct sr_err *err)
+/* As sr_approval_format() writes it; its values are believed only where the policy confirms them. */
+static int parse_approval(const char *der, const char *values, struct sr_approval *ret,
+			  struct sr_err *err)
 {
 	_cleanup_buf_ struct sr_buf bytes = { 0 };
 	struct sr_approval approval = { 0 };
@@ -317,9 +318,8 @@ static int read_parts(const struct sr_ring *ring, struct sr_approvals *ret,
 	_cleanup_(sr_approvals_done) struct sr_approvals approvals = { 0 };
 
 	for (size_t i = 0; i < ring->parts->count; i++) {
-		int r =
-		    sr_approval_parse(ring->parts->approvals[i], ring->parts->values[i],
-				      &approvals.approval[i], err);
+		int r = parse_approval(ring->parts->approvals[i], ring->parts->values[i],
+				       &approvals.approval[i], err);
 
 		if (r < 0)
 			return sr_fail_ring(ring, r, err);

@@ -68,19 +68,14 @@ bool sr_approval_is_beyond(const struct sr_approval *approval,
 void sr_approvals_sort(struct sr_approvals *approvals);
 
 /**
- * sr_approval_parse() - an approval that stands outside the store
- * @der:	a TPMKey in base64
- * @values:	what it wants and its day, as in struct sr_ring_parts; believed only where
- *		the policy confirms it
- * @ret:	the approval, without a name; its key is the caller's
+ * sr_approval_format() - an approval as it stands outside the store
+ * @approval:	an approval
+ * @der:	its TPMKey in base64; the caller's to free()
+ * @values:	what it wants and its day, as in struct sr_ring_parts; likewise
  * @err:	says why, on failure
  *
- * Returns 0, -EBADMSG or -ENOMEM.
+ * Returns 0, -EINVAL, -ENOMEM or -EIO.
  */
-int sr_approval_parse(const char *der, const char *values, struct sr_approval *ret,
-		      struct sr_err *err);
-
-/** sr_approval_format() - the opposite; both texts are the caller's to free() */
 int sr_approval_format(const struct sr_approval *approval, char **der, char **values,
 		       struct sr_err *err);
 

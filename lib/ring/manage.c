@@ -139,8 +139,10 @@ static int fail_closed(const struct sr_ring *ring, int r, const struct sr_err *o
 		       ring->name, manager_name, manager->text);
 }
 
-int sr_manage_unseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
-		     struct sr_opening *keep, struct sr_err *err)
+/* From "system", or else from its own approvals; @keep is of whichever ring was unsealed. */
+static int manage_unseal(struct sr_ring *ring, struct sr_tpm *tpm,
+			 const struct sr_ask *ask, struct sr_opening *keep,
+			 struct sr_err *err)
 {
 	_cleanup_opening_ struct sr_opening opening = SR_OPENING(tpm);
 	struct sr_err manager = { 0 }, own = { 0 };
@@ -165,7 +167,7 @@ int sr_manage_unseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_a
 int sr_ring_open_for_admin(struct sr_ring *ring, struct sr_tpm *tpm,
 			   const struct sr_ask *ask, struct sr_err *err)
 {
-	return sr_manage_unseal(ring, tpm, ask, NULL, err);
+	return manage_unseal(ring, tpm, ask, NULL, err);
 }
 
 /* Both keys while a ring is rotated, @old the one it has: whatever is cut off, one fits. */
@@ -243,7 +245,7 @@ int sr_manage_open(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask
 		   bool new_tpm, struct sr_opening *opening, int *lock,
 		   struct sr_err *err)
 {
-	int r = sr_manage_unseal(ring, tpm, ask, opening, err);
+	int r = manage_unseal(ring, tpm, ask, opening, err);
 
 	if (r == 0)
 		r = sr_ring_lock(ring, lock, err);

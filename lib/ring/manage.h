@@ -15,17 +15,6 @@ bool sr_manage_is_reserved(const char *name);
 int sr_manage_exists(const struct sr_ring *ring, struct sr_err *err);
 
 /**
- * sr_manage_unseal() - get a ring's key from "system", or else from its own approvals
- * @ring:	a loaded ring; its manager is "system" if that had the key
- * @tpm:	an open TPM
- * @ask:	where a PIN comes from; may be NULL
- * @keep:	as in sr_opening_unseal(), of whichever ring was unsealed
- * @err:	as sr_ring_open_for_admin(), on failure
- */
-int sr_manage_unseal(struct sr_ring *ring, struct sr_tpm *tpm, const struct sr_ask *ask,
-		     struct sr_opening *keep, struct sr_err *err);
-
-/**
  * sr_manage_write() - keep a ring's key under "system"
  * @ring:	an open ring
  * @manager:	ring "system", open

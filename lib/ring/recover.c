@@ -96,7 +96,7 @@ int sr_recovery_write(struct sr_ring *ring, const struct sr_recovery *recovery,
  * A copy of before a rotation opens as well, but not what is here now. One secret that
  * opens is enough: another may be damaged, and recovery is not the time to insist.
  */
-int sr_ring_check_key(struct sr_ring *ring, struct sr_err *err)
+static int check_ring_key(struct sr_ring *ring, struct sr_err *err)
 {
 	_cleanup_(sr_strv_freep) char **names = NULL;
 	int count;
@@ -125,7 +125,7 @@ static int take_key(struct sr_ring *ring, struct sr_secret *key, struct sr_err *
 
 	sr_secret_done(&ring->key);
 	sr_secret_take(key, &ring->key);
-	r = sr_ring_check_key(ring, err);
+	r = check_ring_key(ring, err);
 	if (r < 0)
 		sr_secret_done(&ring->key);
 	return r;

@@ -211,9 +211,6 @@ int sr_recovery_write(struct sr_ring *ring, const struct sr_recovery *recovery,
 /** sr_recovery_note() - note in @ring that its copy opens, and which copy that is */
 int sr_recovery_note(struct sr_ring *ring, struct sr_err *err);
 
-/** sr_ring_check_key() - -EBADMSG if there are secrets, and the ring key opens none */
-int sr_ring_check_key(struct sr_ring *ring, struct sr_err *err);
-
 /** sr_fail_ring() - put "ring NAME: " before a failure, unless it begins so */
 int sr_fail_ring(const struct sr_ring *ring, int r, struct sr_err *err);
 

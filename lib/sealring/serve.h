@@ -57,8 +57,7 @@ struct sr_server_options {
  * @ret:	the server; release with sr_server_free()
  * @err:	says why, on failure
  *
- * Where the store has no directory for keys it is made, so that it can be watched. A thread
- * of its own talks to the TPM. All functions here are for one other thread, and
+ * A thread of its own talks to the TPM. All functions here are for one other thread, and
  * none of them waits for the TPM but sr_server_free().
  *
  * Returns 0, -ENOMEM or -EIO.

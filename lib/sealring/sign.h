@@ -570,7 +570,8 @@ int sr_key_derive(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_
 
 /**
  * struct sr_subject - who a certificate is for
- * @name:	"/CN=example.org/O=Example", as openssl-req(1) takes it
+ * @name:	"/CN=example.org/O=Example", as openssl-req(1) takes it, also with "+"; but what
+ *		that would skip is refused
  * @alt_names:	"DNS:example.org", "IP:192.0.2.1", "email:a@example.org" ...
  * @alt_count:	how many
  * @days:	sr_key_self_sign(): how long it is valid

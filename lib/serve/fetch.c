@@ -104,6 +104,11 @@ int sr_fetch(const struct sr_key *key, const struct sr_store *store,
 	r = sr_secret_read(fd, SOCKET, CONTENT_MAX, &content, err);
 	if (r == 0 && is_denial(&content))
 		return fail_denied(key, &content, err);
+	if (r == -EAGAIN)
+		return sr_fail(err, -ETIMEDOUT,
+			       "tpm-credential did not answer within %d s: its journal "
+			       "says why, journalctl -u tpm-sign-softkey",
+			       SECONDS);
 	if (r == -EINVAL || (r == 0 && content.size == 0))
 		return sr_fail(err, -EIO,
 			       "tpm-credential refuses it: its journal says why, "

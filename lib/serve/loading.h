@@ -24,13 +24,16 @@ struct sr_slot {
 
 /*
  * @session is for keys without policy; @session_pinned: salted to a storage key on file.
- * @leftovers are of the connection before, or the program before.
+ * @leftovers are of the connection before, or the program before; @lent are of the
+ * conversation that the TPM is lent to, each by its number in @lent_tr.
  */
 struct sr_slots {
 	const char *tcti;
 	bool encrypt;
 	struct sr_tpm *tpm;
 	struct sr_leftovers leftovers;
+	struct sr_leftovers lent;
+	ESYS_TR lent_tr[SR_LEFTOVERS_MAX];
 	struct sr_diary *diary;
 	uint64_t era;
 	struct sr_handle session;

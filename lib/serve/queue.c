@@ -31,6 +31,7 @@ struct sr_queue {
 	int fd;
 	void *context;
 	void (*rest)(void *context);
+	struct sr_queue *home;
 	struct owner *owners;
 	struct list done;
 	size_t count;
@@ -135,8 +136,8 @@ static void *serve(void *arg)
 		(void)pthread_mutex_unlock(&queue->lock);
 		if (job) {
 			job->run(job, queue->context);
-			give_back(queue, job);
-		} else {
+			give_back(queue->home, job);
+		} else if (queue->rest) {
 			queue->rest(queue->context);
 		}
 		rested = !job;
@@ -159,8 +160,8 @@ static int start_thread(struct sr_queue *queue)
 	return number;
 }
 
-int sr_queue_new(void *context, void (*rest)(void *context), struct sr_queue **ret,
-		 struct sr_err *err)
+int sr_queue_new(void *context, void (*rest)(void *context), struct sr_queue *home,
+		 struct sr_queue **ret, struct sr_err *err)
 {
 	struct sr_queue *queue = calloc(1, sizeof(*queue));
 	pthread_condattr_t clock;
@@ -170,6 +171,7 @@ int sr_queue_new(void *context, void (*rest)(void *context), struct sr_queue **r
 		return sr_fail_memory(err);
 	queue->context = context;
 	queue->rest = rest;
+	queue->home = home ?: queue;
 	queue->done.end = &queue->done.first;
 	(void)pthread_mutex_init(&queue->lock, NULL);
 	(void)pthread_condattr_init(&clock);
@@ -308,7 +310,7 @@ struct sr_job *sr_queue_done(struct sr_queue *queue)
 
 	(void)pthread_mutex_lock(&queue->lock);
 	job = take_first(&queue->done);
-	if (!queue->done.first)
+	if (!job)
 		(void)eventfd_read(queue->fd, &unused);
 	(void)pthread_mutex_unlock(&queue->lock);
 	return job;

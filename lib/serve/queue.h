@@ -29,12 +29,15 @@ struct sr_queue;
 /**
  * sr_queue_new() - start the thread
  * @context:	handed to each job
- * @rest:	called in the thread, with @context, when there was nothing to do for a second
+ * @rest:	called in the thread, with @context, when there was nothing to do for a second;
+ *		may be NULL
+ * @home:	another queue, whose sr_queue_done() gives back what is done here: to be
+ *		released after this one; NULL for its own
  * @ret:	the queue; release with sr_queue_free()
  * @err:	says why, on failure
  */
-int sr_queue_new(void *context, void (*rest)(void *context), struct sr_queue **ret,
-		 struct sr_err *err);
+int sr_queue_new(void *context, void (*rest)(void *context), struct sr_queue *home,
+		 struct sr_queue **ret, struct sr_err *err);
 
 /** sr_queue_stop() - let the present job end; what was done can still be taken back */
 void sr_queue_stop(struct sr_queue *queue);
@@ -42,7 +45,7 @@ void sr_queue_stop(struct sr_queue *queue);
 /** sr_queue_free() - release, after sr_queue_stop(); NULL is fine */
 void sr_queue_free(struct sr_queue *queue);
 
-/** sr_queue_fd() - readable when sr_queue_done() has something; for poll(2) */
+/** sr_queue_fd() - readable until sr_queue_done() finds no more; for poll(2) */
 int sr_queue_fd(const struct sr_queue *queue);
 
 /** sr_queue_length() - how many jobs wait */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "sign/software.h"
+#include "fetch.h"
 #include "tpm/meter.h"
 
 #define REFUSED_SECONDS 1    /* after which a file that was refused is looked at again */
@@ -43,8 +43,7 @@ static int start(struct sr_server *server, const struct sr_server_options *optio
 	if (options->diary)
 		sr_slots_remember(server->slots, options->diary);
 	server->changed = true;
-	sr_keystore_make(options->store);
-	return sr_queue_new(server->slots, rest, &server->queue, err);
+	return sr_queue_new(server->slots, rest, NULL, &server->queue, err);
 }
 
 int sr_server_new(const struct sr_server_options *options, struct sr_server **ret,
@@ -66,6 +65,9 @@ void sr_server_free(struct sr_server *server)
 
 	if (!server)
 		return;
+	if (server->fetches)
+		sr_queue_stop(server->fetches);
+	sr_queue_free(server->fetches);
 	if (server->queue) {
 		sr_queue_stop(server->queue);
 		while ((job = sr_queue_done(server->queue)))
@@ -184,6 +186,18 @@ static void run(struct sr_job *job, void *slots)
 					&call->digest, &call->der, &call->err);
 }
 
+/* In the thread of those who wait for tpm-credential. */
+static void fetch(struct sr_job *job, void *unused)
+{
+	struct sr_call *call = (struct sr_call *)job;
+	const struct sr_key *key = call->served->key;
+
+	(void)unused;
+	call->r = sr_fetch(key, call->server->store, &call->value, &call->err);
+	if (call->r < 0)
+		(void)sr_fail_key(key, call->r, &call->err);
+}
+
 struct sr_call *sr_call_new(struct sr_server *server, const struct sr_peer *peer,
 			    void *arg)
 {
@@ -216,12 +230,16 @@ static void release(struct sr_call *call)
 	free(call);
 }
 
+static struct sr_queue *queue_of(const struct sr_call *call)
+{
+	return call->fetched ? call->server->fetches : call->server->queue;
+}
+
 void sr_call_free(struct sr_call *call)
 {
 	if (!call)
 		return;
-	if (call->state == SR_CALL_WORK &&
-	    !sr_queue_cancel(call->server->queue, &call->job))
+	if (call->state == SR_CALL_WORK && !sr_queue_cancel(queue_of(call), &call->job))
 		call->abandoned = true;
 	else
 		release(call);
@@ -252,15 +270,42 @@ void sr_call_fail(struct sr_call *call, int r)
 	finish(call);
 }
 
+/* It may take long, and the TPM has others to serve meanwhile. */
+static int prepare_fetch(struct sr_call *call)
+{
+	struct sr_server *server = call->server;
+	int r = server->fetches ? 0
+				: sr_queue_new(NULL, NULL, server->queue,
+					       &server->fetches, &call->err);
+
+	call->fetched = r == 0;
+	call->job.run = fetch;
+	return r;
+}
+
+static int enqueue(struct sr_call *call)
+{
+	int r = is_software(call) && sr_fetch_needed(call->server->store)
+		    ? prepare_fetch(call)
+		    : 0;
+
+	if (r < 0)
+		return r;
+	call->state = SR_CALL_WORK;
+	call->server->busy |= !call->fetched;
+	return sr_queue_submit(queue_of(call), &call->job, call->uid)
+		   ? 0
+		   : sr_fail(&call->err, -EAGAIN, "too many signatures are waited for");
+}
+
 static void submit(struct sr_call *call)
 {
-	call->state = SR_CALL_WORK;
-	call->server->busy = true;
-	if (sr_queue_submit(call->server->queue, &call->job, call->uid))
+	int r = enqueue(call);
+
+	if (r == 0)
 		return;
-	(void)sr_fail(&call->err, -EAGAIN, "too many signatures are waited for");
-	report(call->server, -EAGAIN, &call->err);
-	sr_call_fail(call, -EAGAIN);
+	report(call->server, r, &call->err);
+	sr_call_fail(call, r);
 }
 
 static void take_pin(struct sr_call *call, const struct sr_secret *pin)
@@ -476,6 +521,7 @@ static bool conclude(struct sr_call *call)
 		go_on(call);
 		return call->state != SR_CALL_WORK;
 	}
+	call->fetched = false;
 	if (is_software(call))
 		return conclude_in_software(call);
 	if (call->r == 0 && !call->decrypts && !call->work)

@@ -15,6 +15,8 @@ struct sr_server {
 	struct sr_reporter reporter;
 	struct sr_slots *slots;
 	struct sr_queue *queue;
+	struct sr_queue
+	    *fetches; /* what tpm-credential is asked for; NULL before it is */
 	struct sr_catalog catalog;
 	struct sr_pins pins;
 	struct sr_pins opened; /* software keys */
@@ -52,6 +54,7 @@ struct sr_server {
  * @cipher:	what is decrypted, or with ECDH the peer's point
  * @plain:	what came of it
  * @value:	of a software key, its private part
+ * @fetched:	it is with tpm-credential, not with the TPM
  * @copied:	@value is what was remembered
  * @guarded:	... and its ring has a PIN
  * @r:		what came of it
@@ -90,6 +93,7 @@ struct sr_call {
 	struct sr_secret cipher;
 	struct sr_secret plain;
 	struct sr_secret value;
+	bool fetched;
 	bool copied;
 	bool guarded;
 	int r;

@@ -50,6 +50,8 @@ void sr_slots_note(struct sr_slots *slots)
 	if (!slots->diary)
 		return;
 	note_present(slots, &present);
+	for (size_t i = 0; i < slots->lent.count && present.count < SR_LEFTOVERS_MAX; i++)
+		present.left[present.count++] = slots->lent.left[i];
 	slots->diary->present.count = 0;
 	slots->diary->era = slots->era;
 	slots->diary->present = present;
@@ -146,8 +148,11 @@ int sr_slots_open(struct sr_slots *slots, struct sr_err *err)
 		    ? 0
 		    : sr_tpm_open_metered(slots->tcti, &slots->meter, &slots->tpm, err);
 
-	if (r < 0 || slots->session.tpm)
+	if (r < 0)
 		return r;
+	slots->tpm->comes = slots->tpm->goes = NULL;
+	if (slots->session.tpm)
+		return 0;
 	slots->session = slots->policy = SR_HANDLE(slots->tpm);
 	slots->tpm->stays = note_what_stays;
 	slots->tpm->arg = slots;
@@ -239,15 +244,46 @@ void sr_slots_doubt(struct sr_slots *slots)
 	hang_up(slots);
 }
 
+static void note_lent(void *arg, const struct sr_handle *handle)
+{
+	struct sr_slots *slots = arg;
+	size_t at = slots->lent.count;
+
+	sr_leftovers_note(&slots->lent, handle);
+	if (slots->lent.count == at)
+		return;
+	slots->lent_tr[at] = handle->tr;
+	sr_slots_note(slots);
+}
+
+static void forget_lent(void *arg, const struct sr_handle *handle)
+{
+	struct sr_slots *slots = arg;
+	size_t at = 0, last = slots->lent.count - 1;
+
+	while (at < slots->lent.count && slots->lent_tr[at] != handle->tr)
+		at++;
+	if (at == slots->lent.count)
+		return;
+	slots->lent.left[at] = slots->lent.left[last];
+	slots->lent_tr[at] = slots->lent_tr[last];
+	slots->lent.count = last;
+	sr_slots_note(slots);
+}
+
 int sr_slots_lend(struct sr_slots *slots, struct sr_tpm **ret, struct sr_err *err)
 {
 	int r;
 
 	sr_slots_leave(slots);
 	r = sr_slots_open(slots, err);
-	if (r == 0)
-		*ret = slots->tpm;
-	return r;
+	if (r < 0)
+		return r;
+	slots->lent.count = 0;
+	slots->tpm->comes = note_lent;
+	slots->tpm->goes = forget_lent;
+	*ret = slots->tpm;
+	return 0;
 }
 
 /* ---- what it did ---- */

@@ -86,10 +86,9 @@ int sr_slots_check(struct sr_slots *slots, struct sr_served *served, struct sr_e
  * @ret:	release with sr_secret_done()
  * @err:	says why, on failure
  *
- * Five TPM commands, or those of tpm-credential, where rings are not for us to read. Keys
- * that are loaded make room where that helps.
+ * Five TPM commands. Keys that are loaded make room where that helps.
  *
- * Returns as sr_software_open(); -EPERM where tpm-credential is asked, and the ring has a PIN.
+ * Returns as sr_software_open().
  */
 int sr_slots_unseal(struct sr_slots *slots, struct sr_store *store,
 		    const struct sr_served *served, struct sr_given *pin,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Keys on the TPM: using one, whatever others and the TPM did meanwhile. */
-#include "fetch.h"
 #include "loading.h"
 #include "sign/software.h"
 #include "tpm/object.h"
@@ -227,11 +226,8 @@ static int try_unseal(struct sr_slots *slots, struct sr_store *store,
 		      struct sr_secret *ret, struct sr_err *err)
 {
 	struct sr_ask ask = sr_given_ask(pin);
-	int r;
+	int r = sr_slots_open(slots, err);
 
-	if (sr_fetch_needed(store))
-		return sr_fetch(served->key, store, ret, err);
-	r = sr_slots_open(slots, err);
 	return r < 0 ? r
 		     : sr_software_open(served->key, store, slots->tpm, &ask, ret, err);
 }

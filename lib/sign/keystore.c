@@ -35,14 +35,6 @@ int sr_keystore_dir(const struct sr_store *store, struct sr_err *err)
 	return path ? sr_open_dir(AT_FDCWD, path, err) : sr_fail_memory(err);
 }
 
-void sr_keystore_make(const struct sr_store *store)
-{
-	_cleanup_free_ char *path = path_of(store);
-
-	if (path)
-		(void)sr_create_dir(path, 0700, NULL);
-}
-
 int sr_keystore_lock(const struct sr_store *store, int *ret, struct sr_err *err)
 {
 	_cleanup_free_ char *path = path_of(store);

@@ -16,9 +16,6 @@
 /** sr_keystore_dir() - open keys/, or -ENOENT */
 int sr_keystore_dir(const struct sr_store *store, struct sr_err *err);
 
-/** sr_keystore_make() - make keys/, if that can be done, for others to watch */
-void sr_keystore_make(const struct sr_store *store);
-
 /**
  * sr_keystore_lock() - become the only writer
  * @store:	the store; its directories are made if missing

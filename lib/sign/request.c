@@ -49,30 +49,49 @@ struct work {
 
 /* -- the subject -------------------------------------------------------------------- */
 
-/* One "CN=example.org", up to a slash that no backslash precedes. */
+/* False at the end of a part, and where a backslash has nothing behind it. */
+static bool next_letter(const char **at, char *ret)
+{
+	const char *from = **at == '\\' ? *at + 1 : *at;
+
+	if (!*from || **at == '/' || **at == '+')
+		return false;
+	*ret = *from;
+	*at = from + 1;
+	return true;
+}
+
+/*
+ * One "CN=example.org", up to a slash or a plus; behind a plus it is of the same
+ * RelativeDistinguishedName as the one before.
+ */
 static int add_part(const char **at, X509_NAME *to, struct sr_err *err)
 {
+	bool joins = *(*at)++ == '+';
 	char part[PART_MAX], *value;
 	size_t used = 0;
 
-	for (; **at && **at != '/'; ++*at) {
-		if (**at == '\\' && (*at)[1])
-			++*at;
-		if (used + 1 >= sizeof(part))
-			return sr_fail(err, -EINVAL,
-				       "a part of the subject is longer than %d bytes",
-				       PART_MAX - 1);
-		part[used++] = **at;
-	}
+	while (used < sizeof(part) && next_letter(at, &part[used]))
+		used++;
+	if (used == sizeof(part))
+		return sr_fail(err, -EINVAL,
+			       "a part of the subject is longer than %d bytes",
+			       PART_MAX - 1);
+	if (**at == '\\')
+		return sr_fail(err, -EINVAL,
+			       "subject: nothing is behind the backslash at its end");
 	part[used] = '\0';
 	value = strchr(part, '=');
 	if (!value || value == part)
-		return sr_fail(err, -EINVAL,
-			       "subject: \"%s\" is not NAME=VALUE, as in /CN=example.org",
-			       part);
+		return sr_fail(
+		    err, -EINVAL,
+		    "subject: \"%s\" is not NAME=VALUE, as in /CN=example.org; "
+		    "a slash or a plus that is meant has a backslash before it",
+		    part);
 	*value++ = '\0';
 	if (X509_NAME_add_entry_by_txt(to, part, MBSTRING_UTF8,
-				       (const unsigned char *)value, -1, -1, 0) == 1)
+				       (const unsigned char *)value, -1, -1,
+				       joins ? -1 : 0) == 1)
 		return 0;
 	ERR_clear_error();
 	return sr_fail(err, -EINVAL, "subject: %s cannot be \"%s\"", part, value);
@@ -88,10 +107,8 @@ static int make_name(const char *text, X509_NAME **ret, struct sr_err *err)
 	if (*text != '/' || !text[1])
 		return sr_fail(err, -EINVAL,
 			       "subject: begins with a slash, as in /CN=example.org");
-	while (r == 0 && *text == '/') {
-		text++;
+	while (r == 0 && text[0] && text[1])
 		r = add_part(&text, name, err);
-	}
 	if (r == 0)
 		*ret = take(name);
 	return r;

@@ -13,9 +13,11 @@ TSS2_RC sr_context_load(struct sr_tpm *tpm, const TPMS_CONTEXT *from,
 	struct sr_handle object = SR_HANDLE(tpm);
 	TSS2_RC rc = Esys_ContextLoad(tpm->esys, from, &object.tr);
 
-	if (rc == TSS2_RC_SUCCESS)
-		*ret = object;
-	return rc;
+	if (rc != TSS2_RC_SUCCESS)
+		return rc;
+	*ret = object;
+	sr_handle_came(ret);
+	return TSS2_RC_SUCCESS;
 }
 
 int sr_context_era(struct sr_tpm *tpm, uint64_t *ret, struct sr_err *err)

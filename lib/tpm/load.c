@@ -58,5 +58,7 @@ TSS2_RC sr_object_load_under(struct sr_tpm *tpm, TPM2_HANDLE storage,
 		rc = sr_known(tpm, handle, &name, &key->pub, &ret->tr);
 	if (rc != TSS2_RC_SUCCESS)
 		(void)Tss2_Sys_FlushContext(sys, handle);
+	else
+		sr_handle_came(ret);
 	return rc;
 }

@@ -52,7 +52,10 @@ static int load_parent(struct sr_tpm *tpm, const TPM2B_PUBLIC *parent,
 	TSS2_RC rc = SR_TSS(Esys_LoadExternal(tpm->esys, NO_SESSIONS, NULL, parent,
 					      ESYS_TR_RH_OWNER, &ret->tr));
 
-	return rc == TSS2_RC_SUCCESS ? 0 : sr_fail_tss(err, rc, "TPM2_LoadExternal");
+	if (rc != TSS2_RC_SUCCESS)
+		return sr_fail_tss(err, rc, "TPM2_LoadExternal");
+	sr_handle_came(ret);
+	return 0;
 }
 
 int sr_object_move(const struct sr_handle *session, const struct sr_handle *object,

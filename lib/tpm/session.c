@@ -23,6 +23,7 @@ int sr_session_start(struct sr_tpm *tpm, TPM2_SE type, const struct sr_handle *s
 	if (rc != TSS2_RC_SUCCESS)
 		return sr_fail_tss(err, rc, "TPM2_StartAuthSession");
 	*ret = session;
+	sr_handle_came(ret);
 	return 0;
 }
 
@@ -86,6 +87,7 @@ static TSS2_RC verify(struct sr_tpm *tpm, const struct sr_policy_step *step,
 				      ESYS_TR_RH_OWNER, &key.tr));
 	if (rc != TSS2_RC_SUCCESS)
 		return rc;
+	sr_handle_came(&key);
 	rc = Esys_TR_GetName(tpm->esys, key.tr, name);
 	if (rc != TSS2_RC_SUCCESS)
 		return rc;

@@ -115,6 +115,7 @@ static int create(struct sr_tpm *tpm, const TPM2B_PUBLIC *template, ESYS_TR hier
 		return fail_primary(rc, err);
 	*pub = *made;
 	*ret = key;
+	sr_handle_came(ret);
 	return 0;
 }
 

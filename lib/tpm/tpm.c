@@ -141,6 +141,18 @@ int sr_tpm_open(const char *tcti, struct sr_tpm **ret, struct sr_err *err)
 	return sr_tpm_open_metered(tcti, NULL, ret, err);
 }
 
+void sr_handle_came(const struct sr_handle *handle)
+{
+	if (handle->tpm->comes)
+		handle->tpm->comes(handle->tpm->arg, handle);
+}
+
+static void went(const struct sr_handle *handle)
+{
+	if (handle->tpm->goes)
+		handle->tpm->goes(handle->tpm->arg, handle);
+}
+
 /* The handle in ESYS is freed either way. */
 void sr_handle_flush(struct sr_handle *handle)
 {
@@ -153,6 +165,7 @@ void sr_handle_flush(struct sr_handle *handle)
 			  : SR_TSS(Esys_FlushContext(tpm->esys, handle->tr));
 	if (rc != TSS2_RC_SUCCESS && sr_tss_code(rc) == 0 && tpm->stays)
 		tpm->stays(tpm->arg, handle);
+	went(handle);
 	if (rc != TSS2_RC_SUCCESS || handle->kept)
 		(void)Esys_TR_Close(tpm->esys, &handle->tr);
 	handle->tr = ESYS_TR_NONE;
@@ -160,8 +173,10 @@ void sr_handle_flush(struct sr_handle *handle)
 
 void sr_handle_forget(struct sr_handle *handle)
 {
-	if (handle->tr != ESYS_TR_NONE)
-		(void)Esys_TR_Close(handle->tpm->esys, &handle->tr);
+	if (handle->tr == ESYS_TR_NONE)
+		return;
+	went(handle);
+	(void)Esys_TR_Close(handle->tpm->esys, &handle->tr);
 	handle->tr = ESYS_TR_NONE;
 }
 

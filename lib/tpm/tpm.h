@@ -19,6 +19,9 @@ struct sr_tpm {
 	bool loaded;		    /* the TCTI came from tctildr */
 	/* Told of what is on the TPM still, as it could not be reached; unless NULL. */
 	void (*stays)(void *arg, const struct sr_handle *handle);
+	/* Told of what comes onto the TPM, and when it is not ours any more; unless NULL. */
+	void (*comes)(void *arg, const struct sr_handle *handle);
+	void (*goes)(void *arg, const struct sr_handle *handle);
 	void *arg;
 };
 
@@ -41,6 +44,9 @@ int sr_tpm_open_metered(const char *tcti, struct sr_meter *meter, struct sr_tpm 
 
 #define SR_HANDLE(t) ((struct sr_handle){ .tpm = (t), .tr = ESYS_TR_NONE })
 #define _cleanup_handle_ _cleanup_(sr_handle_flush)
+
+/** sr_handle_came() - what a command has just put onto the TPM is at @handle */
+void sr_handle_came(const struct sr_handle *handle);
 
 /** sr_handle_flush() - remove it from the TPM; empty afterwards */
 void sr_handle_flush(struct sr_handle *handle);

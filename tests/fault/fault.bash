@@ -93,7 +93,7 @@ wrong() {
 #   make_dir                   syncing the parent of a directory that is new
 #   has_current                whether there is one already, for the name of one for later
 #   read_approvals             what can't be read is replaced, as if it were not there
-#   sr_ring_check_key          another secret of the ring may do
+#   check_ring_key             another secret of the ring may do
 #   describe_latch describe_recovery say_limits say_sealed sr_ring_status
 #                              what is only said
 #   fill_ring                  a baseline that can't be read explains nothing in the initramfs
@@ -105,7 +105,7 @@ wrong() {
 #   sr_in_initramfs            an initramfs that can't be told as one is none
 lenient="Esys_FlushContext Esys_TR_Deserialize mlock madvise BIO_read fflush"
 lenient_in="read_text|is_current|discard_all_hidden|sr_discard_hidden|make_dir|has_current|read_approvals"
-lenient_in+="|sr_ring_check_key|describe_latch|describe_recovery|say_limits|say_sealed|sr_ring_status"
+lenient_in+="|check_ring_key|describe_latch|describe_recovery|say_limits|say_sealed|sr_ring_status"
 lenient_in+="|reseal_take_baseline|sr_in_initramfs|follow_start|daemon_find|fill_ring|sign_once"
 lenient_in+="|sr_keystore_mode"
 

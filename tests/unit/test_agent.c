@@ -263,7 +263,7 @@ static void test_queue_is_fair(void)
 
 	for (unsigned int i = 0; i < 30; i++)
 		work[i] = (struct work){ .job.run = run, .number = i };
-	assert(sr_queue_new(&log, rest, &queue, NULL) == 0);
+	assert(sr_queue_new(&log, rest, NULL, &queue, NULL) == 0);
 	/* The thread waits in the first, so that the others stand in the queue. */
 	(void)pthread_mutex_lock(&log.gate);
 	assert(sr_queue_submit(queue, &work[0].job, 1));
@@ -293,7 +293,7 @@ static void test_queue_is_bounded(void)
 	struct sr_queue *queue = NULL;
 	unsigned int used = 0;
 
-	assert(work && sr_queue_new(&log, rest, &queue, NULL) == 0);
+	assert(work && sr_queue_new(&log, rest, NULL, &queue, NULL) == 0);
 	for (unsigned int i = 0; i <= SR_QUEUE_TOTAL + SR_QUEUE_OWNER; i++)
 		work[i].job.run = run;
 	(void)pthread_mutex_lock(&log.gate);

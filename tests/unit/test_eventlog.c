@@ -13,7 +13,6 @@
 #define VARIABLE 0x80000001
 #define ACTION 0x80000007
 #define HCRTM 0x80000010
-#define AUTHORITY 0x800000e0
 
 /* A log that is being written. */
 struct writer {
