@@ -149,6 +149,18 @@ alone() {
     fails 2 tpm-sign keygen .hidden
     fails 2 tpm-sign keygen "$(printf '%064d' 7)"
     says "a fingerprint, not a name"
+    # Of which NAME-cert.pub would be the public key: that is where the certificate of NAME is.
+    fails 2 tpm-sign keygen web-cert
+    one_line
+    says 'web-cert.pub would be the certificate of key web'
+    openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out made.pem
+    fails 2 tpm-sign import web-cert made.pem
+    [ "$(sha256sum "$KEYS"/*)" = "$before" ]
+    keygen cert
+    mv "$KEYS/cert.pem" "$KEYS/ca-cert.pem" # of before that was refused
+    signs ca-cert
+    tpm-sign rotate -q ca-cert
+    signs ca-cert
     cp "$KEYS/web.pem" elsewhere.pem
     signs ./elsewhere.pem
     fails 9 tpm-sign sign elsewhere.pem message
