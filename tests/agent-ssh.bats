@@ -201,10 +201,10 @@ guide() {
     cat "block-$1"
 }
 
-# follow NAME: runs it as it stands; ~ and /etc are here, and ssh meets our sshd
+# follow NAME: runs it as it stands; ~ and /etc are here, alice is who runs it, and ssh meets our sshd
 follow() {
     local script
-    script=$(guide "$1" | sed "s|/etc/|$PWD/etc/|g; s|/run/sealring/agent.sock|$SSH_AUTH_SOCK|")
+    script=$(guide "$1" | sed "s|/etc/|$PWD/etc/|g; s|/run/sealring/agent.sock|$SSH_AUTH_SOCK|; s/alice/$ME/")
     # What needs a manager of services, or a server with a password, has another line in its place.
     script=$(sed '/^systemctl /d; /--print-socket/d; s|^ssh-copy-id -f -i \(.*\) server|cat \1 >>authorized|' <<<"$script")
     (
@@ -235,7 +235,7 @@ follow() {
     cd ..
     echo "what is new" >notes.txt
     follow files
-    follow system
+    USER=nobody follow system # who is named is not who types it
     [ "$(ssh-add -l | wc -l)" -eq 2 ]
     grep -qx "Users=$ME" etc/sealring/keys.d/deploy.conf
     cp sshd_config etc/ssh
