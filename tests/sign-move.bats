@@ -109,6 +109,10 @@ part() {
     fails 2 tpm-sign export soft --to srk.pub
     one_line
     says "import what it was imported from there"
+    tpm-sign keygen -q ring-key -t ed25519 --no-recovery
+    fails 2 tpm-sign export ring-key --to srk.pub
+    one_line
+    says "goes elsewhere with its ring: tpm-ring export"
     # The TPM itself agrees: it is not that we do not try.
     for name in fixed soft; do
         loaded "$name"
