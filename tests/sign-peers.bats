@@ -604,7 +604,7 @@ ca() {
     cat mine.crt ca.crt >chain.crt
     tpm-sign cert install -q p256 chain.crt
     cmp chain.crt "$KEYS/p256.crt"
-    tpm-sign info p256 | grep -q '^Certificate: *yes$'
+    tpm-sign info p256 | grep -q '^Certificate: *X.509$'
     fails 8 tpm-sign cert install p256 ca.crt
     says "not for this key"
     fails 8 tpm-sign cert install p256 message
