@@ -402,11 +402,11 @@ static void print_details(const struct sr_key_info *info, const char *certificat
 
 	sr_time_format(info->made, made);
 	bound_to(info, bound);
-	printf("Key:         %s\nType:        %s, in %s%s\n", info->name, info->type,
+	printf("Key:         %s\nType:        %s, in %s%s%s%s\n", info->name, info->type,
 	       info->in_tpm ? "the TPM" : "software",
-	       info->born_here	  ? info->in_tpm ? ", made there" : ""
-	       : info->exportable ? ", may be moved to another"
-				  : ", imported");
+	       info->born_here && info->in_tpm ? ", made there" : "",
+	       info->made_outside ? ", imported" : "",
+	       info->exportable ? ", may be moved to another" : "");
 	printf("Usage:       %s\n", key_usage_name(info->usage));
 	printf("PIN:         %s\n", !info->pin	    ? "none"
 				    : info->limited ? "yes, guessing is slowed down"

@@ -80,6 +80,7 @@ struct sr_key_options {
  *		not say which
  * @born_here:	made in the TPM and never outside, or in software here; false when it was
  *		imported
+ * @made_outside:	it was imported for certain, and not just made so that it may be moved
  * @exportable:	it may be moved to other TPMs
  * @hash:	the hash that is used where none is chosen; "none" for what signs messages
  * @made:	when; 0 when the file does not tell
@@ -99,6 +100,7 @@ struct sr_key_info {
 	bool in_tpm;
 	const char *ring;
 	bool born_here;
+	bool made_outside;
 	bool exportable;
 	const char *hash;
 	time_t made;
