@@ -440,6 +440,28 @@ alone() {
     says "restricted"
 }
 
+@test "a key of one scheme is refused, with what to do instead; the same kind without is taken" {
+    keygen first # the storage key is there
+    for kind in rsa2048:rsassa-sha256:null rsa2048:rsapss-sha256:null ecc256:ecdsa-sha256:null; do
+        tpm2_create -Q -C 0x81000001 -G $kind -u pub -r priv
+        tpm2_flushcontext -l
+        fails 8 tpm-sign import fixed priv pub
+        one_line
+        says 'a key of one scheme for good'
+        says 'make it without one (tpm2_create -G rsa2048, ecc256)'
+        tpm2_encodeobject -C 0x81000001 -u pub -r priv -o fixed.pem
+        tpm2_flushcontext -l
+        fails 8 tpm-sign import fixed fixed.pem
+        says 'a key of one scheme for good'
+        fails 8 tpm-sign sign ./fixed.pem message
+        says 'a key of one scheme for good'
+        tpm2_create -Q -C 0x81000001 -G "${kind%%:*}" -u pub -r priv
+        tpm2_flushcontext -l
+        tpm-sign import -q "open-${kind//:/-}" priv pub
+        signs "open-${kind//:/-}"
+    done
+}
+
 # -- what this TPM has ------------------------------------------------------------------------
 
 @test "a kind of key that the TPM lacks: one clear line, and algs shows it" {
