@@ -238,15 +238,19 @@ follow() {
     USER=nobody follow system # who is named is not who types it
     [ "$(ssh-add -l | wc -l)" -eq 2 ]
     grep -qx "Users=$ME" etc/sealring/keys.d/deploy.conf
-    cp sshd_config etc/ssh
+    mkdir etc/ssh/sshd_config.d
+    ssh-keygen -q -t ed25519 -N '' -f etc/ssh/ssh_host_ed25519_key
     follow host
-    HOST_PUB=etc/ssh/host.pub sshd_config "$(tail -n 2 etc/ssh/sshd_config)"
-    sed -i "0,/^HostKey /{/^HostKey /d}" sshd_config
-    [ "$(login)" = in ]
+    # It is known by the new key, and still by the one it had.
+    for HOST_PUB in etc/ssh/ssh_host_ed25519_key.pub etc/ssh/host.pub; do
+        sshd_config
+        sed -i "s|^HostKey .*|Include $PWD/etc/ssh/sshd_config.d/*.conf|" sshd_config
+        [ "$(login)" = in ]
+    done
     follow ca
     : >authorized
-    HOST_PUB=etc/ssh/host.pub sshd_config "$(tail -n 2 etc/ssh/sshd_config)" "TrustedUserCAKeys $PWD/ca.pub"
-    sed -i "0,/^HostKey /{/^HostKey /d}" sshd_config
+    sshd_config "TrustedUserCAKeys $PWD/ca.pub"
+    sed -i "s|^HostKey .*|Include $PWD/etc/ssh/sshd_config.d/*.conf|" sshd_config
     [ "$(login)" = in ]
     # What was left out names units that there are.
     guide agent >left-out
