@@ -76,7 +76,8 @@ static const struct option_row options[] = {
 	  "and also for: DNS:example.org", "csr, cert self-sign" },
 	{ 0, "days", OPTION_TEXT, &sign_choices.days, "N", "how long it is valid (365)",
 	  "cert self-sign" },
-	{ 'f', "force", OPTION_FLAG, &sign_choices.force, NULL, "do not ask", "delete" },
+	{ 'f', "force", OPTION_FLAG, &sign_choices.force, NULL,
+	  "delete: do not ask; openssl-conf: replace", "delete, openssl-conf" },
 	{ 0 },
 };
 
