@@ -520,12 +520,16 @@ INSTALL_LIST := $(foreach p,$(filter-out $(PRIVATE),$(PROGRAMS)),$(BUILD)/dist/$
 	$(foreach c,$(wildcard completions/zsh/*),$(c):$(ZSHCOMPDIR)/$(notdir $(c)):644) \
 	$(foreach c,$(wildcard completions/fish/*),$(c):$(FISHCOMPDIR)/$(notdir $(c)):644)
 
+# As units/tmpfiles.conf has them, for who configures something before the next boot.
+CONFIG_DIRS := sealring sealring/keys.d sealring/secrets.d
+
 each_installed = set -e; for entry in $(INSTALL_LIST); do \
 	source=$${entry%%:*}; mode=$${entry\#\#*:}; to=$${entry\#*:}; to=$(DESTDIR)$${to%:*}
 
 install: all ## put everything in its place (DESTDIR, PREFIX and the other variables)
 	$(Q)$(each_installed); install -D -m "$$mode" "$$source" "$$to"; done
 	$(Q)ln -sf $(SO) $(DESTDIR)$(LIBDIR)/libsealring.so
+	$(Q)install -d -m 755 $(CONFIG_DIRS:%=$(DESTDIR)$(SYSCONFDIR)/%)
 	@$(if $(MAN),:,echo 'install: no manual pages: $(SCDOC) not found')
 
 # The directories of others stay; those that held only ours, in an image or below a name
@@ -538,6 +542,8 @@ uninstall: ## remove what install put there
 	$(Q)for d in $(DESTDIR)$(LIBEXECDIR)/sealring $(DESTDIR)$(INCLUDEDIR)/sealring \
 		$(DESTDIR)$(PREFIX)/share/sealring; do \
 		! [ -d "$$d" ] || rmdir "$$d"; done
+	$(Q)cd '$(DESTDIR)/' && rmdir -p --ignore-fail-on-non-empty \
+		$(CONFIG_DIRS:%=.$(SYSCONFDIR)/%) 2>/dev/null || :
 
 -include $(shell [ -d $(BUILD)/obj ] && find $(BUILD)/obj -name '*.d')
 

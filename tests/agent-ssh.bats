@@ -201,10 +201,10 @@ guide() {
     cat "block-$1"
 }
 
-# follow NAME: runs it as it stands; ~ and /etc are here, and ssh meets our sshd
+# follow NAME: runs it as it stands; ~ and /etc are here, alice is who runs it, and ssh meets our sshd
 follow() {
     local script
-    script=$(guide "$1" | sed "s|/etc/|$PWD/etc/|g; s|/run/sealring/agent.sock|$SSH_AUTH_SOCK|")
+    script=$(guide "$1" | sed "s|/etc/|$PWD/etc/|g; s|/run/sealring/agent.sock|$SSH_AUTH_SOCK|; s/alice/$ME/")
     # What needs a manager of services, or a server with a password, has another line in its place.
     script=$(sed '/^systemctl /d; /--print-socket/d; s|^ssh-copy-id -f -i \(.*\) server|cat \1 >>authorized|' <<<"$script")
     (
@@ -217,7 +217,9 @@ follow() {
 @test "doc/guide-ssh.md: its commands run as they stand" {
     local unit
     export USER=$ME SEALRING_CONFIG_DIR=$PWD/etc/sealring
-    mkdir -p etc/sealring/keys.d etc/ssh
+    # As a system has them that nobody has configured.
+    mkdir -p etc/ssh
+    sed -n "s|^d \(/etc/[^ ]*\) .*|$PWD\1|p" "$SEALRING_BUILD/units/tmpfiles.conf" | xargs mkdir
     sshd_config
     follow keygen
     agent_start
@@ -233,18 +235,22 @@ follow() {
     cd ..
     echo "what is new" >notes.txt
     follow files
-    follow system
+    USER=nobody follow system # who is named is not who types it
     [ "$(ssh-add -l | wc -l)" -eq 2 ]
     grep -qx "Users=$ME" etc/sealring/keys.d/deploy.conf
-    cp sshd_config etc/ssh
+    mkdir etc/ssh/sshd_config.d
+    ssh-keygen -q -t ed25519 -N '' -f etc/ssh/ssh_host_ed25519_key
     follow host
-    HOST_PUB=etc/ssh/host.pub sshd_config "$(tail -n 2 etc/ssh/sshd_config)"
-    sed -i "0,/^HostKey /{/^HostKey /d}" sshd_config
-    [ "$(login)" = in ]
+    # It is known by the new key, and still by the one it had.
+    for HOST_PUB in etc/ssh/ssh_host_ed25519_key.pub etc/ssh/host.pub; do
+        sshd_config
+        sed -i "s|^HostKey .*|Include $PWD/etc/ssh/sshd_config.d/*.conf|" sshd_config
+        [ "$(login)" = in ]
+    done
     follow ca
     : >authorized
-    HOST_PUB=etc/ssh/host.pub sshd_config "$(tail -n 2 etc/ssh/sshd_config)" "TrustedUserCAKeys $PWD/ca.pub"
-    sed -i "0,/^HostKey /{/^HostKey /d}" sshd_config
+    sshd_config "TrustedUserCAKeys $PWD/ca.pub"
+    sed -i "s|^HostKey .*|Include $PWD/etc/ssh/sshd_config.d/*.conf|" sshd_config
     [ "$(login)" = in ]
     # What was left out names units that there are.
     guide agent >left-out

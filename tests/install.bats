@@ -31,6 +31,11 @@ setup() {
     done
     run grep -rIEl '@[A-Z]+@' "$DEST/usr"
     [ "$output" = "" ]
+    # As systemd makes them at boot, those of the configuration too.
+    for dir in sealring sealring/keys.d sealring/secrets.d; do
+        [ "$(stat -c '%a' "$DEST/etc/$dir")" = 755 ]
+        grep -qxF "d /etc/$dir 0755 root root -" "$DEST/usr/lib/tmpfiles.d/sealring.conf"
+    done
 }
 
 @test "the programs start from there, and know no other place for the library" {
@@ -96,11 +101,12 @@ END
 }
 
 @test "uninstall leaves nothing of ours, and all of others'" {
-    touch "$DEST/usr/bin/other"
+    touch "$DEST/usr/bin/other" "$DEST/etc/sealring/keys.d/web.conf"
     make -s BUILD="$COPY" DESTDIR="$DEST" uninstall
     run find "$DEST" ! -type d
-    [ "$output" = "$DEST/usr/bin/other" ]
-    rm "$DEST/usr/bin/other"
+    [ "$output" = "$DEST/usr/bin/other"$'\n'"$DEST/etc/sealring/keys.d/web.conf" ] ||
+        [ "$output" = "$DEST/etc/sealring/keys.d/web.conf"$'\n'"$DEST/usr/bin/other" ]
+    rm "$DEST/usr/bin/other" "$DEST/etc/sealring/keys.d/web.conf"
     make -s BUILD="$COPY" DESTDIR="$DEST" install
     make -s BUILD="$COPY" DESTDIR="$DEST" uninstall
     run find "$DEST" -mindepth 1

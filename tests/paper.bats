@@ -579,7 +579,7 @@ complete_bash() {
     tpm-sign keygen -q web
     [ "$(complete_bash tpm-sign sign '')" = 'web ' ]
     [ "$(complete_bash tpm-sign key)" = 'keygen ' ]
-    [ "$(complete_bash tpm-sign cert '')" = 'install self-sign show ' ]
+    [ "$(complete_bash tpm-sign cert '')" = 'install remove self-sign show ' ]
     [ "$(complete_bash tpm-sign serve --i)" = '--idle ' ]
     [ "$(complete_bash tpm-sign keygen --type = rsa2)" = 'rsa2048 ' ]
 }

@@ -109,6 +109,10 @@ part() {
     fails 2 tpm-sign export soft --to srk.pub
     one_line
     says "import what it was imported from there"
+    tpm-sign keygen -q ring-key -t ed25519 --no-recovery
+    fails 2 tpm-sign export ring-key --to srk.pub
+    one_line
+    says "goes elsewhere with its ring: tpm-ring export"
     # The TPM itself agrees: it is not that we do not try.
     for name in fixed soft; do
         loaded "$name"
@@ -188,6 +192,13 @@ loaded() {
     tpm-sign keygen -q fixed
     tpm-sign info web | grep -q '^Type: .*may be moved to another$'
     tpm-sign info fixed | grep -q '^Type: .*made there$'
+    run tpm-sign info web
+    [[ $output != *imported* ]]
+    # One with a copy elsewhere was made outside, which it says as well.
+    owner ec -pkeyopt ec_paramgen_curve:P-256
+    tpm-sign keygen -q kept --exportable --backup owner.pem -o copy
+    tpm-sign info kept | grep -q '^Type: .*, imported, may be moved to another$'
+    tpm-sign delete -q -f kept
     [ "$(tpm-sign list --json | sed -nE 's/^ *"exportable":(.*),$/\1/p' | tr '\n' ' ')" = "false true " ]
 }
 

@@ -437,6 +437,15 @@ flipped() {
 @test "the configuration that openssl-conf prints makes openssl use our keys by itself" {
     tpm-sign openssl-conf >openssl.cnf
     tpm-sign openssl-conf other.cnf
+    tpm-sign openssl-conf other.cnf
+    # What somebody has there stays, unless it is insisted.
+    echo mine >mine.cnf
+    fails 10 tpm-sign openssl-conf mine.cnf
+    one_line
+    says 'mine.cnf is there already: --force replaces it'
+    [ "$(cat mine.cnf)" = mine ]
+    tpm-sign openssl-conf --force mine.cnf
+    cmp mine.cnf other.cnf
     cmp openssl.cnf other.cnf
     run openssl pkeyutl -sign -inkey "$KEYS/p256.pem" -rawin -in message -digest sha256 -out sig
     [ "$status" -ne 0 ]
@@ -604,7 +613,7 @@ ca() {
     cat mine.crt ca.crt >chain.crt
     tpm-sign cert install -q p256 chain.crt
     cmp chain.crt "$KEYS/p256.crt"
-    tpm-sign info p256 | grep -q '^Certificate: *yes$'
+    tpm-sign info p256 | grep -q '^Certificate: *X.509$'
     fails 8 tpm-sign cert install p256 ca.crt
     says "not for this key"
     fails 8 tpm-sign cert install p256 message

@@ -99,7 +99,7 @@ signs() {
     cmp web.crt "$KEYS/web@1.crt"
     cmp web-ssh-cert.pub "$KEYS/web@1-cert.pub"
     tpm-sign info web | grep -q '^Certificate: none$'
-    tpm-sign info web@1 | grep -q '^Certificate: yes$'
+    tpm-sign info web@1 | grep -q '^Certificate: X.509, OpenSSH$'
     fails 8 tpm-sign cert install web web.crt
     tpm-sign cert install -q web@1 web.crt
     # Where another program puts it back: it does not count.

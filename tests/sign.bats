@@ -149,6 +149,18 @@ alone() {
     fails 2 tpm-sign keygen .hidden
     fails 2 tpm-sign keygen "$(printf '%064d' 7)"
     says "a fingerprint, not a name"
+    # Of which NAME-cert.pub would be the public key: that is where the certificate of NAME is.
+    fails 2 tpm-sign keygen web-cert
+    one_line
+    says 'web-cert.pub would be the certificate of key web'
+    openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out made.pem
+    fails 2 tpm-sign import web-cert made.pem
+    [ "$(sha256sum "$KEYS"/*)" = "$before" ]
+    keygen cert
+    mv "$KEYS/cert.pem" "$KEYS/ca-cert.pem" # of before that was refused
+    signs ca-cert
+    tpm-sign rotate -q ca-cert
+    signs ca-cert
     cp "$KEYS/web.pem" elsewhere.pem
     signs ./elsewhere.pem
     fails 9 tpm-sign sign elsewhere.pem message
@@ -426,6 +438,28 @@ alone() {
     tpm2_flushcontext -l
     fails 8 tpm-sign sign ./restricted.pem message
     says "restricted"
+}
+
+@test "a key of one scheme is refused, with what to do instead; the same kind without is taken" {
+    keygen first # the storage key is there
+    for kind in rsa2048:rsassa-sha256:null rsa2048:rsapss-sha256:null ecc256:ecdsa-sha256:null; do
+        tpm2_create -Q -C 0x81000001 -G $kind -u pub -r priv
+        tpm2_flushcontext -l
+        fails 8 tpm-sign import fixed priv pub
+        one_line
+        says 'a key of one scheme for good'
+        says 'make it without one (tpm2_create -G rsa2048, ecc256)'
+        tpm2_encodeobject -C 0x81000001 -u pub -r priv -o fixed.pem
+        tpm2_flushcontext -l
+        fails 8 tpm-sign import fixed fixed.pem
+        says 'a key of one scheme for good'
+        fails 8 tpm-sign sign ./fixed.pem message
+        says 'a key of one scheme for good'
+        tpm2_create -Q -C 0x81000001 -G "${kind%%:*}" -u pub -r priv
+        tpm2_flushcontext -l
+        tpm-sign import -q "open-${kind//:/-}" priv pub
+        signs "open-${kind//:/-}"
+    done
 }
 
 # -- what this TPM has ------------------------------------------------------------------------

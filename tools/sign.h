@@ -91,6 +91,7 @@ int cmd_decrypt(int argc, char **argv, struct sr_err *err);
 int cmd_csr(int argc, char **argv, struct sr_err *err);
 int cmd_cert_self_sign(int argc, char **argv, struct sr_err *err);
 int cmd_cert_install(int argc, char **argv, struct sr_err *err);
+int cmd_cert_remove(int argc, char **argv, struct sr_err *err);
 int cmd_cert_show(int argc, char **argv, struct sr_err *err);
 int cmd_openssl_conf(int argc, char **argv, struct sr_err *err);
 int cmd_serve(int argc, char **argv, struct sr_err *err);

@@ -101,6 +101,57 @@ int cmd_cert_self_sign(int argc, char **argv, struct sr_err *err)
 	return r < 0 ? r : key_output(pem, strlen(pem), true, err);
 }
 
+/* A CA's clock is not ours, and some are installed ahead of their time: they are kept. */
+static void warn_of_time(const char *name, time_t from, time_t until)
+{
+	char text[SR_TIME_TEXT];
+	time_t now = time(NULL);
+	bool over = until <= now;
+
+	if (!over && from <= now)
+		return;
+	sr_time_format(over ? until : from, text);
+	tool_warn("%s: this certificate %s %s", name,
+		  over ? "has expired, on" : "is not valid before", text);
+}
+
+static bool to_time(const ASN1_TIME *from, time_t *ret)
+{
+	struct tm parts;
+
+	if (ASN1_TIME_to_tm(from, &parts) != 1)
+		return false;
+	*ret = timegm(&parts);
+	return true;
+}
+
+/* Of the key's; those behind it are its issuers'. */
+static void warn_of_chain(const char *name, const struct sr_secret *pem)
+{
+	BIO *in = BIO_new_mem_buf(pem->data, (int)pem->size);
+	X509 *first = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+	time_t from, until;
+
+	if (first && to_time(X509_get0_notBefore(first), &from) &&
+	    to_time(X509_get0_notAfter(first), &until))
+		warn_of_time(name, from, until);
+	ERR_clear_error();
+	X509_free(first);
+	BIO_free(in);
+}
+
+static void warn_of_certificate(const struct key_work *work, const char *name,
+				const struct sr_secret *content)
+{
+	struct sr_ssh_certificate ssh = { 0 };
+
+	if (memmem(content->data, content->size, "-----BEGIN", 10))
+		warn_of_chain(name, content);
+	else if (sr_key_ssh_certificate(work->store, work->key, &ssh, NULL) == 0)
+		warn_of_time(name, ssh.from, ssh.until);
+	free(ssh.line);
+}
+
 int cmd_cert_install(int argc, char **argv, struct sr_err *err)
 {
 	const char *file = argc > 1 ? argv[1] : "-";
@@ -113,10 +164,11 @@ int cmd_cert_install(int argc, char **argv, struct sr_err *err)
 	if (r == 0)
 		r = sr_key_install(work.store, work.key, (const char *)pem.data, pem.size,
 				   err);
-	if (r == 0)
-		tool_say("key %s in %s has a certificate", argv[0],
-			 sr_store_path(work.store));
-	return r;
+	if (r < 0)
+		return r;
+	tool_say("key %s in %s has a certificate", argv[0], sr_store_path(work.store));
+	warn_of_certificate(&work, argv[0], &pem);
+	return 0;
 }
 
 /* -- what was installed ------------------------------------------------------------- */
@@ -126,11 +178,11 @@ int cmd_cert_install(int argc, char **argv, struct sr_err *err)
 static void print_time(BIO *out, const ASN1_TIME *time)
 {
 	char text[SR_TIME_TEXT];
-	struct tm parts;
+	time_t when;
 
-	if (ASN1_TIME_to_tm(time, &parts) != 1)
+	if (!to_time(time, &when))
 		return;
-	sr_time_format(timegm(&parts), text);
+	sr_time_format(when, text);
 	(void)BIO_puts(out, text);
 }
 
@@ -199,12 +251,11 @@ static bool print_certificate(BIO *out, X509 *one)
 	return PEM_write_bio_X509(out, one) == 1;
 }
 
-static int print_chain(BIO *in, BIO *out, struct sr_err *err)
+static bool print_chain(BIO *out, const char *pem)
 {
-	X509 *one = NULL;
-	bool good = in && out;
-	char *text = NULL;
-	long size;
+	BIO *in = BIO_new_mem_buf(pem, -1);
+	bool good = in;
+	X509 *one;
 
 	for (bool first = true; good && (one = PEM_read_bio_X509(in, NULL, NULL, NULL));
 	     first = false) {
@@ -214,27 +265,101 @@ static int print_chain(BIO *in, BIO *out, struct sr_err *err)
 		X509_free(one);
 	}
 	ERR_clear_error();
-	size = good ? BIO_get_mem_data(out, &text) : 0;
-	return size > 0 ? key_output(text, (size_t)size, true, err)
-			: sr_fail(err, -ENOMEM, "out of memory");
+	BIO_free(in);
+	return good;
+}
+
+/* What ssh-keygen -L shows of it; that passes over lines with such a mark. */
+static bool print_ssh(BIO *out, const struct sr_ssh_certificate *ssh)
+{
+	char from[SR_TIME_TEXT], until[SR_TIME_TEXT];
+
+	sr_time_format(ssh->from, from);
+	sr_time_format(ssh->until, until);
+	return BIO_printf(out, "# OpenSSH, valid: %s to %s\n%s", from,
+			  ssh->until == SR_TIME_LAST ? "forever" : until, ssh->line) > 0;
+}
+
+/* Which of both kinds --format asks for; both, if nothing does. */
+static int parse_kinds(bool *pem, bool *ssh, struct sr_err *err)
+{
+	const char *format = sign_choices.format;
+
+	*pem = !format || strcmp(format, "pem") == 0;
+	*ssh = !format || strcmp(format, "ssh") == 0;
+	return *pem || *ssh
+		   ? 0
+		   : sr_fail(err, -EINVAL, "no format \"%s\": pem or ssh", format);
+}
+
+/* Of both kinds, that one is not there is no failure. */
+static int show_kinds(const struct key_work *work, BIO *out, bool pem, bool ssh,
+		      struct sr_err *err)
+{
+	struct sr_ssh_certificate line = { 0 };
+	_cleanup_free_ char *chain = NULL;
+	bool good = out;
+	int r = -ENOKEY, s = -ENOKEY;
+
+	if (ssh)
+		s = sr_key_ssh_certificate(work->store, work->key, &line, err);
+	if (pem && (s == 0 || s == -ENOKEY))
+		r = sr_key_certificate(work->store, work->key, &chain, err);
+	if (r == 0)
+		good = good && print_chain(out, chain);
+	if (r == 0 && s == 0)
+		good = good && BIO_puts(out, "\n") > 0;
+	if (s == 0)
+		good = good && print_ssh(out, &line);
+	free(line.line);
+	r = r == -ENOKEY ? s : r;
+	return r < 0 || good ? r : sr_fail(err, -ENOMEM, "out of memory");
 }
 
 int cmd_cert_show(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_key_work_ struct key_work work = { 0 };
-	_cleanup_free_ char *pem = NULL;
-	int r = key_work_load(&work, argv[0], false, err);
-	BIO *in, *out;
+	BIO *out = BIO_new(BIO_s_mem());
+	bool pem, ssh;
+	char *text = NULL;
+	long size;
+	int r = parse_kinds(&pem, &ssh, err);
 
 	(void)argc;
 	if (r == 0)
-		r = sr_key_certificate(work.store, work.key, &pem, err);
+		r = key_work_load(&work, argv[0], false, err);
+	if (r == 0)
+		r = show_kinds(&work, out, pem, ssh, err);
+	size = r == 0 ? BIO_get_mem_data(out, &text) : 0;
+	if (r == 0)
+		r = key_output(text, (size_t)size, true, err);
+	BIO_free(out);
+	return r;
+}
+
+int cmd_cert_remove(int argc, char **argv, struct sr_err *err)
+{
+	_cleanup_key_work_ struct key_work work = { 0 };
+	bool pem, ssh;
+	int r = parse_kinds(&pem, &ssh, err), s;
+
+	(void)argc;
+	if (r == 0)
+		r = key_work_load(&work, argv[0], false, err);
 	if (r < 0)
 		return r;
-	in = BIO_new_mem_buf(pem, -1);
-	out = BIO_new(BIO_s_mem());
-	r = print_chain(in, out, err);
-	BIO_free(in);
-	BIO_free(out);
+	r = s = -ENOKEY;
+	if (ssh)
+		s = sr_key_uninstall(work.store, work.key, SR_FORM_SSH, err);
+	if (pem && (s == 0 || s == -ENOKEY))
+		r = sr_key_uninstall(work.store, work.key, SR_FORM_PEM, err);
+	if (r == -ENOKEY)
+		r = s;
+	if (r == 0)
+		tool_say("key %s in %s has no certificate%s any more", argv[0],
+			 sr_store_path(work.store),
+			 pem && ssh ? ""
+			 : ssh	    ? " of OpenSSH"
+				    : " of X.509");
 	return r;
 }

@@ -300,6 +300,43 @@ static void print_line(const struct sr_key_info *info)
 	       info->pin ? " PIN" : "", *bound ? " " : "", bound, fingerprint(info));
 }
 
+static bool has_certificate(struct sr_store *store, const struct sr_key *key)
+{
+	_cleanup_free_ char *pem = NULL;
+
+	return sr_key_certificate(store, key, &pem, NULL) == 0;
+}
+
+static bool has_ssh_certificate(struct sr_store *store, const struct sr_key *key)
+{
+	struct sr_ssh_certificate found = { 0 };
+	int r = sr_key_ssh_certificate(store, key, &found, NULL);
+
+	free(found.line);
+	return r == 0;
+}
+
+static struct json_object *certificates_to_json(struct sr_store *store,
+						const struct sr_key *key)
+{
+	struct json_object *kinds = json_object_new_array();
+
+	if (has_certificate(store, key))
+		json_object_array_add(kinds, json_object_new_string("x509"));
+	if (has_ssh_certificate(store, key))
+		json_object_array_add(kinds, json_object_new_string("openssh"));
+	return kinds;
+}
+
+static const char *certificates(struct sr_store *store, const struct sr_key *key)
+{
+	bool ssh = has_ssh_certificate(store, key);
+
+	if (has_certificate(store, key))
+		return ssh ? "X.509, OpenSSH" : "X.509";
+	return ssh ? "OpenSSH" : "none";
+}
+
 static int list_one(struct sr_store *store, const char *name, struct json_object *into,
 		    struct sr_err *err)
 {
@@ -316,6 +353,8 @@ static int list_one(struct sr_store *store, const char *name, struct json_object
 
 		json_object_object_add(json, "older",
 				       older_to_json(store, key, info.version));
+		json_object_object_add(json, "certificates",
+				       certificates_to_json(store, key));
 		json_object_array_add(into, json);
 	} else {
 		print_line(&info);
@@ -357,17 +396,17 @@ int cmd_list(int argc, char **argv, struct sr_err *err)
 	return r < 0 ? r : 0;
 }
 
-static void print_details(const struct sr_key_info *info, bool certificate)
+static void print_details(const struct sr_key_info *info, const char *certificates)
 {
 	char made[SR_TIME_TEXT], bound[BOUND_TEXT];
 
 	sr_time_format(info->made, made);
 	bound_to(info, bound);
-	printf("Key:         %s\nType:        %s, in %s%s\n", info->name, info->type,
+	printf("Key:         %s\nType:        %s, in %s%s%s%s\n", info->name, info->type,
 	       info->in_tpm ? "the TPM" : "software",
-	       info->born_here	  ? info->in_tpm ? ", made there" : ""
-	       : info->exportable ? ", may be moved to another"
-				  : ", imported");
+	       info->born_here && info->in_tpm ? ", made there" : "",
+	       info->made_outside ? ", imported" : "",
+	       info->exportable ? ", may be moved to another" : "");
 	printf("Usage:       %s\n", key_usage_name(info->usage));
 	printf("PIN:         %s\n", !info->pin	    ? "none"
 				    : info->limited ? "yes, guessing is slowed down"
@@ -380,9 +419,8 @@ static void print_details(const struct sr_key_info *info, bool certificate)
 	       info->made ? made : "unknown");
 	for (size_t i = 0; i < info->tag_count; i++)
 		printf("Tag:         %s\n", info->tags[i]);
-	printf("Certificate: %s\nFingerprint: %s\nSPKI:        %s\n",
-	       certificate ? "yes" : "none", info->ssh[0] ? info->ssh : "none in OpenSSH",
-	       info->spki);
+	printf("Certificate: %s\nFingerprint: %s\nSPKI:        %s\n", certificates,
+	       info->ssh[0] ? info->ssh : "none in OpenSSH", info->spki);
 }
 
 static void print_versions(const struct key_work *work, unsigned int version)
@@ -400,7 +438,6 @@ static void print_versions(const struct key_work *work, unsigned int version)
 int cmd_info(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_key_work_ struct key_work work = { 0 };
-	_cleanup_free_ char *certificate = NULL;
 	struct sr_key_info info;
 	int r;
 
@@ -411,8 +448,7 @@ int cmd_info(int argc, char **argv, struct sr_err *err)
 		r = sr_key_info(work.key, &info, err);
 	if (r < 0)
 		return r;
-	print_details(&info,
-		      sr_key_certificate(work.store, work.key, &certificate, NULL) == 0);
+	print_details(&info, certificates(work.store, work.key));
 	if (info.version > 1)
 		print_versions(&work, info.version);
 	return 0;

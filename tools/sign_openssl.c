@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-sign: the configuration by which programs that use OpenSSL use the keys. */
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "sign.h"
 
@@ -32,8 +34,31 @@ static const char configuration[] =
     "[alg_sect]\n"
     "default_properties = ?provider!=tpm2,?sealring.decoy\n";
 
+/* Whoever has a configuration there would miss it. */
+static int check_place(const char *file, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret there = { 0 };
+	size_t size = strlen(configuration);
+	struct stat st;
+
+	if (sign_choices.force || stat(file, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	if ((size_t)st.st_size == size &&
+	    choices_read_file(file, size, &there, NULL) == 0 && there.size == size &&
+	    memcmp(there.data, configuration, size) == 0)
+		return 0;
+	return sr_fail(err, -EEXIST,
+		       "%s is there already: --force replaces it, and without FILE "
+		       "openssl-conf prints what to add to it",
+		       file);
+}
+
 int cmd_openssl_conf(int argc, char **argv, struct sr_err *err)
 {
+	int r = argc > 0 ? check_place(argv[0], err) : 0;
+
+	if (r < 0)
+		return r;
 	return argc > 0 ? key_save(argv[0], configuration, strlen(configuration), err)
 			: key_output(configuration, strlen(configuration), true, err);
 }

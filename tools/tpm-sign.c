@@ -52,7 +52,8 @@ static const struct option_row options[] = {
 	{ 0, "digest", OPTION_FLAG, &sign_choices.digest, NULL,
 	  "FILE is the hash of the message", "sign, verify" },
 	{ 0, "format", OPTION_TEXT, &sign_choices.format, "FORMAT",
-	  "der, plain, tss, ssh; pubkey: pem, ssh", "sign, verify, pubkey" },
+	  "der, plain, tss, ssh; pubkey, cert: pem, ssh",
+	  "sign, verify, pubkey, cert show, cert remove" },
 	{ 0, "namespace", OPTION_TEXT, &sign_choices.name_space, "NAME",
 	  "what an ssh signature is for (file)", "sign, verify" },
 	{ 's', "signature", OPTION_TEXT, &sign_choices.signature, "FILE", "the signature",
@@ -75,7 +76,8 @@ static const struct option_row options[] = {
 	  "and also for: DNS:example.org", "csr, cert self-sign" },
 	{ 0, "days", OPTION_TEXT, &sign_choices.days, "N", "how long it is valid (365)",
 	  "cert self-sign" },
-	{ 'f', "force", OPTION_FLAG, &sign_choices.force, NULL, "do not ask", "delete" },
+	{ 'f', "force", OPTION_FLAG, &sign_choices.force, NULL,
+	  "delete: do not ask; openssl-conf: replace", "delete, openssl-conf" },
 	{ 0 },
 };
 
@@ -97,6 +99,8 @@ static const struct command_row commands[] = {
 	{ "cert install", "NAME [FILE]", 1, 2, cmd_cert_install,
 	  "keep a certificate beside the key" },
 	{ "cert show", "NAME", 1, 1, cmd_cert_show, "the certificates beside the key" },
+	{ "cert remove", "NAME", 1, 1, cmd_cert_remove,
+	  "remove the certificates beside the key" },
 	{ "rotate", "NAME", 1, 1, cmd_rotate, "a new key in its place" },
 	{ "tag", "NAME [TAG=VALUE...]", 1, 17, cmd_tag, "say something about a key" },
 	{ "export", "NAME", 1, 1, cmd_export, "encrypt a key for another TPM" },

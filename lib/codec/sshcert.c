@@ -36,14 +36,22 @@ static int unarmour(const struct sr_buf *file, struct sr_buf *ret, struct sr_err
 	return r == -EINVAL ? fail_file(err) : r;
 }
 
+static uint64_t get_time(struct sr_reader *from)
+{
+	uint64_t high = sr_get_number(from);
+
+	return high << 32 | sr_get_number(from);
+}
+
 /* What follows the key: who signed it, for whom, how long. */
-static bool read_rest(struct sr_reader *from)
+static bool read_rest(struct sr_reader *from, struct sr_sshcert_time *valid)
 {
 	(void)sr_get(from, 8);	   /* serial */
 	(void)sr_get_number(from); /* type */
 	(void)sr_get_string(from); /* key id */
 	(void)sr_get_string(from); /* principals */
-	(void)sr_get(from, 8 + 8); /* valid after, before */
+	valid->after = get_time(from);
+	valid->before = get_time(from);
 	(void)sr_get_string(from); /* critical options */
 	(void)sr_get_string(from); /* extensions */
 	(void)sr_get_string(from); /* reserved */
@@ -53,7 +61,8 @@ static bool read_rest(struct sr_reader *from)
 }
 
 /* The key stands there as in its own form, behind its kind. */
-static int check(const struct sr_buf *blob, const TPM2B_PUBLIC *pub, struct sr_err *err)
+static int check(const struct sr_buf *blob, const TPM2B_PUBLIC *pub,
+		 struct sr_sshcert_time *valid, struct sr_err *err)
 {
 	struct sr_reader from = { .data = blob->data, .left = blob->size }, key, kind,
 			 name;
@@ -77,20 +86,30 @@ static int check(const struct sr_buf *blob, const TPM2B_PUBLIC *pub, struct sr_e
 	if (!sr_wire_is(&kind, name.data, name.left) || !found ||
 	    memcmp(found, key.data, key.left) != 0)
 		return sr_fail(err, -EBADMSG, "a certificate of another key");
-	return read_rest(&from) ? 0 : fail_file(err);
+	return read_rest(&from, valid) ? 0 : fail_file(err);
 }
 
 int sr_sshcert_read(const struct sr_buf *file, const TPM2B_PUBLIC *pub,
 		    struct sr_buf *ret, struct sr_err *err)
 {
 	_cleanup_buf_ struct sr_buf blob = { 0 };
+	struct sr_sshcert_time valid;
 	int r = unarmour(file, &blob, err);
 
 	if (r == 0)
-		r = check(&blob, pub, err);
+		r = check(&blob, pub, &valid, err);
 	if (r < 0)
 		return r;
 	*ret = blob;
 	blob = (struct sr_buf){ 0 };
 	return 0;
+}
+
+int sr_sshcert_valid(const struct sr_buf *file, const TPM2B_PUBLIC *pub,
+		     struct sr_sshcert_time *ret, struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf blob = { 0 };
+	int r = unarmour(file, &blob, err);
+
+	return r < 0 ? r : check(&blob, pub, ret, err);
 }

@@ -21,4 +21,18 @@
 int sr_sshcert_read(const struct sr_buf *file, const TPM2B_PUBLIC *pub,
 		    struct sr_buf *ret, struct sr_err *err);
 
+/**
+ * struct sr_sshcert_time - when a certificate is valid, in seconds since 1970
+ * @after:	from then on
+ * @before:	until then; all bits set for ever
+ */
+struct sr_sshcert_time {
+	uint64_t after;
+	uint64_t before;
+};
+
+/** sr_sshcert_valid() - when it is valid; else as sr_sshcert_read() */
+int sr_sshcert_valid(const struct sr_buf *file, const TPM2B_PUBLIC *pub,
+		     struct sr_sshcert_time *ret, struct sr_err *err);
+
 #endif

@@ -80,6 +80,7 @@ struct sr_key_options {
  *		not say which
  * @born_here:	made in the TPM and never outside, or in software here; false when it was
  *		imported
+ * @made_outside:	it was imported for certain, and not just made so that it may be moved
  * @exportable:	it may be moved to other TPMs
  * @hash:	the hash that is used where none is chosen; "none" for what signs messages
  * @made:	when; 0 when the file does not tell
@@ -99,6 +100,7 @@ struct sr_key_info {
 	bool in_tpm;
 	const char *ring;
 	bool born_here;
+	bool made_outside;
 	bool exportable;
 	const char *hash;
 	time_t made;
@@ -636,6 +638,37 @@ bool sr_key_has_request(const struct sr_store *store, const struct sr_key *key);
  */
 int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **ret,
 		       struct sr_err *err);
+
+#define SR_TIME_LAST                                                                     \
+	253402300799 /* 9999-12-31: what is valid until then is so for ever */
+
+/**
+ * struct sr_ssh_certificate - a certificate of OpenSSH
+ * @line:	as ssh-keygen -s writes it; release with free()
+ * @from:	when it is valid
+ * @until:	SR_TIME_LAST, at most
+ */
+struct sr_ssh_certificate {
+	char *line;
+	time_t from;
+	time_t until;
+};
+
+/** sr_key_ssh_certificate() - the one of OpenSSH that was installed; as above */
+int sr_key_ssh_certificate(struct sr_store *store, const struct sr_key *key,
+			   struct sr_ssh_certificate *ret, struct sr_err *err);
+
+/**
+ * sr_key_uninstall() - remove what was installed
+ * @store:	where
+ * @key:	a loaded key of it
+ * @form:	SR_FORM_SSH the certificate of OpenSSH, or SR_FORM_PEM the others
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOKEY if there is none, or -EIO.
+ */
+int sr_key_uninstall(struct sr_store *store, const struct sr_key *key,
+		     enum sr_key_form form, struct sr_err *err);
 
 #ifdef __cplusplus
 }

@@ -39,6 +39,7 @@ static int read_pair(const struct sr_key_pair *pair, struct sr_tpmkey *ret,
 {
 	const TPMT_PUBLIC *area = &ret->pub.publicArea;
 	size_t pub_used = 0, priv_used = 0;
+	int r;
 
 	if (Tss2_MU_TPM2B_PUBLIC_Unmarshal(pair->pub, pair->pub_size, &pub_used,
 					   &ret->pub) != TSS2_RC_SUCCESS ||
@@ -50,6 +51,9 @@ static int read_pair(const struct sr_key_pair *pair, struct sr_tpmkey *ret,
 		return sr_fail(err, -EBADMSG, "the private part is no TPM2B_PRIVATE");
 	if (!sr_key_type_of(&ret->pub) || sr_key_type_of(&ret->pub)->software)
 		return sr_fail(err, -EBADMSG, "none of the kinds of keys that there are");
+	r = sr_key_check_scheme(&ret->pub, err);
+	if (r < 0)
+		return r;
 	if (area->authPolicy.size > 0 ||
 	    !(area->objectAttributes & TPMA_OBJECT_USERWITHAUTH))
 		return sr_fail(err, -EBADMSG,
@@ -99,6 +103,8 @@ int sr_key_adopt_file(struct sr_store *store, struct sr_tpm *tpm, const char *na
 	if (r == 0 && (file->type == SR_TPMKEY_SEALED || !sr_key_type_of(&file->pub) ||
 		       sr_key_type_of(&file->pub)->software))
 		r = sr_fail(err, -EBADMSG, "not a kind of key that is used here");
+	if (r == 0)
+		r = sr_key_check_scheme(&file->pub, err);
 	if (r == 0 && file->signed_count > 0)
 		r = sr_fail(
 		    err, -EBADMSG,

@@ -135,6 +135,11 @@ static int check_content(const struct sr_key *key, const struct sr_buf *content,
 	return check_certificate(key, (const char *)content->data, content->size, err);
 }
 
+static const char *suffix_of(enum sr_key_form form)
+{
+	return form == SR_FORM_SSH ? SR_SSHCERT_SUFFIX : ".crt";
+}
+
 int sr_key_install(struct sr_store *store, const struct sr_key *key, const char *pem,
 		   size_t size, struct sr_err *err)
 {
@@ -148,7 +153,8 @@ int sr_key_install(struct sr_store *store, const struct sr_key *key, const char 
 	r = check_content(key, &content, err);
 	if (r == 0)
 		r = sr_keystore_lock(store, &dir, err);
-	sr_keystore_file(key->name, is_ssh(&content) ? SR_SSHCERT_SUFFIX : ".crt", file);
+	sr_keystore_file(key->name,
+			 suffix_of(is_ssh(&content) ? SR_FORM_SSH : SR_FORM_PEM), file);
 	if (r == 0)
 		r = sr_replace_file(dir, file, &content, 0644, NULL, err);
 	return r < 0 ? sr_fail_key(key, r, err) : 0;
@@ -202,10 +208,15 @@ bool sr_key_has_request(const struct sr_store *store, const struct sr_key *key)
 	       check_request(key, (const char *)content.data, content.size, NULL) == 0;
 }
 
-int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **ret,
-		       struct sr_err *err)
+static int fail_none(const struct sr_key *key, enum sr_key_form form, struct sr_err *err)
 {
-	_cleanup_buf_ struct sr_buf content = { 0 };
+	return sr_fail(err, -ENOKEY, "key %s has no certificate%s", key->name,
+		       form == SR_FORM_SSH ? " of OpenSSH" : "");
+}
+
+static int read_beside(struct sr_store *store, const struct sr_key *key,
+		       enum sr_key_form form, struct sr_buf *ret, struct sr_err *err)
+{
 	_cleanup_close_ int dir = -1;
 	char file[SR_KEY_FILE];
 	int r = sr_key_in_store(key, err);
@@ -213,14 +224,60 @@ int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **
 	if (r < 0)
 		return r;
 	dir = sr_keystore_dir(store, err);
-	sr_keystore_file(key->name, ".crt", file);
-	r = dir < 0 ? dir : sr_read_file(dir, file, SR_CERTIFICATES_MAX, &content, err);
-	if (r == -ENOENT)
-		return sr_fail(err, -ENOKEY, "key %s has no certificate", key->name);
+	sr_keystore_file(key->name, suffix_of(form), file);
+	r = dir < 0 ? dir : sr_read_file(dir, file, SR_CERTIFICATES_MAX, ret, err);
+	return r == -ENOENT ? fail_none(key, form, err) : r;
+}
+
+int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **ret,
+		       struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	int r = read_beside(store, key, SR_FORM_PEM, &content, err);
+
+	if (r == -ENOKEY)
+		return r;
 	if (r == 0)
 		r = check_certificate(key, (const char *)content.data, content.size, err);
 	if (r < 0)
 		return sr_fail_key(key, r, err);
 	*ret = (char *)take(content.data);
 	return 0;
+}
+
+int sr_key_ssh_certificate(struct sr_store *store, const struct sr_key *key,
+			   struct sr_ssh_certificate *ret, struct sr_err *err)
+{
+	_cleanup_buf_ struct sr_buf content = { 0 };
+	struct sr_sshcert_time valid;
+	int r = read_beside(store, key, SR_FORM_SSH, &content, err);
+
+	if (r == -ENOKEY)
+		return r;
+	if (r == 0)
+		r = sr_sshcert_valid(&content, &key->file->pub, &valid, err);
+	if (r < 0)
+		return sr_fail_key(key, r, err);
+	ret->from = valid.after > SR_TIME_LAST ? SR_TIME_LAST : (time_t)valid.after;
+	ret->until = valid.before > SR_TIME_LAST ? SR_TIME_LAST : (time_t)valid.before;
+	ret->line = (char *)take(content.data);
+	return 0;
+}
+
+int sr_key_uninstall(struct sr_store *store, const struct sr_key *key,
+		     enum sr_key_form form, struct sr_err *err)
+{
+	_cleanup_close_ int dir = -1;
+	char file[SR_KEY_FILE];
+	int r = sr_key_in_store(key, err);
+
+	if (r == 0)
+		r = sr_keystore_lock(store, &dir, err);
+	if (r < 0)
+		return r;
+	sr_keystore_file(key->name, suffix_of(form), file);
+	if (unlinkat(dir, file, 0) == 0)
+		return sr_sync_dir(dir, file, err);
+	return errno == ENOENT ? fail_none(key, form, err)
+			       : sr_fail_sys(err, errno, "cannot remove %s", file);
 }

@@ -117,6 +117,9 @@ int sr_key_info(const struct sr_key *key, struct sr_key_info *ret, struct sr_err
 				 ? !key->imported
 				 : attributes & TPMA_OBJECT_SENSITIVEDATAORIGIN &&
 				       attributes & TPMA_OBJECT_FIXEDTPM,
+		.made_outside = key->type->software
+				    ? key->imported
+				    : !(attributes & TPMA_OBJECT_SENSITIVEDATAORIGIN),
 		.hash = key->type->hash,
 		.made = key->made,
 		.version = key->version,

@@ -50,6 +50,9 @@ SR_DEFINE_CLEANUP(sr_key_freep, struct sr_key *, sr_key_free)
 /** sr_key_new() - an empty one with this name; NULL without memory */
 struct sr_key *sr_key_new(const char *name);
 
+/** sr_key_check_scheme() - refuse one that leaves the TPM no choice of padding and hash */
+int sr_key_check_scheme(const TPM2B_PUBLIC *pub, struct sr_err *err);
+
 /**
  * sr_key_read() - take in a key file
  * @key:	with its name

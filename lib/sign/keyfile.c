@@ -20,6 +20,16 @@ static bool is_fixed_scheme(const TPMT_PUBLIC *pub)
 	return scheme != TPM2_ALG_NULL && scheme != TPM2_ALG_ECDH;
 }
 
+int sr_key_check_scheme(const TPM2B_PUBLIC *pub, struct sr_err *err)
+{
+	if (!is_fixed_scheme(&pub->publicArea))
+		return 0;
+	return sr_fail(err, -EBADMSG,
+		       "a key of one scheme for good, and here that is chosen for each "
+		       "signature: make it without one (tpm2_create -G rsa2048, ecc256), "
+		       "or import its private key if there is a copy");
+}
+
 /* What could be loaded, but not used as its file says. */
 static int check_use(const struct sr_tpmkey *file, struct sr_err *err)
 {
@@ -33,10 +43,7 @@ static int check_use(const struct sr_tpmkey *file, struct sr_err *err)
 			       "a restricted key, which signs only what its TPM made");
 	if (!(attributes & (TPMA_OBJECT_SIGN_ENCRYPT | TPMA_OBJECT_DECRYPT)))
 		return sr_fail(err, -EBADMSG, "a key that neither signs nor decrypts");
-	if (is_fixed_scheme(&file->pub.publicArea))
-		return sr_fail(err, -EBADMSG,
-			       "a key of one scheme only: it has to leave that open");
-	return 0;
+	return sr_key_check_scheme(&file->pub, err);
 }
 
 /* Every alternative counts: a file with one that is not its approver's is a forged one. */

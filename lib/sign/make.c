@@ -25,15 +25,32 @@ static int check_software(const struct sr_key_options *options, struct sr_err *e
 	return 0;
 }
 
-static int check_options(const char *name, const struct sr_key_type *type,
+/* Names that mean something else already. */
+static int check_name(const char *name, struct sr_err *err)
+{
+	size_t length = strlen(name);
+	int r = sr_name_check(name, "key", err);
+
+	if (r < 0)
+		return r;
+	if (length == SR_NAME_MAX &&
+	    strspn(name, "0123456789abcdefABCDEF") == SR_NAME_MAX)
+		return sr_fail(err, -EINVAL,
+			       "64 hexadecimal digits are a fingerprint, not a name");
+	if (length > 5 && strcmp(name + length - 5, "-cert") == 0)
+		return sr_fail(
+		    err, -EINVAL,
+		    "\"%s\": %s.pub would be the certificate of key %.*s: choose "
+		    "a name that does not end in -cert",
+		    name, name, (int)length - 5, name);
+	return 0;
+}
+
+static int check_options(const struct sr_key_type *type,
 			 const struct sr_key_options *options, struct sr_err *err)
 {
 	unsigned int known = SR_KEY_SIGN | SR_KEY_DECRYPT;
 
-	if (strlen(name) == SR_NAME_MAX &&
-	    strspn(name, "0123456789abcdefABCDEF") == SR_NAME_MAX)
-		return sr_fail(err, -EINVAL,
-			       "64 hexadecimal digits are a fingerprint, not a name");
 	if (options->usage & ~known)
 		return sr_fail(err, -EINVAL, "no such usage of a key");
 	if (type->software)
@@ -112,10 +129,10 @@ int sr_key_make(struct sr_store *store, struct sr_making *making, const char *na
 		const struct sr_key_type *type, struct sr_key **ret, struct sr_err *err)
 {
 	_cleanup_key_ struct sr_key *key = NULL;
-	int r = sr_name_check(name, "key", err);
+	int r = making->old ? 0 : check_name(name, err);
 
 	if (r == 0)
-		r = check_options(name, type, making->options, err);
+		r = check_options(type, making->options, err);
 	if (r == 0 && (type->software || making->options->bind))
 		r = find_ring(making, err);
 	if (r < 0)

@@ -65,8 +65,13 @@ static int read_parent(const struct sr_secret *content, TPM2B_PUBLIC *ret,
 static int check_may_move(const struct sr_key *key, struct sr_err *err)
 {
 	TPMA_OBJECT attributes = key->file->pub.publicArea.objectAttributes;
-	int allowed = sr_move_allowed(&key->file->pub, err);
+	int allowed;
 
+	if (key->type->software)
+		return sr_fail(err, -EINVAL,
+			       "a key in software goes elsewhere with its ring: tpm-ring "
+			       "export");
+	allowed = sr_move_allowed(&key->file->pub, err);
 	if (allowed != 0)
 		return allowed < 0 ? allowed : 0;
 	if (attributes & TPMA_OBJECT_FIXEDTPM)

@@ -16,7 +16,6 @@ setup() {
     # To this systemd, they are all there is.
     cp -a /etc etc
     rm -rf etc/sealring
-    install -d etc/sealring/keys.d
     systemd-sysusers --root="$PWD" "$SEALRING_BUILD/units/sysusers.conf" 2>said/users
     printf '%s\n' 'u tester 4711 - /run/home /bin/bash' 'm tester tss' | systemd-sysusers --root="$PWD" - 2>>said/users
     # Like the device, the TPM is for root and the group tss.

@@ -1,0 +1,93 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Certificates beside a key, of X.509 and of OpenSSH: seen, taken away, and told when out of time.
+# shellcheck disable=SC2154 # status, output: from bats
+
+load common
+
+setup() {
+    store_new
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=CA -days 30 \
+        -keyout ca.key -out ca.pem 2>/dev/null
+    ssh-keygen -q -t ed25519 -N '' -f ssh-ca
+    keygen web
+    tpm-sign csr web --subject /CN=web -o web.csr
+    tpm-sign pubkey web --format ssh -o web.pub
+}
+
+# x509 [OPTIONS]: web.crt, by the CA
+x509() {
+    openssl x509 -req -in web.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out web.crt "$@" 2>/dev/null
+}
+
+# openssh VALID: web-cert.pub, by the CA
+openssh() {
+    ssh-keygen -q -s ssh-ca -I web -n me -V "$1" web.pub
+}
+
+# has KINDS JSON: what info says, for people and for programs
+has() {
+    tpm-sign info web | grep -qx "Certificate: $1" &&
+        [ "$(tpm-sign info web --json | tr -d ' \n' | sed 's/.*"certificates":\[\([^]]*\)\].*/\1/')" = "$2" ]
+}
+
+@test "info and cert show know both kinds; cert remove takes one, or all, and leaves the key" {
+    x509 -days 3
+    openssh always:forever
+    has none ''
+    fails 9 tpm-sign cert show web
+    says 'key web has no certificate'
+    fails 9 tpm-sign cert remove web
+
+    tpm-sign cert install -q web web-cert.pub
+    has OpenSSH '"openssh"'
+    tpm-sign cert show web | grep -qxF "$(cat web-cert.pub)"
+    tpm-sign cert show web | grep -q 'valid: .* to forever$'
+    [ "$(tpm-sign cert show web | ssh-keygen -L -f - | grep -c 'Key ID: "web"')" -eq 1 ]
+    fails 9 tpm-sign cert show web --format pem
+
+    tpm-sign cert install -q web web.crt
+    has 'X.509, OpenSSH' '"x509","openssh"'
+    tpm-sign cert show web >both
+    openssl x509 -in both -outform DER | cmp - <(openssl x509 -in web.crt -outform DER)
+    grep -qxF "$(cat web-cert.pub)" both
+    run grep -c cert-v01 <(tpm-sign cert show web --format pem)
+    [ "$output" = 0 ]
+    run grep -c BEGIN <(tpm-sign cert show web --format ssh)
+    [ "$output" = 0 ]
+    fails 2 tpm-sign cert remove web --format der
+
+    tpm-sign cert remove -q web --format ssh
+    has X.509 '"x509"'
+    fails 9 tpm-sign cert remove web --format ssh
+    says 'no certificate of OpenSSH'
+    tpm-sign cert install -q web web-cert.pub
+    tpm-sign cert remove -q web --format pem
+    has OpenSSH '"openssh"'
+    tpm-sign cert install -q web web.crt
+    tpm-sign cert remove -q web
+    has none ''
+    [ "$(ls "$KEYS")" = $'web.pem\nweb.pub' ]
+    tpm-sign sign web web.csr >/dev/null
+}
+
+@test "install warns of one that has expired or is not yet valid, and keeps it" {
+    x509 -days 3
+    openssh always:forever
+    for good in web.crt web-cert.pub; do
+        run tpm-sign cert install -q web "$good"
+        [ "$status" -eq 0 ] && [ "$output" = "" ]
+    done
+    openssh 20200101:20200202
+    run tpm-sign cert install -q web web-cert.pub
+    [ "$status" -eq 0 ]
+    [[ $output == *'web: this certificate has expired, on 2020-02-02T'* ]]
+    openssh 20900101:20900202
+    run tpm-sign cert install -q web web-cert.pub
+    [[ $output == *'web: this certificate is not valid before 2090-01-01T'* ]]
+    x509 -days -1
+    run tpm-sign cert install -q web web.crt
+    [ "$status" -eq 0 ]
+    [[ $output == *'web: this certificate has expired, on '* ]]
+    has 'X.509, OpenSSH' '"x509","openssh"'
+}
