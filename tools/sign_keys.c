@@ -461,19 +461,26 @@ int cmd_passwd(int argc, char **argv, struct sr_err *err)
 int cmd_delete(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_store_ struct sr_store *store = NULL;
+	_cleanup_key_ struct sr_key *key = NULL;
 	char question[SR_NAME_MAX + 64];
+	const char *name = argv[0];
+	struct sr_key_info info;
 	int r = tool_store(&store, err);
 
 	(void)argc;
+	/* What a fingerprint names; a key that is damaged has only its name. */
+	if (r == 0 && sr_key_load(store, name, &key, NULL) == 0 &&
+	    sr_key_info(key, &info, NULL) == 0)
+		name = info.name;
 	(void)snprintf(question, sizeof(question), "Delete key %.*s for good?",
-		       SR_NAME_MAX, argv[0]);
+		       SR_NAME_MAX + 5, name);
 	if (r == 0 && !sign_choices.force && !prompt_yes(question))
 		return sr_fail(err, -EINVAL,
-			       "key %s stays: --force deletes without asking", argv[0]);
+			       "key %s stays: --force deletes without asking", name);
 	if (r == 0)
 		r = sr_key_remove(store, argv[0], err);
 	if (r == 0)
-		tool_say("deleted key %s from %s", argv[0], sr_store_path(store));
+		tool_say("deleted key %s from %s", name, sr_store_path(store));
 	return r;
 }
 
