@@ -128,6 +128,44 @@ asked() {
     same 4 tpm-sign sign guarded message </dev/null
 }
 
+@test "an older version is used under the same rules, by its name and by its fingerprint" {
+    local old spki ssh
+    keygen web
+    keygen opens -t rsa2048 --usage decrypt
+    tpm-sign pubkey opens >opens.pem
+    openssl pkeyutl -encrypt -pubin -inkey opens.pem -pkeyopt rsa_padding_mode:oaep \
+        -pkeyopt rsa_oaep_md:sha256 -in pin -out cipher
+    for key in web opens; do tpm-sign rotate -q $key; done
+    spki=$(tpm-sign info web@1 --json | jq -r '.[0].spki_sha256')
+    ssh=$(tpm-sign info web@1 --json | jq -r '.[0].ssh_fingerprint')
+    tpm-sign pubkey web@1 >web.pem
+    rest_start
+    for old in web@1 "$spki" "$ssh"; do
+        tpm-sign sign "$old" message >message.sig
+        openssl dgst -sha256 -verify web.pem -signature message.sig message
+    done
+    tpm-sign decrypt opens@1 cipher | cmp - pin
+    [ "$(asked)" -eq 4 ]
+    # It is not listed, and not rotated.
+    answers 200 /api/v1/keys
+    [ "$(jq -c '[.keys[].name]' answer)" = '["opens","web"]' ]
+    answers 200 "$(key_path web@1)"
+    [ "$(jq -r '.name, .spki_sha256' answer | tr '\n' ' ')" = "web@1 $spki " ]
+    refuses 400 bad_request "$(key_path web@1 rotate)" -X POST
+    refuses 404 no_such_key "$(key_path "$spki" rotate)" -X POST
+    rest_stop
+    for old in web@2 web@9999; do same 9 tpm-sign sign $old message; done
+    for old in web@0 web@ web@x web@10000; do same 2 tpm-sign sign $old message; done
+    same 8 tpm-sign decrypt opens cipher
+    rest_stop
+    mkdir "$RULES"
+    printf '[Access]\nUsers=4711\n' >"$RULES/web.conf"
+    [ "$("$helper/peer" 4711 1 use web@1 2>/dev/null)" = signed ]
+    [ "$("$helper/peer" 4711 1 use "$spki" 2>/dev/null)" = signed ]
+    [[ $("$helper/peer" 4712 1 use web@1 2>/dev/null) == 'no key "web@1"'* ]]
+    [[ $("$helper/peer" 4712 1 use "$spki" 2>/dev/null) == 'no key with the fingerprint'* ]]
+}
+
 @test "the TPM of another machine, a TPM in lockout, a TPM that is gone" {
     keygen web
     keygen guarded --pin-file pin

@@ -16,9 +16,10 @@
 #include "rest_code.h"
 
 #define KEYS "/api/v1/keys/"
-#define HEADER_MAX 1024	  /* bytes before the body of our requests */
-#define PLAIN_MAX 1024	  /* bytes that are decrypted */
-#define BODY_REST 4096	  /* bytes in the body of a request beside what is signed */
+#define HEADER_MAX 1024 /* bytes before the body of our requests */
+#define PLAIN_MAX 1024	/* bytes that are decrypted */
+#define BODY_REST 4096	/* bytes in the body of a request beside what is signed */
+#define NAME_LONGEST (SR_NAME_MAX + 5) /* NAME@9999; a fingerprint is no longer */
 #define SERVES "sealring" /* who does, of the system's users: units/sysusers.conf */
 
 void daemon_done(struct daemon *daemon)
@@ -105,7 +106,7 @@ static void escape(const char *name, char *to, size_t room)
 static int ask(const struct daemon *daemon, const char *method, const char *action,
 	       const struct sr_secret *body, struct sr_secret *ret, struct sr_err *err)
 {
-	char header[HEADER_MAX], key[3 * SR_FINGERPRINT_TEXT + 8];
+	char header[HEADER_MAX], key[3 * NAME_LONGEST + 8];
 	_cleanup_close_ int fd = -1;
 	int n, r = connect_to(daemon->socket, &fd, err);
 
@@ -233,7 +234,7 @@ static bool is_served(const char *name)
 	if (sign_choices.direct || sign_choices.encrypt_session || tool_chose_tpm() ||
 	    (getenv("SEALRING_STATE_DIR") && !getenv("SEALRING_RUNTIME_DIR")))
 		return false;
-	return strlen(name) < SR_FINGERPRINT_TEXT &&
+	return strlen(name) <= NAME_LONGEST &&
 	       (!strchr(name, '/') || strncmp(name, "SHA256:", 7) == 0);
 }
 
