@@ -198,9 +198,15 @@ count_tries() {
     export SSH_AUTH_SOCK=$PWD/agent.sock SSH_ASKPASS=
     rest_start --listen "$SSH_AUTH_SOCK"
     signs web
+    answers 200 /api/v1/keys
+    [ "$(jq -c '[.keys[].name]' answer)" = '["web"]' ]
     ssh-add -x < <(printf 'sesame\nsesame\n')
     refuses 403 not_permitted "$(key_path web sign)" -d "$(body data AAAA)"
+    answers 200 /api/v1/keys
+    [ "$(jq -c . answer)" = '{"keys":[]}' ]
     ssh-add -X < <(printf 'sesame\n')
+    answers 200 /api/v1/keys
+    [ "$(jq -c '[.keys[].name]' answer)" = '["web"]' ]
     signs web
 }
 

@@ -141,7 +141,11 @@ int sr_server_verify(struct sr_server *server, const struct sr_key *key,
 		     const struct sr_digest *digest, const struct sr_signature *signature,
 		     unsigned int *ret, struct sr_err *err);
 
-/** sr_server_next_key() - all of them, one after the other, from @at = 0; NULL at the end */
+/**
+ * sr_server_next_key() - all of them, one after the other, from @at = 0; NULL at the end
+ *
+ * None for who has locked the agent.
+ */
 const struct sr_key *sr_server_next_key(struct sr_server *server,
 					const struct sr_peer *peer, size_t *at);
 

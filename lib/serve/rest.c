@@ -69,6 +69,8 @@ const struct sr_key *sr_server_next_key(struct sr_server *server,
 {
 	const struct sr_catalog *catalog = &server->catalog;
 
+	if (sr_locks_has(&server->locks, peer->uid))
+		return NULL;
 	if (*at == 0)
 		sr_server_read(server);
 	while (*at < catalog->count) {
