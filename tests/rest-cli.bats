@@ -310,6 +310,53 @@ tells() {
     rm -r "$open"
 }
 
+@test "who may not read the store sees by the daemon what others read" {
+    local open command by=()
+    [ "$(id -u)" -eq 0 ] || return 0 # an ordinary user can't be another
+    mkdir "$RULES"
+    keygen web --tag role=tls
+    keygen guarded --pin-file pin
+    keygen rsa -t rsa2048
+    tpm-sign cert self-sign web --subject /CN=web | tpm-sign cert install -q web
+    tpm-sign sign web message -o old.sig
+    tpm-sign rotate -q web
+    tpm-sign sign web message -o new.sig
+    for key in web guarded rsa; do printf '[Access]\nUsers=4711\n' >"$RULES/$key.conf"; done
+    open=$(mktemp -d "${TMPDIR:-/tmp}/sealring-open-XXXXXX")
+    mkdir "$open/bin"
+    cp "$SEALRING_BUILD/bin/tpm-sign" "$open/bin"
+    cp "$SEALRING_BUILD"/libsealring.so.0 message old.sig new.sig "$open"
+    export SEALRING_RUNTIME_DIR=$open
+    rest_start
+    chmod 755 "$open"
+    chmod 666 "$REST"
+    mkdir -m 700 "$open/state" "$open/state/keys"
+    by=(setpriv --reuid 4711 --regid 4711 --clear-groups env -C "$open" "SEALRING_STATE_DIR=$open/state" "$open/bin/tpm-sign")
+    for command in list 'list --json' 'list web' 'list --tag role=tls' 'info web' 'info web@1' 'info rsa' \
+        'info web --json' 'pubkey web' 'pubkey rsa --format ssh' 'pubkey web@1' 'info nix' 'list nix' \
+        'verify web -s new.sig message' 'verify web -s old.sig message' 'verify web -s message message' \
+        'verify web@1 -s new.sig message' 'verify web --hash md5 -s new.sig message' 'verify nix -s new.sig message'; do
+        # shellcheck disable=SC2086 # words
+        run tpm-sign $command
+        echo "$status $output" >direct
+        # shellcheck disable=SC2086 # words
+        run "${by[@]}" $command
+        echo "$status $output" | diff direct - || {
+            echo "differs: $command"
+            return 1
+        }
+    done
+    # What the daemon does not tell.
+    tpm-sign info guarded | sed 's/^\(PIN: *yes\).*/\1/' | diff - <("${by[@]}" info guarded)
+    echo '' >"$RULES/web.conf"
+    answers 200 /health
+    fails 9 "${by[@]}" info web
+    rest_stop
+    fails 1 "${by[@]}" list
+    says 'Permission denied'
+    rm -r "$open"
+}
+
 @test "without daemon a signature is three TPM commands, as ever" {
     keygen web
     [ "$(commands tpm-sign sign web message)" = 'Load Sign FlushContext' ]

@@ -11,9 +11,9 @@ load pins
     keygen opens -t rsa2048 --usage decrypt
     rest_start
     answers 200 /api/v1/keys
-    jq -S .keys answer | diff - <(tpm-sign list --json | jq -S "map(del(.older))")
+    jq -S .keys answer | diff - <(tpm-sign list --json | jq -S .)
     answers 200 "$(key_path web)"
-    jq -S . answer | diff - <(tpm-sign info web --json | jq -S '.[0] | del(.older)')
+    jq -S . answer | diff - <(tpm-sign info web --json | jq -S '.[0]')
     answers 200 "$(key_path opens public)"
     diff answer <(tpm-sign pubkey opens)
     answers 200 "$(key_path web public)?format=ssh"

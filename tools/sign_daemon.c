@@ -15,7 +15,7 @@
 #include "key_text.h"
 #include "rest_code.h"
 
-#define KEYS "/api/v1/keys/"
+#define KEYS "/api/v1/keys"
 #define HEADER_MAX 1024 /* bytes before the body of our requests */
 #define PLAIN_MAX 1024	/* bytes that are decrypted */
 #define BODY_REST 4096	/* bytes in the body of a request beside what is signed */
@@ -103,8 +103,9 @@ static void escape(const char *name, char *to, size_t room)
 	*to = '\0';
 }
 
-static int ask(const struct daemon *daemon, const char *method, const char *action,
-	       const struct sr_secret *body, struct sr_secret *ret, struct sr_err *err)
+static int send_request(const struct daemon *daemon, const char *method,
+			const char *action, const struct sr_secret *body, int *ret,
+			struct sr_err *err)
 {
 	char header[HEADER_MAX], key[3 * NAME_LONGEST + 8];
 	_cleanup_close_ int fd = -1;
@@ -114,11 +115,22 @@ static int ask(const struct daemon *daemon, const char *method, const char *acti
 		return r;
 	escape(daemon->key, key, sizeof(key));
 	n = snprintf(header, sizeof(header),
-		     "%s " KEYS "%s%s HTTP/1.0\r\nContent-Length: %zu\r\n\r\n", method,
-		     key, action, body->size);
+		     "%s " KEYS "%s%s%s HTTP/1.0\r\nContent-Length: %zu\r\n\r\n", method,
+		     key[0] ? "/" : "", key, action, body->size);
 	r = send_all(fd, header, (size_t)n, err);
 	if (r == 0)
 		r = send_all(fd, body->data, body->size, err);
+	if (r == 0)
+		*ret = take_fd(&fd);
+	return r;
+}
+
+static int ask(const struct daemon *daemon, const char *method, const char *action,
+	       const struct sr_secret *body, struct sr_secret *ret, struct sr_err *err)
+{
+	_cleanup_close_ int fd = -1;
+	int r = send_request(daemon, method, action, body, &fd, err);
+
 	return r < 0 ? r : sr_secret_read(fd, daemon->socket, SR_SECRET_MAX, ret, err);
 }
 
@@ -238,13 +250,9 @@ static bool is_served(const char *name)
 	       (!strchr(name, '/') || strncmp(name, "SHA256:", 7) == 0);
 }
 
-int daemon_find(const char *name, struct daemon *ret, struct sr_err *err)
+static int find_socket(const char *name, struct daemon *ret, struct sr_err *err)
 {
-	static const struct sr_secret nothing;
-	_cleanup_secret_ struct sr_secret answer = { 0 };
 	_cleanup_free_ char *dir = is_served(name) ? tool_runtime_dir() : NULL;
-	struct json_text body = { 0 };
-	int r, status;
 
 	if (!dir)
 		return 0;
@@ -253,6 +261,18 @@ int daemon_find(const char *name, struct daemon *ret, struct sr_err *err)
 		return sr_fail(err, -ENOMEM, "out of memory");
 	}
 	ret->key = name;
+	return 1;
+}
+
+int daemon_find(const char *name, struct daemon *ret, struct sr_err *err)
+{
+	static const struct sr_secret nothing;
+	_cleanup_secret_ struct sr_secret answer = { 0 };
+	struct json_text body = { 0 };
+	int r = find_socket(name, ret, err), status;
+
+	if (r <= 0)
+		return r;
 	r = ask(ret, "GET", "", &nothing, &answer, err);
 	if (r < 0)
 		return r == -ENOTCONN ? 0 : r;
@@ -562,4 +582,132 @@ int daemon_certificates(const struct daemon *daemon, char **ret, struct sr_err *
 				  : fail_as_said(daemon, &body, err);
 	*ret = strndup(body.data, body.size);
 	return *ret ? 0 : sr_fail(err, -ENOMEM, "out of memory");
+}
+
+/* ---- what is known of keys, for who may not read them ---- */
+
+static bool is_unreadable(void)
+{
+	_cleanup_free_ char *state = tool_state_dir(), *keys = NULL;
+
+	if (!state || asprintf(&keys, "%s/keys", state) < 0) {
+		keys = NULL;
+		return false;
+	}
+	return access(keys, R_OK | X_OK) < 0 && errno == EACCES;
+}
+
+int daemon_find_unreadable(const char *name, struct daemon *ret, struct sr_err *err)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!is_unreadable())
+		return 0;
+	if (name[0])
+		return daemon_find(name, ret, err);
+	r = find_socket(name, ret, err);
+	if (r == 1)
+		r = connect_to(ret->socket, &fd, err);
+	return r == -ENOTCONN ? 0 : r < 0 ? r : ret->socket != NULL;
+}
+
+/* Nothing in it is secret, and of a thousand keys it is long. */
+static int read_text(int fd, const struct daemon *daemon, char **ret, struct sr_err *err)
+{
+	FILE *stream = fdopen(fd, "re");
+	size_t room = 0;
+	bool read;
+
+	if (!stream) {
+		(void)close(fd);
+		return sr_fail_sys(err, errno, "%s: cannot read", daemon->socket);
+	}
+	read = getdelim(ret, &room, '\0', stream) > 0;
+	(void)fclose(stream);
+	return read ? 0 : fail_answer(daemon, err);
+}
+
+int daemon_show(const struct daemon *daemon, const char *action, char **ret,
+		struct sr_err *err)
+{
+	static const struct sr_secret nothing;
+	_cleanup_free_ char *text = NULL;
+	struct sr_secret answer = { 0 };
+	struct json_text body = { 0 };
+	int fd = -1, status, r = send_request(daemon, "GET", action, &nothing, &fd, err);
+
+	if (r == 0)
+		r = read_text(fd, daemon, &text, err);
+	if (r < 0)
+		return r == -ENOTCONN ? fail_answer(daemon, err) : r;
+	answer = (struct sr_secret){ .data = (uint8_t *)text, .size = strlen(text) };
+	status = find_body(&answer, &body);
+	if (status != 200)
+		return status < 0 ? fail_answer(daemon, err)
+				  : fail_as_said(daemon, &body, err);
+	*ret = strdup(body.data);
+	return *ret ? 0 : sr_fail(err, -ENOMEM, "out of memory");
+}
+
+int daemon_keys(const struct daemon *daemon, struct json_object **ret, struct sr_err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	struct json_object *answer, *keys = NULL;
+	int r = daemon_show(daemon, "", &text, err);
+
+	if (r < 0)
+		return r;
+	answer = json_tokener_parse(text);
+	if (daemon->key[0] && json_object_is_type(answer, json_type_object)) {
+		*ret = json_object_new_array();
+		json_object_array_add(*ret, answer);
+		return 0;
+	}
+	if (json_object_object_get_ex(answer, "keys", &keys) &&
+	    json_object_is_type(keys, json_type_array))
+		*ret = json_object_get(keys);
+	else
+		r = fail_answer(daemon, err);
+	json_object_put(answer);
+	return r;
+}
+
+int daemon_verify(const struct daemon *daemon, const struct sr_sign_options *options,
+		  const struct sr_digest *digest, const struct sr_signature *signature,
+		  unsigned int *ret, struct sr_err *err)
+{
+	struct json_field fields[] = { { .name = "valid", .may_be = JSON_FLAG },
+				       { .name = "older_version", .may_be = JSON_NUMBER },
+				       { 0 } };
+	_cleanup_secret_ struct sr_secret answer = { 0 };
+	struct body body = { 0 };
+	int r;
+
+	if (!daemon_takes(digest, 1))
+		return sr_fail(err, -EINVAL,
+			       "key %s: the daemon takes no message that long, and its "
+			       "file is not yours to read",
+			       daemon->key);
+	r = put_digests(&body, digest, 1, err);
+	put_member(&body, "hash", options->hash);
+	put_member(&body, "format", key_form_name(options->form));
+	put_member(&body, "namespace", options->name_space);
+	put_text(&body,
+		 options->pss ? ",\"pss\":true,\"signature\":" : ",\"signature\":");
+	if (r == 0)
+		r = put_base64(&body, signature->data, signature->size, err);
+	if (r == 0)
+		r = end_body(&body, err);
+	if (r == 0)
+		r = ask_json(daemon, "/verify", &body.text, &answer, fields, err);
+	if (r == 0 && !fields[0].flag)
+		r = sr_fail(err, -EBADMSG,
+			    "key %s: the signature is not of this key, or not of these "
+			    "bytes",
+			    daemon->key);
+	*ret = r == 0 && fields[1].is == JSON_NUMBER ? fields[1].number : 0;
+	json_done(fields);
+	sr_secret_done(&body.text);
+	return r;
 }

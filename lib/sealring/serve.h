@@ -131,6 +131,10 @@ size_t sr_agent_length(const uint8_t prefix[SR_AGENT_PREFIX]);
 int sr_server_key(struct sr_server *server, const struct sr_peer *peer, const char *name,
 		  const struct sr_key **ret, struct sr_err *err);
 
+/** sr_server_older() - sr_key_older() with a key of sr_server_key() */
+unsigned int sr_server_older(const struct sr_server *server, const struct sr_key *key,
+			     unsigned int version);
+
 /** sr_server_certificate() - what is kept beside such a key, as sr_key_certificate() */
 int sr_server_certificate(struct sr_server *server, const struct sr_peer *peer,
 			  const char *name, char **ret, struct sr_err *err);

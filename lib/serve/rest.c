@@ -46,6 +46,12 @@ int sr_server_key(struct sr_server *server, const struct sr_peer *peer, const ch
 	return r;
 }
 
+unsigned int sr_server_older(const struct sr_server *server, const struct sr_key *key,
+			     unsigned int version)
+{
+	return sr_key_older(server->store, key, version);
+}
+
 int sr_server_certificate(struct sr_server *server, const struct sr_peer *peer,
 			  const char *name, char **ret, struct sr_err *err)
 {
