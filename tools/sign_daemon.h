@@ -5,10 +5,12 @@
 
 #include "sign.h"
 
+#define DAEMON_NAME_MAX (SR_NAME_MAX + 5) /* NAME@9999; a fingerprint is no longer */
+
 /**
  * struct daemon - one that is asked for a key
  * @socket:	where
- * @key:	name or fingerprint
+ * @key:	name or fingerprint; "" for all keys
  * @needs_pin:	using it takes a PIN
  * @ring:	of a key in software: the ring, which may have a PIN; else ""
  * @hash:	the key's own; "none" if it signs messages themselves
