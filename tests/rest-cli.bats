@@ -128,6 +128,44 @@ asked() {
     same 4 tpm-sign sign guarded message </dev/null
 }
 
+@test "an older version is used under the same rules, by its name and by its fingerprint" {
+    local old spki ssh
+    keygen web
+    keygen opens -t rsa2048 --usage decrypt
+    tpm-sign pubkey opens >opens.pem
+    openssl pkeyutl -encrypt -pubin -inkey opens.pem -pkeyopt rsa_padding_mode:oaep \
+        -pkeyopt rsa_oaep_md:sha256 -in pin -out cipher
+    for key in web opens; do tpm-sign rotate -q $key; done
+    spki=$(tpm-sign info web@1 --json | jq -r '.[0].spki_sha256')
+    ssh=$(tpm-sign info web@1 --json | jq -r '.[0].ssh_fingerprint')
+    tpm-sign pubkey web@1 >web.pem
+    rest_start
+    for old in web@1 "$spki" "$ssh"; do
+        tpm-sign sign "$old" message >message.sig
+        openssl dgst -sha256 -verify web.pem -signature message.sig message
+    done
+    tpm-sign decrypt opens@1 cipher | cmp - pin
+    [ "$(asked)" -eq 4 ]
+    # It is not listed, and not rotated.
+    answers 200 /api/v1/keys
+    [ "$(jq -c '[.keys[].name]' answer)" = '["opens","web"]' ]
+    answers 200 "$(key_path web@1)"
+    [ "$(jq -r '.name, .spki_sha256' answer | tr '\n' ' ')" = "web@1 $spki " ]
+    refuses 400 bad_request "$(key_path web@1 rotate)" -X POST
+    refuses 404 no_such_key "$(key_path "$spki" rotate)" -X POST
+    rest_stop
+    for old in web@2 web@9999; do same 9 tpm-sign sign $old message; done
+    for old in web@0 web@ web@x web@10000; do same 2 tpm-sign sign $old message; done
+    same 8 tpm-sign decrypt opens cipher
+    rest_stop
+    mkdir "$RULES"
+    printf '[Access]\nUsers=4711\n' >"$RULES/web.conf"
+    [ "$("$helper/peer" 4711 1 use web@1 2>/dev/null)" = signed ]
+    [ "$("$helper/peer" 4711 1 use "$spki" 2>/dev/null)" = signed ]
+    [[ $("$helper/peer" 4712 1 use web@1 2>/dev/null) == 'no key "web@1"'* ]]
+    [[ $("$helper/peer" 4712 1 use "$spki" 2>/dev/null) == 'no key with the fingerprint'* ]]
+}
+
 @test "the TPM of another machine, a TPM in lockout, a TPM that is gone" {
     keygen web
     keygen guarded --pin-file pin
@@ -271,6 +309,54 @@ tells() {
     listens 4712
     tells "user 4712 listens there, who $stranger" "${mine[@]}" "${sign[@]}"
     [ ! -s heard ]
+    rm -r "$open"
+}
+
+@test "who may not read the store sees by the daemon what others read" {
+    local open command by=()
+    [ "$(id -u)" -eq 0 ] || return 0 # an ordinary user can't be another
+    mkdir "$RULES"
+    keygen web --tag role=tls
+    keygen guarded --pin-file pin
+    keygen rsa -t rsa2048
+    tpm-sign cert self-sign web --subject /CN=web | tpm-sign cert install -q web
+    tpm-sign sign web message -o old.sig
+    tpm-sign rotate -q web
+    tpm-sign cert self-sign rsa --subject /CN=rsa | tpm-sign cert install -q rsa
+    tpm-sign sign web message -o new.sig
+    for key in web guarded rsa; do printf '[Access]\nUsers=4711\n' >"$RULES/$key.conf"; done
+    open=$(mktemp -d "${TMPDIR:-/tmp}/sealring-open-XXXXXX")
+    mkdir "$open/bin"
+    cp "$SEALRING_BUILD/bin/tpm-sign" "$open/bin"
+    cp "$SEALRING_BUILD"/libsealring.so.0 message old.sig new.sig "$open"
+    export SEALRING_RUNTIME_DIR=$open
+    rest_start
+    chmod 755 "$open"
+    chmod 666 "$REST"
+    mkdir -m 700 "$open/state" "$open/state/keys"
+    by=(setpriv --reuid 4711 --regid 4711 --clear-groups env -C "$open" "SEALRING_STATE_DIR=$open/state" "$open/bin/tpm-sign")
+    for command in list 'list --json' 'list web' 'list --tag role=tls' 'info web' 'info web@1' 'info rsa' \
+        'info web --json' 'pubkey web' 'pubkey rsa --format ssh' 'pubkey web@1' 'info nix' 'list nix' \
+        'verify web -s new.sig message' 'verify web -s old.sig message' 'verify web -s message message' \
+        'verify web@1 -s new.sig message' 'verify web --hash md5 -s new.sig message' 'verify nix -s new.sig message'; do
+        # shellcheck disable=SC2086 # words
+        run tpm-sign $command
+        echo "$status $output" >direct
+        # shellcheck disable=SC2086 # words
+        run "${by[@]}" $command
+        echo "$status $output" | diff direct - || {
+            echo "differs: $command"
+            return 1
+        }
+    done
+    # What the daemon does not tell.
+    tpm-sign info guarded | sed 's/^\(PIN: *yes\).*/\1/' | diff - <("${by[@]}" info guarded)
+    echo '' >"$RULES/web.conf"
+    answers 200 /health
+    fails 9 "${by[@]}" info web
+    rest_stop
+    fails 1 "${by[@]}" list
+    says 'Permission denied'
     rm -r "$open"
 }
 

@@ -52,6 +52,21 @@ sent() {
     [ "$status" -ne 0 ]
 }
 
+@test "a software key comes from its ring while two keys of the TPM are loaded, without waiting" {
+    local key
+    keygen one
+    keygen two
+    tpm-sign keygen -q soft -t ed25519 --no-recovery 2>/dev/null
+    captured_rest crowded
+    for key in one two soft one two soft; do
+        answers 200 "$(key_path $key sign)" -d '{"data":"AAAA"}'
+    done
+    rest_stop
+    # Each of the TPM's, and what the ring is sealed as: no try is in vain.
+    run grep -cx Load <("$helper/bus" crowded)
+    [ "$output" -eq 3 ]
+}
+
 @test "16 clients, 50 signatures each, 10 keys: 800 are good, and nothing is left" {
     local n
     for ((n = 0; n < 10; n++)); do keygen k$n; done

@@ -11,9 +11,9 @@ load pins
     keygen opens -t rsa2048 --usage decrypt
     rest_start
     answers 200 /api/v1/keys
-    jq -S .keys answer | diff - <(tpm-sign list --json | jq -S "map(del(.older))")
+    jq -S .keys answer | diff - <(tpm-sign list --json | jq -S .)
     answers 200 "$(key_path web)"
-    jq -S . answer | diff - <(tpm-sign info web --json | jq -S '.[0] | del(.older)')
+    jq -S . answer | diff - <(tpm-sign info web --json | jq -S '.[0]')
     answers 200 "$(key_path opens public)"
     diff answer <(tpm-sign pubkey opens)
     answers 200 "$(key_path web public)?format=ssh"
@@ -248,9 +248,15 @@ count_tries() {
     export SSH_AUTH_SOCK=$PWD/agent.sock SSH_ASKPASS=
     rest_start --listen "$SSH_AUTH_SOCK"
     signs web
+    answers 200 /api/v1/keys
+    [ "$(jq -c '[.keys[].name]' answer)" = '["web"]' ]
     ssh-add -x < <(printf 'sesame\nsesame\n')
     refuses 403 not_permitted "$(key_path web sign)" -d "$(body data AAAA)"
+    answers 200 /api/v1/keys
+    [ "$(jq -c . answer)" = '{"keys":[]}' ]
     ssh-add -X < <(printf 'sesame\n')
+    answers 200 /api/v1/keys
+    [ "$(jq -c '[.keys[].name]' answer)" = '["web"]' ]
     signs web
 }
 

@@ -134,6 +134,19 @@ alone() {
     fails 9 tpm-sign info "$(printf %064d 7)"
     fails 9 tpm-sign info "${ssh%?????}AAAAA"
     says "no key with the fingerprint"
+    fails 9 tpm-sign delete --force "$(printf %064d 7)"
+    says "no key with the fingerprint"
+    # Also one that was replaced since.
+    tpm-sign rotate -q web
+    for fingerprint in "$ssh" "$spki"; do
+        [[ $(tpm-sign list "$fingerprint") == "web@1  "* ]]
+    done
+    fails 2 alone tpm-sign delete "$spki"
+    says "key web@1 stays"
+    tpm-sign delete --force "$ssh"
+    fails 9 tpm-sign info web@1
+    tpm-sign delete -qf "$(tpm-sign info other --json | jq -r '.[0].spki_sha256')"
+    [ "$(ls "$KEYS")" = $'web.pem\nweb.pub' ]
 }
 
 @test "names: one that is there, none, not a name, a file" {

@@ -101,3 +101,30 @@ struct json_object *key_to_json(const struct sr_key_info *info)
 	json_add_text(key, "spki_sha256", info->spki);
 	return key;
 }
+
+struct json_object *key_certificates(struct sr_store *store, const struct sr_key *key)
+{
+	struct json_object *kinds = json_object_new_array();
+	struct sr_ssh_certificate ssh = { 0 };
+	_cleanup_free_ char *pem = NULL;
+
+	if (sr_key_certificate(store, key, &pem, NULL) == 0)
+		json_object_array_add(kinds, json_object_new_string("x509"));
+	if (sr_key_ssh_certificate(store, key, &ssh, NULL) == 0)
+		json_object_array_add(kinds, json_object_new_string("openssh"));
+	free(ssh.line);
+	return kinds;
+}
+
+struct json_object *key_whole_to_json(struct sr_store *store, const struct sr_key *key,
+				      const struct sr_key_info *info)
+{
+	struct json_object *json = key_to_json(info), *older = json_object_new_array();
+	unsigned int version = info->version;
+
+	while ((version = sr_key_older(store, key, version)))
+		json_object_array_add(older, json_object_new_int((int)version));
+	json_object_object_add(json, "older", older);
+	json_object_object_add(json, "certificates", key_certificates(store, key));
+	return json;
+}

@@ -23,6 +23,12 @@ int api_give_key(const struct sr_key *key, struct api_answer *answer, struct sr_
 	return r;
 }
 
+static struct json_object *show(const struct api_work *work, const struct sr_key *key,
+				const struct sr_key_info *info)
+{
+	return key_whole_to_json(sr_server_store(work->server), key, info);
+}
+
 int api_list_keys(struct api_work *work, struct sr_err *err)
 {
 	struct json_object *answer = json_object_new_object();
@@ -38,7 +44,7 @@ int api_list_keys(struct api_work *work, struct sr_err *err)
 
 		r = sr_key_info(key, &info, err);
 		if (r == 0)
-			json_object_array_add(keys, key_to_json(&info));
+			json_object_array_add(keys, show(work, key, &info));
 	}
 	if (r < 0)
 		json_object_put(answer);
@@ -50,9 +56,14 @@ int api_list_keys(struct api_work *work, struct sr_err *err)
 int api_show_key(struct api_work *work, struct sr_err *err)
 {
 	const struct sr_key *key = NULL;
+	struct sr_key_info info;
 	int r = api_find_key(work, &key, err);
 
-	return r < 0 ? r : api_give_key(key, work->answer, err);
+	if (r == 0)
+		r = sr_key_info(key, &info, err);
+	if (r == 0)
+		api_give(show(work, key, &info), 200, work->answer);
+	return r;
 }
 
 int api_show_public(struct api_work *work, struct sr_err *err)

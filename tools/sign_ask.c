@@ -10,7 +10,7 @@
 
 #include "rest_code.h"
 
-#define KEYS "/api/v1/keys/"
+#define KEYS "/api/v1/keys"
 #define HEADER_MAX 1024	  /* bytes before the body of our requests */
 #define SERVES "sealring" /* who does, of the system's users: units/sysusers.conf */
 
@@ -94,7 +94,7 @@ static int send_request(const struct daemon *daemon, const char *method,
 			const char *action, const struct sr_secret *body,
 			struct sr_secret *ret, struct sr_err *err)
 {
-	char header[HEADER_MAX], key[3 * SR_FINGERPRINT_TEXT + 8];
+	char header[HEADER_MAX], key[3 * DAEMON_NAME_MAX + 8];
 	_cleanup_close_ int fd = -1;
 	int n, r = connect_to(daemon->socket, &fd, err);
 
@@ -102,8 +102,8 @@ static int send_request(const struct daemon *daemon, const char *method,
 		return r;
 	escape(daemon->key, key, sizeof(key));
 	n = snprintf(header, sizeof(header),
-		     "%s " KEYS "%s%s HTTP/1.0\r\nContent-Length: %zu\r\n\r\n", method,
-		     key, action, body->size);
+		     "%s " KEYS "%s%s%s HTTP/1.0\r\nContent-Length: %zu\r\n\r\n", method,
+		     key[0] ? "/" : "", key, action, body->size);
 	r = send_all(fd, header, (size_t)n, err);
 	if (r == 0)
 		r = send_all(fd, body->data, body->size, err);

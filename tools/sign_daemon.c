@@ -96,16 +96,16 @@ static bool is_served(const char *name)
 	if (sign_choices.direct || sign_choices.encrypt_session || tool_chose_tpm() ||
 	    (getenv("SEALRING_STATE_DIR") && !getenv("SEALRING_RUNTIME_DIR")))
 		return false;
-	return strlen(name) < SR_FINGERPRINT_TEXT &&
+	return strlen(name) <= DAEMON_NAME_MAX &&
 	       (!strchr(name, '/') || strncmp(name, "SHA256:", 7) == 0);
 }
 
-int daemon_find(const char *name, struct daemon *ret, struct sr_err *err)
+/* 1 with the key, or all, in @body; 0 if nobody is to be asked, or listens. */
+static int find(const char *name, struct daemon *ret, struct sr_secret *answer,
+		struct json_text *body, struct sr_err *err)
 {
 	static const struct sr_secret nothing;
-	_cleanup_secret_ struct sr_secret answer = { 0 };
 	_cleanup_free_ char *dir = is_served(name) ? tool_runtime_dir() : NULL;
-	struct json_text body = { 0 };
 	int r;
 
 	if (!dir)
@@ -115,10 +115,19 @@ int daemon_find(const char *name, struct daemon *ret, struct sr_err *err)
 		return sr_fail(err, -ENOMEM, "out of memory");
 	}
 	ret->key = name;
-	r = daemon_ask(ret, "GET", "", &nothing, &answer, &body, err);
+	r = daemon_ask(ret, "GET", "", &nothing, answer, body, err);
 	if (r < 0)
 		return r == -ENOTCONN ? 0 : r;
-	return read_key(ret, &body, err);
+	return 1;
+}
+
+int daemon_find(const char *name, struct daemon *ret, struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret answer = { 0 };
+	struct json_text body = { 0 };
+	int r = find(name, ret, &answer, &body, err);
+
+	return r == 1 && name[0] ? read_key(ret, &body, err) : r;
 }
 
 /* ---- what is asked ---- */
@@ -321,15 +330,101 @@ int daemon_derive(const struct daemon *daemon, const uint8_t *peer, size_t size,
 	return ask_secret(daemon, "/derive", "secret", &body, ret, err);
 }
 
-int daemon_certificates(const struct daemon *daemon, char **ret, struct sr_err *err)
+/* ---- what is known of keys, for who may not read them ---- */
+
+static bool is_unreadable(void)
+{
+	_cleanup_free_ char *state = tool_state_dir(), *keys = NULL;
+
+	if (!state || asprintf(&keys, "%s/keys", state) < 0) {
+		keys = NULL;
+		return false;
+	}
+	return access(keys, R_OK | X_OK) < 0 && errno == EACCES;
+}
+
+int daemon_find_unreadable(const char *name, struct daemon *ret, struct sr_err *err)
+{
+	return is_unreadable() ? daemon_find(name, ret, err) : 0;
+}
+
+int daemon_show(const struct daemon *daemon, const char *action, char **ret,
+		struct sr_err *err)
 {
 	static const struct sr_secret nothing;
 	_cleanup_secret_ struct sr_secret answer = { 0 };
 	struct json_text body = { 0 };
-	int r = ask(daemon, "GET", "/certificate", &nothing, &answer, &body, err);
+	int r = ask(daemon, "GET", action, &nothing, &answer, &body, err);
 
 	if (r < 0)
-		return r == -ENOKEY ? 0 : r;
+		return r;
 	*ret = strndup(body.data, body.size);
 	return *ret ? 0 : sr_fail(err, -ENOMEM, "out of memory");
+}
+
+int daemon_keys(const struct daemon *daemon, struct json_object **ret, struct sr_err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	struct json_object *answer, *keys = NULL;
+	int r = daemon_show(daemon, "", &text, err);
+
+	if (r < 0)
+		return r;
+	answer = json_tokener_parse(text);
+	if (daemon->key[0] && json_object_is_type(answer, json_type_object)) {
+		*ret = json_object_new_array();
+		json_object_array_add(*ret, answer);
+		return 0;
+	}
+	if (json_object_object_get_ex(answer, "keys", &keys) &&
+	    json_object_is_type(keys, json_type_array))
+		*ret = json_object_get(keys);
+	else
+		r = daemon_fail(daemon, err);
+	json_object_put(answer);
+	return r;
+}
+
+int daemon_verify(const struct daemon *daemon, const struct sr_sign_options *options,
+		  const struct sr_digest *digest, const struct sr_signature *signature,
+		  unsigned int *ret, struct sr_err *err)
+{
+	struct json_field fields[] = { { .name = "valid", .may_be = JSON_FLAG },
+				       { .name = "older_version", .may_be = JSON_NUMBER },
+				       { 0 } };
+	_cleanup_secret_ struct sr_secret answer = { 0 };
+	struct json_writer body = { 0 };
+	int r;
+
+	if (!daemon_takes(digest, 1))
+		return sr_fail(err, -EINVAL,
+			       "key %s: the daemon takes no message that long, and its "
+			       "file is not yours to read",
+			       daemon->key);
+	put_digests(&body, digest, 1);
+	json_put_text(&body, "hash", options->hash);
+	json_put_text(&body, "format", key_form_name(options->form));
+	json_put_text(&body, "namespace", options->name_space);
+	json_put(&body, options->pss ? ",\"pss\":true" : "");
+	json_put_name(&body, "signature");
+	json_put_base64(&body, signature->data, signature->size);
+	r = json_end(&body, err);
+	if (r == 0)
+		r = ask_json(daemon, "/verify", &body.text, &answer, fields, err);
+	if (r == 0 && !fields[0].flag)
+		r = sr_fail(err, -EBADMSG,
+			    "key %s: the signature is not of this key, or not of these "
+			    "bytes",
+			    daemon->key);
+	*ret = r == 0 && fields[1].is == JSON_NUMBER ? fields[1].number : 0;
+	json_done(fields);
+	sr_secret_done(&body.text);
+	return r;
+}
+
+int daemon_certificates(const struct daemon *daemon, char **ret, struct sr_err *err)
+{
+	int r = daemon_show(daemon, "/certificate", ret, err);
+
+	return r == -ENOKEY ? 0 : r;
 }

@@ -5,10 +5,12 @@
 
 #include "sign.h"
 
+#define DAEMON_NAME_MAX (SR_NAME_MAX + 5) /* NAME@9999; a fingerprint is no longer */
+
 /**
  * struct daemon - one that is asked for a key
  * @socket:	where
- * @key:	name or fingerprint
+ * @key:	name or fingerprint; "" for all keys
  * @needs_pin:	using it takes a PIN
  * @ring:	of a key in software: the ring, which may have a PIN; else ""
  * @hash:	the key's own; "none" if it signs messages themselves
@@ -41,6 +43,23 @@ void daemon_done(struct daemon *daemon);
  * Returns 1, 0 (use the TPM) or a negative errno.
  */
 int daemon_find(const char *name, struct daemon *ret, struct sr_err *err);
+
+/** daemon_find_unreadable() - as above, but only who may not read the store; "" for all keys */
+int daemon_find_unreadable(const char *name, struct daemon *ret, struct sr_err *err);
+
+/** daemon_show() - what it shows of the key, as text: "", "/public?format=ssh" */
+int daemon_show(const struct daemon *daemon, const char *action, char **ret,
+		struct sr_err *err);
+
+/** daemon_keys() - the key, or all, as an array of what key_to_json() makes */
+struct json_object;
+int daemon_keys(const struct daemon *daemon, struct json_object **ret,
+		struct sr_err *err);
+
+/** daemon_verify() - as sr_key_verify_any() */
+int daemon_verify(const struct daemon *daemon, const struct sr_sign_options *options,
+		  const struct sr_digest *digest, const struct sr_signature *signature,
+		  unsigned int *ret, struct sr_err *err);
 
 /** daemon_sign() - as sr_key_sign() */
 int daemon_sign(const struct daemon *daemon, const struct sr_sign_options *options,

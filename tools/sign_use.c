@@ -197,6 +197,8 @@ int cmd_verify(int argc, char **argv, struct sr_err *err)
 {
 	const char *file = argc > 1 ? argv[1] : "-";
 	_cleanup_key_work_ struct key_work work = { 0 };
+	_cleanup_daemon_ struct daemon daemon = { 0 };
+	bool served = false;
 	_cleanup_secret_ struct sr_secret content = { 0 };
 	struct sr_sign_options options;
 	struct sr_signature signature;
@@ -210,10 +212,14 @@ int cmd_verify(int argc, char **argv, struct sr_err *err)
 	if (r == 0 && !sign_choices.signature)
 		r = sr_fail(err, -EINVAL, "which signature? --signature FILE");
 	if (r == 0)
+		r = daemon_find_unreadable(argv[0], &daemon, err);
+	served = r == 1;
+	if (r == 0)
 		r = key_work_load(&work, argv[0], false, err);
-	if (r == 0)
-		hash = sr_key_hash(work.key, &options, err);
-	if (r == 0)
+	if (r >= 0)
+		hash = served ? daemon_hash(&daemon, &options, err)
+			      : sr_key_hash(work.key, &options, err);
+	if (r >= 0)
 		r = hash ? choices_read_file(sign_choices.signature, SIGNATURE_MAX,
 					     &content, err)
 			 : -EINVAL;
@@ -221,8 +227,10 @@ int cmd_verify(int argc, char **argv, struct sr_err *err)
 		r = read_digest(file, hash, &digest, err);
 	signature = (struct sr_signature){ content.data, content.size };
 	if (r == 0)
-		r = sr_key_verify_any(work.store, work.key, &options, &digest, &signature,
-				      &version, err);
+		r = served ? daemon_verify(&daemon, &options, &digest, &signature,
+					   &version, err)
+			   : sr_key_verify_any(work.store, work.key, &options, &digest,
+					       &signature, &version, err);
 	if (r < 0)
 		return r;
 	if (version == 0)

@@ -38,17 +38,22 @@ int sr_strv_add(char ***strv, size_t *count, const char *value, struct sr_err *e
 	return 0;
 }
 
-void sr_names_keep(struct sr_names *names)
+void sr_names_keep_if(struct sr_names *names, bool (*ok)(const char *name))
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < names->count; i++) {
-		if (sr_name_ok(names->name[i]))
+		if (ok(names->name[i]))
 			names->name[kept++] = names->name[i];
 		else
 			free(names->name[i]);
 	}
 	names->count = kept;
+}
+
+void sr_names_keep(struct sr_names *names)
+{
+	sr_names_keep_if(names, sr_name_ok);
 }
 
 int sr_names_to_strv(struct sr_names *names, char ***ret, struct sr_err *err)

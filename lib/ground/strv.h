@@ -13,6 +13,9 @@ int sr_strv_add(char ***strv, size_t *count, const char *value, struct sr_err *e
 /** sr_names_keep() - drop what is no name of ours: lost+found, an editor's copy */
 void sr_names_keep(struct sr_names *names);
 
+/** sr_names_keep_if() - drop what is not @ok */
+void sr_names_keep_if(struct sr_names *names, bool (*ok)(const char *name));
+
 /** sr_names_to_strv() - hand the names over; returns how many, or -ENOMEM */
 int sr_names_to_strv(struct sr_names *names, char ***ret, struct sr_err *err);
 

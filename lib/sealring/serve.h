@@ -131,6 +131,9 @@ size_t sr_agent_length(const uint8_t prefix[SR_AGENT_PREFIX]);
 int sr_server_key(struct sr_server *server, const struct sr_peer *peer, const char *name,
 		  const struct sr_key **ret, struct sr_err *err);
 
+/** sr_server_store() - where its keys are */
+struct sr_store *sr_server_store(const struct sr_server *server);
+
 /** sr_server_certificate() - what is kept beside such a key, as sr_key_certificate() */
 int sr_server_certificate(struct sr_server *server, const struct sr_peer *peer,
 			  const char *name, char **ret, struct sr_err *err);
@@ -141,7 +144,11 @@ int sr_server_verify(struct sr_server *server, const struct sr_key *key,
 		     const struct sr_digest *digest, const struct sr_signature *signature,
 		     unsigned int *ret, struct sr_err *err);
 
-/** sr_server_next_key() - all of them, one after the other, from @at = 0; NULL at the end */
+/**
+ * sr_server_next_key() - all of them, one after the other, from @at = 0; NULL at the end
+ *
+ * None for who has locked the agent.
+ */
 const struct sr_key *sr_server_next_key(struct sr_server *server,
 					const struct sr_peer *peer, size_t *at);
 

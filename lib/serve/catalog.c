@@ -65,9 +65,12 @@ static bool is_same(const struct sr_stamp *a, const struct sr_stamp *b)
 
 static void stamp(const struct reading *reading, const char *name, struct sr_stamp ret[3])
 {
+	char plain[SR_NAME_MAX + 1];
+
+	(void)sr_keystore_plain(name, plain);
 	stamp_file(reading->keys, name, ".pem", &ret[STAMP_KEY]);
 	stamp_file(reading->keys, name, SR_SSHCERT_SUFFIX, &ret[STAMP_CERTIFICATE]);
-	stamp_file(reading->rules, name, ".conf", &ret[STAMP_RULES]);
+	stamp_file(reading->rules, plain, ".conf", &ret[STAMP_RULES]);
 }
 
 /*
@@ -92,14 +95,17 @@ static void read_key(const struct reading *reading, const struct sr_entry *same,
 	entry->served = sr_served_hold(same->served);
 }
 
-/* Rules that are refused let nobody in but root. */
+/* Rules that are refused let nobody in but root; that is said of the key that has them. */
 static void read_rules(const struct reading *reading, int before, struct sr_entry *entry)
 {
+	char plain[SR_NAME_MAX + 1];
 	struct sr_err why = { 0 };
-	int r = sr_rules_read(reading->store, entry->name, &entry->rules, &why);
+	int r;
 
+	(void)sr_keystore_plain(entry->name, plain);
+	r = sr_rules_read(reading->store, plain, &entry->rules, &why);
 	entry->rules_r = r;
-	if (r < 0)
+	if (r < 0 && !entry->older)
 		report(reading, r, before, &why);
 }
 
@@ -107,8 +113,10 @@ static void read_rules(const struct reading *reading, int before, struct sr_entr
 static int read_entry(const struct reading *reading, const char *name,
 		      struct sr_entry *old, struct sr_entry *ret, struct sr_err *err)
 {
+	char plain[SR_NAME_MAX + 1];
 	bool same_key, same_rules;
 
+	ret->older = sr_keystore_plain(name, plain);
 	ret->name = strdup(name);
 	if (!ret->name)
 		return sr_fail_memory(err);
@@ -174,8 +182,8 @@ static int make_index(struct sr_catalog *catalog, struct sr_err *err)
 
 bool sr_catalog_may_sign(const struct sr_entry *entry, const struct sr_peer *peer)
 {
-	return entry->served && entry->served->signs && !entry->rules.hidden &&
-	       sr_rules_allow(&entry->rules, peer);
+	return entry->served && entry->served->signs && !entry->older &&
+	       !entry->rules.hidden && sr_rules_allow(&entry->rules, peer);
 }
 
 const struct sr_entry *sr_catalog_find(const struct sr_catalog *catalog,
@@ -210,14 +218,19 @@ static const struct sr_entry *find_fingerprint(const struct sr_catalog *catalog,
 					       const char *wanted,
 					       const struct sr_peer *peer)
 {
+	const struct sr_entry *older = NULL;
+
 	for (size_t i = 0; i < catalog->count; i++) {
 		const struct sr_entry *entry = &catalog->entry[i];
 
-		if (entry->served && sr_rules_allow(&entry->rules, peer) &&
-		    sr_key_has_fingerprint(entry->served->key, wanted))
+		if (!entry->served || !sr_rules_allow(&entry->rules, peer) ||
+		    !sr_key_has_fingerprint(entry->served->key, wanted))
+			continue;
+		if (!entry->older)
 			return entry;
+		older = entry;
 	}
-	return NULL;
+	return older;
 }
 
 const struct sr_entry *sr_catalog_named(const struct sr_catalog *catalog,
@@ -252,12 +265,11 @@ static int read_all(const struct reading *reading, struct sr_catalog *old,
 		    struct sr_catalog *ret, struct sr_err *err)
 {
 	_cleanup_names_ struct sr_names names = { 0 };
-	int r = reading->keys < 0 ? 0 : sr_list_dir(reading->keys, ".pem", &names, err);
+	int r = reading->keys < 0 ? 0 : sr_keystore_list(reading->keys, &names, err);
 	size_t from = 0;
 
 	if (r < 0)
 		return r;
-	sr_names_keep(&names);
 	ret->entry = calloc(names.count + 1, sizeof(*ret->entry));
 	if (!ret->entry)
 		return sr_fail_memory(err);

@@ -15,8 +15,9 @@ struct sr_stamp {
 };
 
 /**
- * struct sr_entry - one key
+ * struct sr_entry - one key, or an older version of one, under the same rules
  * @name:	its name
+ * @older:	it was replaced: who names it may use it, and it is not listed
  * @served:	the key; NULL while its file is refused
  * @rules:	who may use it
  * @stamp:	of its file, its certificate, its rules
@@ -25,6 +26,7 @@ struct sr_stamp {
  */
 struct sr_entry {
 	char *name;
+	bool older;
 	struct sr_served *served;
 	struct sr_rules rules;
 	struct sr_stamp stamp[3];

@@ -8,6 +8,16 @@
 
 /* ---- whether it can be done ---- */
 
+/* Who named one by what it is, and not by what it is called, did not mean its successor. */
+static int check_newest(const struct sr_entry *entry, bool exactly, struct sr_err *err)
+{
+	if (!entry->older)
+		return 0;
+	return exactly ? sr_fail(err, -ENOKEY, "it has been replaced by another")
+		       : sr_fail(err, -EINVAL,
+				 "an older version: only the newest is rotated");
+}
+
 static int check_right(const struct sr_server *server, const struct sr_entry *entry,
 		       const struct sr_peer *peer, struct sr_err *err)
 {
@@ -75,7 +85,6 @@ static int open_ring(void *arg, struct sr_ring **ret, struct sr_err *err)
 	return r;
 }
 
-/* Who named one by what it is, and not by what it is called, did not mean its successor. */
 static int load(struct sr_call *call, struct sr_key **ret, struct sr_err *err)
 {
 	struct sr_store *store = call->server->store;
@@ -113,10 +122,12 @@ static int rotate(struct sr_call *call, struct sr_slots *slots)
 /* ---- asking for it ---- */
 
 static int check(const struct sr_server *server, const struct sr_entry *entry,
-		 const struct sr_peer *peer, struct sr_err *err)
+		 const struct sr_peer *peer, bool exactly, struct sr_err *err)
 {
-	int r = check_right(server, entry, peer, err);
+	int r = check_newest(entry, exactly, err);
 
+	if (r == 0)
+		r = check_right(server, entry, peer, err);
 	if (r == 0)
 		r = check_store(server, entry, err);
 	if (r == 0)
@@ -130,16 +141,17 @@ int sr_rotate_call(struct sr_server *server, const struct sr_peer *peer,
 {
 	const struct sr_entry *entry;
 	struct sr_call *call = NULL;
+	bool exactly = sr_key_is_fingerprint(request->key);
 	int r = sr_server_find(server, peer, request->key, &entry, err);
 
 	if (r == 0)
-		r = check(server, entry, peer, err);
+		r = check(server, entry, peer, exactly, err);
 	if (r == 0)
 		r = sr_call_new_using(server, peer, entry, request->pin, arg, &call, err);
 	if (r < 0)
 		return r;
 	call->work = rotate;
-	call->exactly = sr_key_is_fingerprint(request->key);
+	call->exactly = exactly;
 	call->accept_unmeasured = request->accept_unmeasured;
 	/* Of a key without one it is the ring's. */
 	sr_secret_done(&call->pin);

@@ -26,7 +26,7 @@ static int explain(struct sr_server *server, const char *name, struct sr_err *er
 int sr_server_find(struct sr_server *server, const struct sr_peer *peer, const char *name,
 		   const struct sr_entry **ret, struct sr_err *err)
 {
-	int r = sr_key_is_fingerprint(name) ? 0 : sr_name_check(name, "key", err);
+	int r = sr_key_is_fingerprint(name) ? 0 : sr_keystore_check(name, err);
 
 	if (r < 0)
 		return r;
@@ -48,6 +48,11 @@ int sr_server_key(struct sr_server *server, const struct sr_peer *peer, const ch
 	if (r == 0)
 		*ret = entry->served->key;
 	return r;
+}
+
+struct sr_store *sr_server_store(const struct sr_server *server)
+{
+	return server->store;
 }
 
 int sr_server_certificate(struct sr_server *server, const struct sr_peer *peer,
@@ -73,12 +78,14 @@ const struct sr_key *sr_server_next_key(struct sr_server *server,
 {
 	const struct sr_catalog *catalog = &server->catalog;
 
+	if (sr_locks_has(&server->locks, peer->uid))
+		return NULL;
 	if (*at == 0)
 		sr_server_read(server);
 	while (*at < catalog->count) {
 		const struct sr_entry *entry = &catalog->entry[(*at)++];
 
-		if (entry->served && sr_rules_allow(&entry->rules, peer))
+		if (entry->served && !entry->older && sr_rules_allow(&entry->rules, peer))
 			return entry->served->key;
 	}
 	return NULL;

@@ -228,6 +228,9 @@ static int try_unseal(struct sr_slots *slots, struct sr_store *store,
 	struct sr_ask ask = sr_given_ask(pin);
 	int r = sr_slots_open(slots, err);
 
+	/* Its ring takes all slots that there are, and would wait for those of ours. */
+	if (r == 0 && !sr_tcti_is_managed(slots->tcti))
+		sr_slots_rest(slots);
 	return r < 0 ? r
 		     : sr_software_open(served->key, store, slots->tpm, &ask, ret, err);
 }

@@ -64,23 +64,31 @@ int sr_fail_no_key(const struct sr_store *store, const char *name, struct sr_err
 		       name, store->state_dir, name);
 }
 
-/* A key that is damaged is not the one looked for. */
+/* A key that is damaged is not the one looked for; one that was replaced is the last choice. */
 static int find(struct sr_store *store, int dir, const char *fingerprint,
 		struct sr_key **ret, struct sr_err *err)
 {
 	_cleanup_names_ struct sr_names names = { 0 };
-	int r = dir < 0 ? 0 : sr_list_dir(dir, ".pem", &names, err);
+	_cleanup_key_ struct sr_key *older = NULL;
+	int r = dir < 0 ? 0 : sr_keystore_list(dir, &names, err);
 
 	if (r < 0)
 		return r;
-	sr_names_keep(&names);
 	for (size_t i = 0; i < names.count; i++) {
 		_cleanup_key_ struct sr_key *key = NULL;
 
 		if (load_named(store, dir, names.name[i], &key, NULL) < 0 ||
 		    !sr_key_has_fingerprint(key, fingerprint))
 			continue;
-		*ret = take(key);
+		if (sr_name_ok(key->name)) {
+			*ret = take(key);
+			return 0;
+		}
+		sr_key_free(older);
+		older = take(key);
+	}
+	if (older) {
+		*ret = take(older);
 		return 0;
 	}
 	return sr_fail_no_key(NULL, fingerprint, err);

@@ -93,6 +93,14 @@ void sr_keystore_older(const char *name, unsigned int version, char ret[SR_KEY_N
 		       version);
 }
 
+bool sr_keystore_plain(const char *name, char ret[SR_NAME_MAX + 1])
+{
+	const char *mark = strchrnul(name, VERSION_MARK);
+
+	(void)snprintf(ret, SR_NAME_MAX + 1, "%.*s", (int)(mark - name), name);
+	return *mark;
+}
+
 int sr_keystore_check(const char *name, struct sr_err *err)
 {
 	const char *mark = strchr(name, VERSION_MARK);
@@ -107,6 +115,20 @@ int sr_keystore_check(const char *name, struct sr_err *err)
 		return sr_fail(err, -EINVAL, "\"%s\": an older version is NAME%cNUMBER",
 			       name, VERSION_MARK);
 	return sr_name_check(plain, "key", err);
+}
+
+static bool is_name(const char *name)
+{
+	return sr_keystore_check(name, NULL) == 0;
+}
+
+int sr_keystore_list(int dir, struct sr_names *ret, struct sr_err *err)
+{
+	int r = sr_list_dir(dir, ".pem", ret, err);
+
+	if (r == 0)
+		sr_names_keep_if(ret, is_name);
+	return r;
 }
 
 static int remove_file(int dir, const char *name, const char *suffix, struct sr_err *err)

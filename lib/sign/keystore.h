@@ -52,6 +52,12 @@ int sr_keystore_begin(int dir, const char *name, struct sr_err *err);
 /** sr_keystore_check() - 0 if @name may be one of a key or of an older version, or -EINVAL */
 int sr_keystore_check(const char *name, struct sr_err *err);
 
+/** sr_keystore_list() - names of all keys, and of their older versions, in order */
+int sr_keystore_list(int dir, struct sr_names *ret, struct sr_err *err);
+
+/** sr_keystore_plain() - NAME of "NAME@VERSION"; returns whether there was a version */
+bool sr_keystore_plain(const char *name, char ret[SR_NAME_MAX + 1]);
+
 /** sr_keystore_older() - "NAME@VERSION" */
 void sr_keystore_older(const char *name, unsigned int version, char ret[SR_KEY_NAME + 1]);
 

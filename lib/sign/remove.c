@@ -76,7 +76,7 @@ static int remove_privates(struct sr_store *store, const struct sr_key *key,
 }
 
 /* The private part first: it must not outlive what a killed program removed. */
-int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err)
+static int remove_named(struct sr_store *store, const char *name, struct sr_err *err)
 {
 	_cleanup_key_ struct sr_key *key = NULL;
 	_cleanup_(sr_ring_freep) struct sr_ring *ring = NULL;
@@ -99,4 +99,15 @@ int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err)
 	if (r == 0 && key && ring)
 		r = remove_privates(store, key, ring, err);
 	return r < 0 ? r : sr_keystore_remove(dir, name, err);
+}
+
+int sr_key_remove(struct sr_store *store, const char *name, struct sr_err *err)
+{
+	_cleanup_key_ struct sr_key *key = NULL;
+	int r;
+
+	if (!sr_key_is_fingerprint(name))
+		return remove_named(store, name, err);
+	r = sr_key_load(store, name, &key, err);
+	return r < 0 ? r : remove_named(store, key->name, err);
 }
