@@ -476,6 +476,18 @@ static int run(int argc, char **argv, struct sr_err *err)
 	return r < 0 ? r : current->run(argc, argv, err);
 }
 
+/* What failed before the end, stdio only remembers the fact of. */
+static void check_output(void)
+{
+	bool lost = ferror(stdout);
+
+	errno = EIO;
+	if (fflush(stdout) == 0 && !lost)
+		return;
+	tool_warn("cannot write to standard output: %s", strerror(errno));
+	first_failure = -EIO;
+}
+
 int tool_main(const struct tool *tool, int argc, char **argv)
 {
 	struct sr_err err = { 0 };
@@ -487,10 +499,8 @@ int tool_main(const struct tool *tool, int argc, char **argv)
 	prompt_die();
 	if (r < 0)
 		tool_complain(r, &err);
-	if (fflush(stdout) != 0 && !first_failure) {
-		tool_warn("cannot write to standard output: %s", strerror(errno));
-		first_failure = -EIO;
-	}
+	if (!first_failure)
+		check_output();
 	if (sr_secret_unlocked())
 		tool_warn(
 		    "the limit of locked memory (ulimit -l) was too small: secrets may "
