@@ -16,9 +16,9 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "ending.h"
 #include "ground/attr.h"
 #include "journal.h"
-#include "prompt.h"
 
 static const struct tool *current;
 static const char *tcti;
@@ -177,7 +177,7 @@ void tool_fail_silently(int r)
 
 void tool_complain(int r, const struct sr_err *err)
 {
-	if (!prompt_ended())
+	if (!ending)
 		tool_report(r, err, NULL);
 	tool_fail_silently(r);
 }
@@ -297,7 +297,8 @@ const char *tool_tcti(const struct sr_store *store)
 
 int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err)
 {
-	return sr_tpm_open(tool_tcti(store), ret, err);
+	ending_heed();
+	return sr_tpm_open_until(tool_tcti(store), &ending, ret, err);
 }
 
 /* No debugger of another process, no core file; ESYS must not log on our stderr. */
@@ -496,7 +497,7 @@ int tool_main(const struct tool *tool, int argc, char **argv)
 	current = tool;
 	harden();
 	r = run(argc, argv, &err);
-	prompt_die();
+	ending_die();
 	if (r < 0)
 		tool_complain(r, &err);
 	if (!first_failure)

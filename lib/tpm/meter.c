@@ -100,18 +100,6 @@ void sr_meter_divert(TSS2_TCTI_CONTEXT *metered, bool diverted)
 	((struct metered *)metered)->diverted = diverted;
 }
 
-static TSS2_RC answer_failure(size_t *size, uint8_t *response)
-{
-	static const uint8_t failure[] = { 0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x01 };
-
-	if (response && *size < sizeof(failure))
-		return TSS2_TCTI_RC_INSUFFICIENT_BUFFER;
-	if (response)
-		memcpy(response, failure, sizeof(failure));
-	*size = sizeof(failure);
-	return TSS2_RC_SUCCESS;
-}
-
 static TSS2_RC receive(TSS2_TCTI_CONTEXT *tcti, size_t *size, uint8_t *response,
 		       int32_t timeout)
 {
@@ -119,7 +107,7 @@ static TSS2_RC receive(TSS2_TCTI_CONTEXT *tcti, size_t *size, uint8_t *response,
 	TSS2_RC rc;
 
 	if (metered->diverted)
-		return answer_failure(size, response);
+		return sr_around_answer(TPM2_RC_FAILURE, size, response);
 	rc = Tss2_Tcti_Receive(metered->around.inner, size, response, timeout);
 	if (rc == TSS2_RC_SUCCESS && response)
 		count(metered->meter, metered->code, now() - metered->sent);

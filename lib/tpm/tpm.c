@@ -10,6 +10,7 @@
 #include <tss2/tss2_tctildr.h>
 
 #include "meter.h"
+#include "stop.h"
 #include "wait.h"
 
 static const char usual_device[] = "/dev/tpmrm0";
@@ -101,7 +102,7 @@ void sr_tpm_close(struct sr_tpm *tpm)
 		return;
 	if (tpm->esys)
 		Esys_Finalize(&tpm->esys);
-	free(tpm->metered);
+	free(tpm->outer);
 	if (tpm->loaded)
 		Tss2_TctiLdr_Finalize(&tpm->tcti);
 	else if (tpm->tcti)
@@ -113,8 +114,10 @@ void sr_tpm_close(struct sr_tpm *tpm)
 
 SR_DEFINE_CLEANUP(sr_tpm_closep, struct sr_tpm *, sr_tpm_close)
 
-int sr_tpm_open_metered(const char *tcti, struct sr_meter *meter, struct sr_tpm **ret,
-			struct sr_err *err)
+/* At most one of @meter and @stop is not NULL. */
+static int open_tpm(const char *tcti, struct sr_meter *meter,
+		    const volatile sig_atomic_t *stop, struct sr_tpm **ret,
+		    struct sr_err *err)
 {
 	_cleanup_(sr_tpm_closep) struct sr_tpm *tpm = calloc(1, sizeof(*tpm));
 	TSS2_RC rc;
@@ -125,9 +128,13 @@ int sr_tpm_open_metered(const char *tcti, struct sr_meter *meter, struct sr_tpm 
 	r = open_tcti(tcti, tpm, err);
 	if (r < 0)
 		return r;
-	if (meter && !(tpm->metered = sr_meter_tcti(tpm->tcti, meter)))
+	if (meter)
+		tpm->outer = sr_meter_tcti(tpm->tcti, meter);
+	else if (stop)
+		tpm->outer = sr_stop_tcti(tpm->tcti, stop);
+	if ((meter || stop) && !tpm->outer)
 		return sr_fail_memory(err);
-	rc = Esys_Initialize(&tpm->esys, tpm->metered ?: tpm->tcti, NULL);
+	rc = Esys_Initialize(&tpm->esys, tpm->outer ?: tpm->tcti, NULL);
 	if (rc == TSS2_RC_SUCCESS)
 		rc = Esys_SetTimeout(tpm->esys, TSS2_TCTI_TIMEOUT_BLOCK);
 	if (rc != TSS2_RC_SUCCESS)
@@ -138,7 +145,19 @@ int sr_tpm_open_metered(const char *tcti, struct sr_meter *meter, struct sr_tpm 
 
 int sr_tpm_open(const char *tcti, struct sr_tpm **ret, struct sr_err *err)
 {
-	return sr_tpm_open_metered(tcti, NULL, ret, err);
+	return open_tpm(tcti, NULL, NULL, ret, err);
+}
+
+int sr_tpm_open_metered(const char *tcti, struct sr_meter *meter, struct sr_tpm **ret,
+			struct sr_err *err)
+{
+	return open_tpm(tcti, meter, NULL, ret, err);
+}
+
+int sr_tpm_open_until(const char *tcti, const volatile sig_atomic_t *stop,
+		      struct sr_tpm **ret, struct sr_err *err)
+{
+	return open_tpm(tcti, NULL, stop, ret, err);
 }
 
 void sr_handle_came(const struct sr_handle *handle)
