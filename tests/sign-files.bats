@@ -21,3 +21,29 @@ load pins
         says "cannot write to standard output"
     done
 }
+
+@test "what is signed is not written over: by a signature of last time, under any name" {
+    keygen web
+    mkdir dir
+    echo one >dir/a
+    echo two >dir/b
+    tpm-sign sign web dir/a dir/b
+    tpm-sign verify -q web -s dir/a.sig dir/a
+    tpm-sign sign web dir/a dir/b # again, over those
+    tpm-sign verify -q web -s dir/a.sig dir/a
+    cp -r dir before
+    fails 2 tpm-sign sign web dir/*
+    says "dir/a.sig is to be signed, and a signature would take its place"
+    diff -r before dir
+    ln dir/a.sig dir/c
+    fails 2 tpm-sign sign web dir/a dir/c
+    says "dir/c is to be signed"
+    fails 2 tpm-sign sign web dir/a -o dir/../dir/a
+    says "dir/a is to be signed"
+    [ "$(cat dir/a)" = one ]
+    fails 2 tpm-sign sign web - message <message
+    says "standard input has no FILE.sig"
+    [ ! -e ./-.sig ] && [ ! -e message.sig ]
+    tpm-sign sign web - <message -o - >sig
+    tpm-sign verify -q web -s sig message
+}

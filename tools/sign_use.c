@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "sign_daemon.h"
 
@@ -117,6 +118,50 @@ static int batch_read(struct batch *batch, const char *hash, struct sr_err *err)
 	return r;
 }
 
+static int find_input(const struct batch *batch, const struct stat *inputs,
+		      const char *output, struct sr_err *err)
+{
+	struct stat st;
+
+	if (stat(output, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	for (size_t i = 0; i < batch->count; i++)
+		if (inputs[i].st_ino == st.st_ino && inputs[i].st_dev == st.st_dev)
+			return sr_fail(
+			    err, -EINVAL,
+			    "%s is to be signed, and a signature would take "
+			    "its place: leave it out, or write to another file",
+			    batch->files[i]);
+	return 0;
+}
+
+/* Where all files of a directory are signed, the signatures of last time are among them. */
+static int check_outputs(const struct batch *batch, const char *output,
+			 struct sr_err *err)
+{
+	_cleanup_free_ struct stat *inputs = calloc(batch->count, sizeof(*inputs));
+	int r = 0;
+
+	if (!inputs)
+		return sr_fail(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < batch->count; i++)
+		(void)stat(batch->files[i], &inputs[i]);
+	if (batch->count == 1)
+		return output ? find_input(batch, inputs, output, err) : 0;
+	for (size_t i = 0; r == 0 && i < batch->count; i++) {
+		_cleanup_free_ char *name = NULL;
+
+		if (strcmp(batch->files[i], "-") == 0)
+			return sr_fail(
+			    err, -EINVAL,
+			    "-: standard input has no FILE.sig: sign it alone");
+		if (asprintf(&name, "%s.sig", batch->files[i]) < 0)
+			return sr_fail(err, -ENOMEM, "out of memory");
+		r = find_input(batch, inputs, name, err);
+	}
+	return r;
+}
+
 static int batch_write(const struct batch *batch, bool text, struct sr_err *err)
 {
 	int r = 0;
@@ -185,6 +230,8 @@ int cmd_sign(int argc, char **argv, struct sr_err *err)
 		r = sr_fail(err, -EINVAL,
 			    "--output is for one file: each of several gets its own, "
 			    "FILE.sig");
+	if (r == 0)
+		r = check_outputs(&batch, sign_choices.output, err);
 	if (r == 0)
 		r = daemon_find(argv[0], &daemon, err);
 	if (r >= 0)
