@@ -47,3 +47,39 @@ load pins
     tpm-sign sign web - <message -o - >sig
     tpm-sign verify -q web -s sig message
 }
+
+@test "standard input is one thing: not a PIN and a message, not a message and its signature" {
+    keygen web
+    keygen guarded --pin-file pin
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out soft 2>/dev/null
+    fails 2 tpm-sign sign guarded --pin-file - -o sig <pin
+    says "cannot both be read from standard input"
+    one_line
+    fails 2 tpm-sign sign guarded --pin-file - - -o sig <pin
+    fails 2 tpm-sign import new - --pin-file - <soft
+    says "cannot both be read from standard input"
+    fails 2 tpm-sign passwd guarded --pin-file - --new-pin-file - <pin
+    [ ! -e sig ] && [ ! -e "$KEYS/new.pem" ]
+    fails 2 tpm-sign verify web -s - <message
+    says "cannot both be read from standard input"
+
+    # Each by itself can be.
+    tpm-sign sign guarded --pin-file - -o sig message <pin
+    tpm-sign sign guarded --pin-file pin -o sig <message
+    tpm-sign verify -q guarded -s - message <sig
+    tpm-sign verify -q guarded -s sig <message
+}
+
+@test "no standard input is not an empty message" {
+    keygen web
+    fails 1 bash -c 'tpm-sign sign web -o sig <&-'
+    says "standard input: Bad file descriptor"
+    [ ! -e sig ]
+    tpm-sign sign web -o sig </dev/null
+    tpm-sign verify -q web -s sig /dev/null
+    fails 1 bash -c 'tpm-sign verify web -s sig <&-'
+    says "standard input: Bad file descriptor"
+    run bash -c 'tpm-seal key --recovery-key-file "$1" <&-' - "$RK"
+    [ "$status" -ne 0 ]
+    says "standard input: Bad file descriptor"
+}

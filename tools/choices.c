@@ -33,13 +33,28 @@ const struct option_row ring_options[] = {
 	{ 0 },
 };
 
+int choices_standard_input(struct sr_err *err)
+{
+	static bool taken;
+
+	if (taken)
+		return sr_fail(err, -EINVAL,
+			       "two things cannot both be read from standard input: name "
+			       "a file for one");
+	taken = true;
+	return STDIN_FILENO;
+}
+
 int choices_read_file(const char *name, size_t max, struct sr_secret *ret,
 		      struct sr_err *err)
 {
 	_cleanup_close_ int fd = -1;
 
-	if (strcmp(name, "-") == 0)
-		return sr_secret_read(STDIN_FILENO, "standard input", max, ret, err);
+	if (strcmp(name, "-") == 0) {
+		int in = choices_standard_input(err);
+
+		return in < 0 ? in : sr_secret_read(in, "standard input", max, ret, err);
+	}
 	fd = open(name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return sr_fail_sys(err, errno, "cannot open %s", name);

@@ -69,8 +69,11 @@ static int read_digest(const char *file, const char *hash, struct sr_digest *ret
 			       "never its hash");
 	if (sign_choices.digest)
 		return take_digest(file, hash, ret, err);
-	if (strcmp(file, "-") == 0)
-		return sr_digest_read(STDIN_FILENO, "standard input", hash, ret, err);
+	if (strcmp(file, "-") == 0) {
+		int in = choices_standard_input(err);
+
+		return in < 0 ? in : sr_digest_read(in, "standard input", hash, ret, err);
+	}
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return sr_fail_sys(err, errno, "cannot open %s", file);

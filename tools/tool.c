@@ -302,12 +302,12 @@ int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *e
 }
 
 /* No debugger of another process, no core file; ESYS must not log on our stderr. */
-/* A closed descriptor would be the next file's, or the TPM's: read-only, writing fails. */
+/* A closed descriptor would be the next file's, or the TPM's. What has none is not empty. */
 static void fill_standard_descriptors(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
-			(void)open("/dev/null", O_RDONLY);
+			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 static void harden(void)
