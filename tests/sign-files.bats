@@ -83,3 +83,32 @@ load pins
     [ "$status" -ne 0 ]
     says "standard input: Bad file descriptor"
 }
+
+# typed [QUESTION ANSWER]... -- COMMAND: on a terminal
+typed() {
+    run "$helper/pty" "$@"
+}
+
+@test "a new PIN is asked for once the present one was; too long a one is refused alike" {
+    long=$(printf '%040d' 0)
+    keygen guarded --pin-file pin
+    typed "PIN of guarded: " "correct horse battery" "New PIN of guarded: " "another horse battery" \
+        "The same PIN again: " "another horse battery" -- tpm-sign passwd guarded
+    [ "$status" -eq 0 ]
+    echo "another horse battery" >pin
+    tpm-sign sign guarded --pin-file pin -o sig message
+
+    typed "PIN of guarded: " "$long" -- tpm-sign sign guarded -o sig2 message
+    [ "$status" -eq 4 ]
+    says "PIN of guarded: a PIN is 1 to 32 bytes without NUL"
+    for text in "$long" "${long:0:33}"; do
+        echo "$text" >long
+        fails 4 tpm-sign sign guarded --pin-file long -o sig2 message
+        says "long: a PIN is 1 to 32 bytes without NUL"
+    done
+    fails 4 tpm-sign keygen new --pin-file long
+    says "long: a PIN is 1 to 32 bytes without NUL"
+    echo "${long:0:32}" >long
+    keygen new --pin-file long
+    tpm-sign sign new --pin-file long -o sig2 message
+}
