@@ -70,6 +70,24 @@ static int open_first_device(struct sr_tpm *tpm, struct sr_err *err)
 	return open_device(sr_tpm_device("/dev", found) ? found : usual_device, tpm, err);
 }
 
+/* Nobody should start what runs, as another user. */
+static int fail_connection(const char *name, struct sr_err *err)
+{
+	const char *path = strstr(name, "path=");
+	struct stat st;
+
+	if (path && stat(path + strlen("path="), &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    access(path + strlen("path="), R_OK | W_OK) < 0)
+		return sr_fail(
+		    err, -ENODEV,
+		    "no permission to use the TPM at \"%s\": run as user %u, or "
+		    "name another with --tcti",
+		    name, st.st_uid);
+	return sr_fail(err, -ENODEV,
+		       "no TPM answers at \"%s\": start it, or name another with --tcti",
+		       name);
+}
+
 static int open_tcti(const char *name, struct sr_tpm *tpm, struct sr_err *err)
 {
 	TSS2_RC rc;
@@ -82,10 +100,7 @@ static int open_tcti(const char *name, struct sr_tpm *tpm, struct sr_err *err)
 		return open_device(name, tpm, err);
 	rc = Tss2_TctiLdr_Initialize(name, &tpm->tcti);
 	if (rc != TSS2_RC_SUCCESS)
-		return sr_fail(
-		    err, -ENODEV,
-		    "no TPM answers at \"%s\": start it, or name another with --tcti",
-		    name);
+		return fail_connection(name, err);
 	tpm->loaded = true;
 	return 0;
 }
