@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What tpm-sign reads and writes: standard input and output, once each; files, never one twice.
+# What tpm-sign reads, asks for and writes: standard input and output, PINs, files: nothing twice.
 # shellcheck disable=SC2154 # status, output: from bats
 
 load common
@@ -111,4 +111,14 @@ typed() {
     echo "${long:0:32}" >long
     keygen new --pin-file long
     tpm-sign sign new --pin-file long -o sig2 message
+}
+
+@test "keygen --if-missing is content with the kind that was asked for only" {
+    keygen web
+    keygen web --if-missing
+    keygen web --if-missing -t p256
+    cp "$KEYS/web.pem" before
+    fails 10 tpm-sign keygen web --if-missing -t rsa2048
+    says "key web is there already, and is p256, not rsa2048"
+    cmp before "$KEYS/web.pem"
 }

@@ -118,6 +118,24 @@ static int say_made(const struct key_work *work, const char *what, struct sr_err
 	return r;
 }
 
+/* Who asked for another kind would be surprised later. */
+static int check_there(const struct key_work *work, struct sr_err *err)
+{
+	const char *type = sign_choices.type;
+	struct sr_key_info info;
+	int r = sr_key_info(work->key, &info, err);
+
+	if (r == 0 && type && strcmp(type, info.type) != 0)
+		return sr_fail(err, -EEXIST,
+			       "key %s is there already, and is %s, not %s: choose "
+			       "another name, or delete it first",
+			       info.name, info.type, type);
+	if (r == 0)
+		tool_say("key %s is there already, in %s", info.name,
+			 sr_store_path(work->store));
+	return r < 0 ? r : 1;
+}
+
 /* 1 if it is there, whole, and that is all that was asked for. */
 static int is_there(const char *name, struct sr_err *err)
 {
@@ -127,8 +145,7 @@ static int is_there(const char *name, struct sr_err *err)
 
 	if (r < 0)
 		return r == -ENOKEY ? 0 : r;
-	tool_say("key %s is there already, in %s", name, sr_store_path(work.store));
-	return 1;
+	return check_there(&work, err);
 }
 
 int cmd_keygen(int argc, char **argv, struct sr_err *err)
