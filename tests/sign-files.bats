@@ -122,3 +122,29 @@ typed() {
     says "key web is there already, and is p256, not rsa2048"
     cmp before "$KEYS/web.pem"
 }
+
+@test "who has a public key or a certificate verifies with that, and with no other" {
+    keygen web
+    keygen other
+    tpm-sign keygen -q rsa -t rsa2048
+    tpm-sign cert self-sign web --subject /CN=web -o web.crt
+    openssl req -x509 -newkey ed25519 -nodes -subj /CN=ed -keyout ed.key -out ed.crt 2>/dev/null
+    openssl pkeyutl -sign -inkey ed.key -rawin -in message -out ed.sig
+    cp "$KEYS"/{web,other,rsa}.pub .
+    tpm-sign sign web message -o sig
+    tpm-sign sign rsa --pss message -o rsa.sig
+    store_new
+    mkdir -p state && rm -rf "$KEYS"
+    tpm-sign verify -q ./web.pub -s sig message
+    tpm-sign verify -q ./web.crt -s sig message
+    tpm-sign verify -q ./rsa.pub --pss -s rsa.sig message
+    tpm-sign verify -q ./ed.crt -s ed.sig message
+    for wrong in other.pub rsa.pub ed.crt; do
+        fails 8 tpm-sign verify "./$wrong" -s sig message
+    done
+    echo nonsense >nonsense
+    fails 8 tpm-sign verify ./nonsense -s sig message
+    fails 9 tpm-sign verify ./nothing -s sig message
+    # It is no key to sign with.
+    fails 8 tpm-sign sign ./web.pub message
+}

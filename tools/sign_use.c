@@ -243,6 +243,17 @@ int cmd_sign(int argc, char **argv, struct sr_err *err)
 	return r < 0 ? r : batch_write(&batch, options.form == SR_SIGNATURE_SSH, err);
 }
 
+/* Who verifies seldom has the key itself. */
+static int load_public(struct key_work *work, const char *name, struct sr_err *err)
+{
+	int r = key_work_load(work, name, false, err);
+
+	return r == -EBADMSG && strchr(name, '/') &&
+		       sr_key_load_public(name, &work->key, NULL) == 0
+		   ? 0
+		   : r;
+}
+
 int cmd_verify(int argc, char **argv, struct sr_err *err)
 {
 	const char *file = argc > 1 ? argv[1] : "-";
@@ -260,7 +271,7 @@ int cmd_verify(int argc, char **argv, struct sr_err *err)
 	if (r == 0 && !sign_choices.signature)
 		r = sr_fail(err, -EINVAL, "which signature? --signature FILE");
 	if (r == 0)
-		r = key_work_load(&work, argv[0], false, err);
+		r = load_public(&work, argv[0], err);
 	if (r == 0)
 		hash = sr_key_hash(work.key, &options, err);
 	if (r == 0)
