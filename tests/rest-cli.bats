@@ -272,7 +272,9 @@ tells() {
     cp "$SEALRING_BUILD"/libsealring.so.0 "$open"
     cp pin message "$open"
     export SEALRING_RUNTIME_DIR=$open
-    mine=(setpriv --reuid 4711 --clear-groups env -C "$open" "$open/bin/tpm-sign")
+    # Leaks are looked for by a tracer, which such a user may not be.
+    mine=(setpriv --reuid 4711 --clear-groups
+        env -C "$open" ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" "$open/bin/tpm-sign")
     listens 4711
     tells "$nonsense" "${mine[@]}" "${sign[@]}"
     heard

@@ -144,6 +144,56 @@ count_tries() {
     [ "$status" -eq 1 ]
 }
 
+@test "after three wrong PINs in a row the TPM is not asked for a while, and others are served" {
+    local before n message
+    keygen guarded --pin-file pin
+    keygen other --pin-file pin
+    keygen web
+    rest_start
+    signs web
+    count_tries
+    before=$tries
+    # As many at once are no way around.
+    for n in 1 2 3 4 5 6; do
+        curl -sS -m 20 --unix-socket "$REST" -o wrong.$n -d "$(body data AAAA pin wrong)" \
+            "http://localhost$(key_path guarded sign)" 3>&- &
+        asking[n]=$!
+    done
+    wait "${asking[@]}"
+    [ "$(jq -r .code wrong.* | sort | uniq -c | tr -s ' \n' ' ')" = ' 3 too_many 3 wrong_pin ' ]
+    # Nor is the right one looked at.
+    refuses 429 too_many "$(key_path guarded sign)" -d "$(body data AAAA pin 'correct horse battery')"
+    signs other pin 'correct horse battery'
+    until ask "$(key_path guarded sign)" -d "$(body data AAAA pin wrong)" && [ "$http" -ne 429 ]; do
+        sleep 0.1
+    done
+    [ "$http" -eq 403 ]
+    refuses 429 too_many "$(key_path guarded sign)" -d "$(body data AAAA pin 'correct horse battery')"
+    message=$(jq -r .message answer)
+    [[ $message =~ ^'key guarded: 4 wrong PINs in a row: none is tried for another '([0-9]+)' s, ' ]]
+    ((BASH_REMATCH[1] > 5 && BASH_REMATCH[1] <= 20))
+    count_tries
+    [ "$tries" -eq $((before + 4)) ]
+    # The right one ends it.
+    for n in 1 2 3; do
+        refuses 403 wrong_pin "$(key_path other sign)" -d "$(body data AAAA pin wrong)"
+        ((n == 3)) || signs other pin 'correct horse battery'
+    done
+    signs other pin 'correct horse battery'
+    count_tries
+    [ "$tries" -eq $((before + 7)) ]
+}
+
+@test "a daemon that nobody asks does not forget that a PIN was wrong" {
+    keygen guarded --pin-file pin
+    rest_start --idle 1
+    refuses 403 wrong_pin "$(key_path guarded sign)" -d "$(body data AAAA pin wrong)"
+    sleep 2.5
+    refuses 403 wrong_pin "$(key_path guarded sign)" -d "$(body data AAAA pin wrong)"
+    signs guarded pin 'correct horse battery'
+    rest_gone
+}
+
 @test "a TPM in lockout, a policy that does not hold, a file that is damaged, a TPM that is gone" {
     extend 16 state
     keygen guarded --pin-file pin

@@ -111,5 +111,8 @@ c_files() {
     [ "$(wc -l <"$tmp/differ")" -gt 10 ]
     # shellcheck disable=SC2046 # names
     run grep -L '^# bats test_tags=minimal$' $(cat "$tmp/differ")
-    [ "$output" = "" ]
+    [ "$output" = "" ] || {
+        echo "no test with the tag \"minimal\": $output"
+        false
+    }
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ground/base64.h"
+#include "json_write.h"
 #include "key_text.h"
 #include "serve_work.h"
 
@@ -170,22 +171,21 @@ static void give_signatures(const struct api_work *work, struct api_answer *answ
 	api_give(object, 200, answer);
 }
 
-/* Written by hand, as a JSON library would leave it in memory. */
+/* A JSON library would leave it in memory. */
 static int give_plain(const char *member, const struct sr_secret *plain,
 		      struct api_answer *answer, struct sr_err *err)
 {
-	static const char behind[] = "\"}\n";
-	char before[32];
-	size_t begin = (size_t)snprintf(before, sizeof(before), "{\"%s\":\"", member);
-	size_t size = SR_BASE64_SIZE(plain->size) - 1;
-	int r = sr_secret_alloc(begin + size + sizeof(behind), &answer->secret, err);
+	struct json_writer to = { 0 };
+	int r;
 
-	if (r < 0)
+	json_put_name(&to, member);
+	json_put_base64(&to, plain->data, plain->size);
+	r = json_end(&to, err);
+	if (r < 0) {
+		sr_secret_done(&to.text);
 		return r;
-	memcpy(answer->secret.data, before, begin);
-	sr_base64_format(plain->data, plain->size, (char *)answer->secret.data + begin);
-	memcpy(answer->secret.data + begin + size, behind, sizeof(behind));
-	answer->secret.size--;
+	}
+	answer->secret = to.text;
 	answer->status = 200;
 	answer->type = api_json;
 	return 0;

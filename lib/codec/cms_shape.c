@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 
 #include "cms.h"
+#include "cms_content.h"
 
 #define NONCE 12   /* what RFC 5084 recommends, and all use */
 #define TAG_MIN 12 /* RFC 5084, 3.2 */
@@ -148,18 +149,6 @@ ASN1_CHOICE(RECIPIENT) = {
 } static_ASN1_CHOICE_END_name(struct recipient, RECIPIENT)
 
 /* ---- the message ---- */
-
-struct encrypted_content {
-	ASN1_OBJECT *type;
-	X509_ALGOR *algorithm;
-	ASN1_OCTET_STRING *bytes;
-};
-
-ASN1_SEQUENCE(ENCRYPTED_CONTENT) = {
-	ASN1_SIMPLE(struct encrypted_content, type, ASN1_OBJECT),
-	ASN1_SIMPLE(struct encrypted_content, algorithm, X509_ALGOR),
-	ASN1_IMP_OPT(struct encrypted_content, bytes, ASN1_OCTET_STRING, 0),
-} static_ASN1_SEQUENCE_END_name(struct encrypted_content, ENCRYPTED_CONTENT)
 
 typedef struct recipient recipient;
 DEFINE_STACK_OF(recipient)
@@ -351,8 +340,8 @@ static int take_content(const struct enveloped *from, struct sr_cms *ret,
 {
 	const struct encrypted_content *content = from->content;
 
-	if (OBJ_obj2nid(content->type) != NID_pkcs7_data || !content->bytes)
-		return fail_shape(err, "its content is of another kind, or elsewhere");
+	if (OBJ_obj2nid(content->type) != NID_pkcs7_data)
+		return fail_shape(err, "its content is of another kind");
 	ret->cipher = find_cipher(content->algorithm, from->tag);
 	if (!ret->cipher)
 		return fail_shape(
@@ -448,7 +437,9 @@ int sr_cms_read(const struct sr_buf *message, struct sr_cms *ret, struct sr_err 
 							 ASN1_ITEM_rptr(CONTENT_INFO));
 	if (!ret->info || at != message->data + message->size)
 		return fail_shape(
-		    err, "it is damaged, or no CMS that is encrypted to a certificate");
+		    err,
+		    "it is damaged, or no CMS that is encrypted to a certificate, or "
+		    "its content is elsewhere");
 	r = check_kind(ret->info, err);
 	if (r == 0)
 		r = take_recipients(ret->info->data, ret, err);

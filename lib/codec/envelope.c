@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 #include <string.h>
 
+#include "cms_content.h"
 #include "ground/parse.h"
 
 #define KEY 32		  /* bytes in a KEK and in a content-encryption key */
@@ -61,18 +62,6 @@ struct recipients {
 ASN1_SEQUENCE(RECIPIENTS) = {
 	ASN1_IMP(struct recipients, kek, KEK_RECIPIENT_INFO, 2),
 } static_ASN1_SEQUENCE_END_name(struct recipients, RECIPIENTS)
-
-struct encrypted_content {
-	ASN1_OBJECT *type;
-	X509_ALGOR *algorithm;
-	ASN1_OCTET_STRING *bytes;
-};
-
-ASN1_SEQUENCE(ENCRYPTED_CONTENT) = {
-	ASN1_SIMPLE(struct encrypted_content, type, ASN1_OBJECT),
-	ASN1_SIMPLE(struct encrypted_content, algorithm, X509_ALGOR),
-	ASN1_IMP(struct encrypted_content, bytes, ASN1_OCTET_STRING, 0),
-} static_ASN1_SEQUENCE_END_name(struct encrypted_content, ENCRYPTED_CONTENT)
 
 struct auth_enveloped {
 	int32_t version;

@@ -224,18 +224,19 @@ int sr_pubkey_spki(const TPM2B_PUBLIC *pub, struct sr_buf *ret, struct sr_err *e
 	return 0;
 }
 
-/* The key itself stands last. */
-static bool is_spki_of(const struct sr_key_type *type, const struct sr_buf *spki,
-		       TPMT_PUBLIC *ret)
+/* 1 if so, else 0 or an error. The key itself stands last. */
+static int is_spki_of(const struct sr_key_type *type, const struct sr_buf *spki,
+		      TPMT_PUBLIC *ret, struct sr_err *err)
 {
 	TPM2B_PUBLIC pub = { .publicArea.type = type->alg };
 	TPMS_ECC_POINT *point = &pub.publicArea.unique.ecc;
 	size_t coordinates = type->alg == SR_ALG_EDDSA ? 1 : 2;
 	_cleanup_buf_ struct sr_buf again = { 0 };
 	const uint8_t *at;
+	int r;
 
 	if (!type->software || spki->size < coordinates * type->field)
-		return false;
+		return 0;
 	at = spki->data + spki->size - coordinates * type->field;
 	sr_key_type_params(type, &pub.publicArea.parameters);
 	point->x.size = type->field;
@@ -244,18 +245,23 @@ static bool is_spki_of(const struct sr_key_type *type, const struct sr_buf *spki
 		point->y.size = type->field;
 		memcpy(point->y.buffer, at + type->field, type->field);
 	}
-	if (sr_pubkey_spki(&pub, &again, NULL) < 0 || again.size != spki->size ||
-	    memcmp(again.data, spki->data, again.size) != 0)
-		return false;
+	r = sr_pubkey_spki(&pub, &again, err);
+	if (r < 0)
+		return r;
+	if (again.size != spki->size || memcmp(again.data, spki->data, again.size) != 0)
+		return 0;
 	*ret = pub.publicArea;
-	return true;
+	return 1;
 }
 
 int sr_pubkey_software(const struct sr_buf *spki, TPM2B_PUBLIC *ret, struct sr_err *err)
 {
-	for (size_t i = 0; i < SR_COUNT(types); i++)
-		if (is_spki_of(&types[i], spki, &ret->publicArea))
-			return 0;
+	for (size_t i = 0; i < SR_COUNT(types); i++) {
+		int r = is_spki_of(&types[i], spki, &ret->publicArea, err);
+
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
 	return sr_fail(err, -EBADMSG, "not a public key of Ed25519, Ed448 or secp256k1");
 }
 

@@ -42,7 +42,8 @@ struct sr_cms_hand {
  *
  * Content: AES-CBC, AES-GCM, 3DES-CBC. Keys: RSA with PKCS#1 v1.5 or OAEP (one hash for
  * all of it, no label), ephemeral-static ECDH with the KDF of X9.63, wrapped by AES or 3DES.
- * What is about recipients may have 1 MiB. Only GCM tells whether somebody changed the message.
+ * What is about recipients may have 1 MiB. Only GCM tells whether somebody changed the
+ * message.
  *
  * What was wrong behind the recipient's private key nobody is told: neither by the text
  * nor by the time it took.

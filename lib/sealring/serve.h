@@ -75,7 +75,7 @@ void sr_server_changed(struct sr_server *server);
 /** sr_server_leave() - nobody asked for a while: leave nothing on the TPM, and hang up */
 void sr_server_leave(struct sr_server *server);
 
-/** sr_server_remembers() - whether there is what would be lost: a lock, a PIN */
+/** sr_server_remembers() - whether there is what would be lost: a lock, a PIN, wrong ones */
 bool sr_server_remembers(struct sr_server *server);
 
 /**

@@ -16,7 +16,11 @@ static int explain(struct sr_server *server, const char *name, struct sr_err *er
 
 	if (r == -ENOENT || r == 0)
 		return sr_fail_no_key(server->store, name, err);
-	return r == -EBADMSG ? -EUCLEAN : r;
+	if (r == -EBADMSG)
+		r = -EUCLEAN;
+	if (err)
+		err->code = r;
+	return r;
 }
 
 int sr_server_find(struct sr_server *server, const struct sr_peer *peer, const char *name,

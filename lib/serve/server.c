@@ -79,6 +79,7 @@ void sr_server_free(struct sr_server *server)
 	sr_pins_clear(&server->pins);
 	sr_pins_clear(&server->opened);
 	sr_locks_clear(&server->locks);
+	sr_tries_clear(&server->tries);
 	free(server);
 }
 
@@ -114,7 +115,8 @@ bool sr_server_remembers(struct sr_server *server)
 {
 	bool pins = sr_pins_typed(&server->pins), keys = sr_pins_typed(&server->opened);
 
-	return sr_locks_any(&server->locks) || pins || keys;
+	return sr_locks_any(&server->locks) || pins || keys ||
+	       sr_tries_count(&server->tries);
 }
 
 time_t sr_server_forget(struct sr_server *server)
@@ -155,15 +157,8 @@ static bool is_software(const struct sr_call *call)
 	return call->served->key->type->software && !call->work;
 }
 
-/* In the thread of the TPM. */
-static void run(struct sr_job *job, void *slots)
+static void use(struct sr_call *call, struct sr_slots *slots)
 {
-	struct sr_call *call = (struct sr_call *)job;
-
-	if (call->checking) {
-		call->r = sr_slots_check(slots, call->served, &call->err);
-		return;
-	}
 	if (call->work) {
 		call->r = call->work(call, slots);
 		return;
@@ -184,6 +179,25 @@ static void run(struct sr_job *job, void *slots)
 	else
 		call->r = sr_slots_sign(slots, call->served, &call->pin, &call->scheme,
 					&call->digest, &call->der, &call->err);
+}
+
+/* In the thread of the TPM. One PIN after the other, so that many at once are no way around. */
+static void run(struct sr_job *job, void *slots)
+{
+	struct sr_call *call = (struct sr_call *)job;
+	struct sr_tries *tries = &call->server->tries;
+	bool tried = call->pin.size > 0;
+
+	if (call->checking) {
+		call->r = sr_slots_check(slots, call->served, &call->err);
+		return;
+	}
+	call->r = tried ? sr_tries_check(tries, call->served, call->uid, &call->err) : 0;
+	if (call->r < 0)
+		return;
+	use(call, slots);
+	if (tried)
+		sr_tries_learn(tries, call->served, call->uid, call->r);
 }
 
 /* In the thread of those who wait for tpm-credential. */

@@ -9,6 +9,7 @@
 #include "queue.h"
 #include "sealring.h"
 #include "slots.h"
+#include "tries.h"
 
 struct sr_server {
 	struct sr_store *store;
@@ -21,6 +22,7 @@ struct sr_server {
 	struct sr_pins pins;
 	struct sr_pins opened; /* software keys */
 	struct sr_locks locks;
+	struct sr_tries tries;
 	bool changed;
 	time_t again; /* when what was refused is looked at once more; 0 if nothing was */
 	bool busy;    /* the TPM was used since the server last left it */

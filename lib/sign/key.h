@@ -64,6 +64,10 @@ struct sr_key *sr_key_new(const char *name);
  */
 int sr_key_read(struct sr_key *key, const struct sr_buf *content, struct sr_err *err);
 
+/** sr_key_read_text() - take in what the file says in words; 0 or -ENOMEM */
+int sr_key_read_text(struct sr_key *key, const struct sr_buf *content,
+		     struct sr_err *err);
+
 /** sr_key_describe() - make the text of a new key from the rest, @parent being known */
 int sr_key_describe(struct sr_key *key, struct sr_err *err);
 

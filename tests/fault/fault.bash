@@ -85,7 +85,7 @@ wrong() {
 #   BIO_read                   behind the last byte, where nothing is expected
 #   fflush                     nothing was printed
 # or anything in these functions:
-#   read_text                  the words in an approval, which are for messages only
+#   read_text sr_key_read_text the words in an approval or a key's file, which are for messages only
 #   is_current                 looked at again: maybe the ring was just being replaced
 #   discard_all_hidden sr_discard_hidden
 #                              what a crash left, and the old ring after a rotation: the
@@ -104,7 +104,7 @@ wrong() {
 #   sr_keystore_mode           a file that then is its owner's only
 #   sr_in_initramfs            an initramfs that can't be told as one is none
 lenient="Esys_FlushContext Esys_TR_Deserialize mlock madvise BIO_read fflush"
-lenient_in="read_text|is_current|discard_all_hidden|sr_discard_hidden|make_dir|has_current|read_approvals"
+lenient_in="read_text|sr_key_read_text|is_current|discard_all_hidden|sr_discard_hidden|make_dir|has_current|read_approvals"
 lenient_in+="|check_ring_key|describe_latch|describe_recovery|say_limits|say_sealed|sr_ring_status"
 lenient_in+="|reseal_take_baseline|sr_in_initramfs|follow_start|daemon_find|fill_ring|sign_once"
 lenient_in+="|sr_keystore_mode"

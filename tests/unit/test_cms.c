@@ -149,7 +149,7 @@ static X509 *certify(EVP_PKEY *key)
 }
 
 static size_t encrypt(X509 *certificate, const EVP_CIPHER *cipher, const char *text,
-		      unsigned char **ret)
+		      unsigned int flags, unsigned char **ret)
 {
 	STACK_OF(X509) *certificates = sk_X509_new_null();
 	BIO *in = BIO_new_mem_buf(text, -1);
@@ -157,7 +157,8 @@ static size_t encrypt(X509 *certificate, const EVP_CIPHER *cipher, const char *t
 	int size;
 
 	sk_X509_push(certificates, certificate);
-	cms = CMS_encrypt(certificates, in, cipher, CMS_BINARY);
+	cms = CMS_encrypt(certificates, in, cipher, CMS_BINARY | CMS_PARTIAL | flags);
+	assert(cms && CMS_final(cms, in, NULL, CMS_BINARY) == 1);
 	size = i2d_CMS_ContentInfo(cms, ret);
 	assert(size > 0);
 	CMS_ContentInfo_free(cms);
@@ -173,7 +174,7 @@ static void check_message(EVP_PKEY *key, X509 *certificate, const EVP_CIPHER *ci
 	struct sr_cms_hand hand = { .type = "p256", .derive = derive, .arg = key };
 	_cleanup_secret_ struct sr_secret plain = { 0 };
 	unsigned char *message = NULL;
-	size_t size = encrypt(certificate, cipher, text, &message);
+	size_t size = encrypt(certificate, cipher, text, 0, &message);
 
 	assert(sr_cms_open(message, size, &hand, &plain, NULL) == 0);
 	assert(plain.size == strlen(text) && memcmp(plain.data, text, plain.size) == 0);
@@ -193,6 +194,22 @@ static void check_message(EVP_PKEY *key, X509 *certificate, const EVP_CIPHER *ci
 	OPENSSL_free(message);
 }
 
+/* The recipients, without what they may read. */
+static void check_detached(EVP_PKEY *key, X509 *certificate)
+{
+	struct sr_cms_hand hand = { .type = "p256", .derive = derive, .arg = key };
+	struct sr_secret plain = { 0 };
+	struct sr_err err = { 0 };
+	unsigned char *message = NULL;
+	size_t size =
+	    encrypt(certificate, EVP_aes_128_cbc(), "text", CMS_DETACHED, &message);
+
+	assert(sr_cms_open(message, size, &hand, &plain, &err) == -EBADMSG);
+	assert(strstr(err.text, "its content is elsewhere") && !plain.data);
+	OPENSSL_free(message);
+	cases++;
+}
+
 static void check_messages(void)
 {
 	_cleanup_evp_ EVP_PKEY *key = EVP_EC_gen("P-256");
@@ -201,6 +218,7 @@ static void check_messages(void)
 	check_message(key, certificate, EVP_aes_128_gcm(), true);
 	check_message(key, certificate, EVP_aes_256_cbc(), false);
 	check_message(key, certificate, EVP_des_ede3_cbc(), false);
+	check_detached(key, certificate);
 	X509_free(certificate);
 }
 
@@ -213,16 +231,16 @@ static size_t put_head(uint8_t *to, uint8_t tag, size_t size)
 	return sizeof(head);
 }
 
-/* Recipients that are nothing, each of two bytes, and no content. */
+/* Recipients that are nothing, each of two bytes, and a content without an IV. */
 static void open_crowd(size_t count, struct sr_err *err)
 {
 	static const uint8_t type[] = { 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
 					0xf7, 0x0d, 0x01, 0x07, 0x03 };
 	static const uint8_t version[] = { 0x02, 0x01, 0x02 };
-	static const uint8_t content[] = { 0x30, 0x18, 0x06, 0x09, 0x2a, 0x86, 0x48,
+	static const uint8_t content[] = { 0x30, 0x1a, 0x06, 0x09, 0x2a, 0x86, 0x48,
 					   0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01, 0x30,
 					   0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
-					   0x65, 0x03, 0x04, 0x01, 0x02 };
+					   0x65, 0x03, 0x04, 0x01, 0x02, 0x80, 0x00 };
 	struct sr_cms_hand hand = { .type = "p256", .derive = derive };
 	struct sr_secret plain = { 0 };
 	size_t set = 2 * count, data = sizeof(version) + 5 + set + sizeof(content);
@@ -255,7 +273,7 @@ static void check_crowds(void)
 	open_crowd(100, &few);
 	open_crowd(1000000, &many);
 	/* Of few it is known what is in it, of many it is not looked. */
-	assert(strstr(few.text, "elsewhere"));
+	assert(strstr(few.text, "parameters of its cipher"));
 	assert(strstr(many.text, "2000000 bytes, at most 1048576"));
 }
 
