@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What tpm-sign reads, asks for and writes: standard input and output, PINs, files: nothing twice.
-# shellcheck disable=SC2154 # status, output: from bats
+# shellcheck disable=SC2094,SC2154 # message is only read; helper, status, output: from common.bash and bats
 
 load common
 load pins
