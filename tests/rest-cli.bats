@@ -187,6 +187,19 @@ asked() {
     tpm_use main
 }
 
+@test "a daemon that hangs is said to, and not waited for where nobody is asked" {
+    keygen web
+    rest_start
+    tpm-sign sign web -o message.sig message
+    kill -STOP "$rest"
+    fails 1 tpm-sign sign web -o other.sig message
+    kill -CONT "$rest"
+    says "waiting for the answer of who listens at $REST"
+    says "$REST: who listens there does not answer: restart it, or do without by --direct"
+    [ ! -e other.sig ]
+    tpm-sign sign web -o other.sig message
+}
+
 @test "where nobody listens, or it is told to, it uses the TPM" {
     keygen web
     # A socket that a killed daemon left.

@@ -236,6 +236,9 @@ signs() {
     # shellcheck disable=SC2046 # words
     fails 2 tpm-sign tag web $(seq -f 't%.0f=1' 16)
     says "at most 16 tags"
+    fails 2 tpm-sign tag web a=1 b=1 a=2
+    says "tag a is given twice"
+    fails 2 tpm-sign keygen new --tag a=1 --tag a=2
     fails 2 tpm-sign tag "$KEYS/web.pem" a=1
     fails 9 tpm-sign tag nothing a=1
     [ "$(sha256sum "$KEYS"/*)" = "$before" ]

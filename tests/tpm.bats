@@ -114,6 +114,22 @@ no_srk() {
     kill "$busy"
 }
 
+# bats test_tags=minimal
+@test "a socket of somebody else's TPM: exit 6, and who may" {
+    public_dir
+    python3 -c 'import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$public/srv"
+    chmod 0000 "$public/srv"
+    SEALRING_CONFIG_DIR=/nonexistent fails 6 as_stranger "$public/bin/tpm-unseal" \
+        --tcti "swtpm:path=$public/srv" --file key.tpm
+    one_line
+    says "no permission to use the TPM at \"swtpm:path=$public/srv\": run as user $(stat -c %u "$public/srv")"
+    chmod 0777 "$public/srv"
+    SEALRING_CONFIG_DIR=/nonexistent fails 6 as_stranger "$public/bin/tpm-unseal" \
+        --tcti "swtpm:path=$public/srv" --file key.tpm
+    says "no TPM answers at"
+}
+
 @test "the TPM's process is gone: exit 6" {
     seal key sesame
     tpm_stop

@@ -10,7 +10,8 @@
 #include "prompt.h"
 #include "tool.h"
 
-#define PIN_SHORT 12 /* characters a PIN needs where nothing slows down guessing */
+#define PIN_FILE_MAX 1024 /* bytes of a file that is looked at */
+#define PIN_SHORT 12	  /* characters a PIN needs where nothing slows down guessing */
 
 struct choices choices;
 
@@ -33,17 +34,46 @@ const struct option_row ring_options[] = {
 	{ 0 },
 };
 
+int choices_standard_input(struct sr_err *err)
+{
+	static bool taken;
+
+	if (taken)
+		return sr_fail(err, -EINVAL,
+			       "two things cannot both be read from standard input: name "
+			       "a file for one");
+	taken = true;
+	return STDIN_FILENO;
+}
+
 int choices_read_file(const char *name, size_t max, struct sr_secret *ret,
 		      struct sr_err *err)
 {
 	_cleanup_close_ int fd = -1;
 
-	if (strcmp(name, "-") == 0)
-		return sr_secret_read(STDIN_FILENO, "standard input", max, ret, err);
+	if (strcmp(name, "-") == 0) {
+		int in = choices_standard_input(err);
+
+		return in < 0 ? in : sr_secret_read(in, "standard input", max, ret, err);
+	}
 	fd = open(name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return sr_fail_sys(err, errno, "cannot open %s", name);
 	return sr_secret_read(fd, name, max, ret, err);
+}
+
+/* The same answer whether it was typed or read. */
+static int fail_long(const char *from, struct sr_err *err)
+{
+	return sr_fail(err, -EACCES, "%s: a PIN is 1 to %d bytes without NUL", from,
+		       SR_PIN_MAX);
+}
+
+static int ask_pin(const char *question, struct sr_secret *ret, struct sr_err *err)
+{
+	int r = prompt_secret(question, SR_PIN_MAX, ret, err);
+
+	return r == -EINVAL ? fail_long(question, err) : r;
 }
 
 /* One newline at the end is the editor's, not the PIN's. */
@@ -51,14 +81,13 @@ static int read_pin_file(const char *file, struct sr_secret *ret, struct sr_err 
 {
 	_cleanup_secret_ struct sr_secret text = { 0 };
 	size_t size;
-	int r = choices_read_file(file, SR_PIN_MAX + 1, &text, err);
+	int r = choices_read_file(file, PIN_FILE_MAX, &text, err);
 
 	if (r < 0)
 		return r;
 	size = text.size && text.data[text.size - 1] == '\n' ? text.size - 1 : text.size;
 	if (size == 0 || size > SR_PIN_MAX || memchr(text.data, '\0', size))
-		return sr_fail(err, -EACCES, "%s: a PIN is 1 to %d bytes without NUL",
-			       file, SR_PIN_MAX);
+		return fail_long(file, err);
 	return sr_secret_copy(text.data, size, ret, err);
 }
 
@@ -72,7 +101,7 @@ static int give_pin(void *arg, const char *name, struct sr_secret *ret,
 	if (choices.pin_file)
 		return read_pin_file(choices.pin_file, ret, err);
 	(void)snprintf(question, sizeof(question), "PIN of %.*s", SR_NAME_MAX, name);
-	r = prompt_secret(question, SR_PIN_MAX, ret, err);
+	r = ask_pin(question, ret, err);
 	if (r == 0 && ret->size == 0)
 		return sr_fail(err, -EACCES, "%s needs a PIN, and none was given", name);
 	return r;
@@ -92,11 +121,11 @@ static int ask_new_pin(const char *ring, struct sr_secret *ret, struct sr_err *e
 	int r;
 
 	(void)snprintf(question, sizeof(question), "New PIN of %s", ring);
-	r = prompt_secret(question, SR_PIN_MAX, ret, err);
+	r = ask_pin(question, ret, err);
 	if (r == 0 && ret->size == 0)
 		r = sr_fail(err, -EACCES, "an empty PIN is none");
 	if (r == 0)
-		r = prompt_secret("The same PIN again", SR_PIN_MAX, &again, err);
+		r = ask_pin("The same PIN again", &again, err);
 	if (r == 0 && !sr_secret_equal(ret, &again))
 		r = sr_fail(err, -EACCES, "the two PINs differ: nothing was changed");
 	return r;
@@ -114,7 +143,7 @@ static int check_pin(struct sr_tpm *tpm, const struct sr_secret *pin, struct sr_
 		    err, -EACCES,
 		    "the PIN is too short: this TPM's lockout authorization is not "
 		    "set, so nothing slows down guessing: take %d characters, or set "
-		    "it first",
+		    "it first: tpm2_changeauth -c lockout",
 		    PIN_SHORT);
 	tool_warn("this TPM's lockout authorization is not set: guessing the PIN is not "
 		  "slowed down");

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 
+#include "ending.h"
 #include "ground/attr.h"
 
 #define _cleanup_secret_ _cleanup_(sr_secret_done)
@@ -18,7 +19,6 @@
 static const char ask_password[] = "/usr/bin/systemd-ask-password";
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
 static volatile sig_atomic_t caught;
-static int ended_by;
 
 static void note(int number)
 {
@@ -113,7 +113,7 @@ static int ask_terminal(int tty, const char *question, size_t max, struct sr_sec
 	if (caught == SIGTSTP)
 		(void)raise(SIGTSTP);
 	else if (caught)
-		ended_by = caught;
+		ending = caught;
 	return r;
 }
 
@@ -151,6 +151,8 @@ static int ask_agent(const char *question, size_t max, struct sr_secret *ret,
 	if (r < 0)
 		return r;
 	r = read_line(from, NULL, max, &answer, err);
+	if (r < 0)
+		(void)kill(pid, SIGTERM); /* a signal is for both */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (r < 0)
@@ -167,24 +169,13 @@ int prompt_secret(const char *question, size_t max, struct sr_secret *ret,
 {
 	_cleanup_close_ int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
 
-	if (ended_by)
+	if (ending)
 		return sr_fail(err, -EACCES, "no answer");
 	if (tty >= 0)
 		return ask_terminal(tty, question, max, ret, err);
 	if (has_agent())
 		return ask_agent(question, max, ret, err);
 	return sr_fail(err, -EACCES, "nobody to ask for the %s: no terminal", question);
-}
-
-bool prompt_ended(void)
-{
-	return ended_by != 0;
-}
-
-void prompt_die(void)
-{
-	if (ended_by)
-		(void)raise(ended_by);
 }
 
 bool prompt_yes(const char *question)

@@ -15,22 +15,14 @@ bool prompt_possible(void);
  * @ret:	the answer, without newline; may be empty
  * @err:	says why, on failure
  *
- * On the controlling terminal, or in a service by systemd-ask-password(1).
+ * On the controlling terminal, or in a service by systemd-ask-password(1). When a signal
+ * (Ctrl-C) comes instead of an answer, the question fails as if unanswered, and the program
+ * dies of it once everything is released (ending.h).
  *
  * Returns 0, -EACCES (nobody to ask, no answer), -EINVAL (too long) or -EIO.
  */
 int prompt_secret(const char *question, size_t max, struct sr_secret *ret,
 		  struct sr_err *err);
-
-/**
- * prompt_ended() - whether a signal (Ctrl-C) came instead of an answer
- *
- * Then the question fails as if unanswered, so that nothing stays behind on the TPM.
- */
-bool prompt_ended(void);
-
-/** prompt_die() - die of that signal after all, once everything is released */
-void prompt_die(void);
 
 /** prompt_yes() - ask for yes on the terminal; false also when there is none */
 bool prompt_yes(const char *question);

@@ -10,6 +10,9 @@
 #include "reseal.h"
 
 #define NOT_RUN 127 /* as shells have it */
+#define SIGNALS SR_COUNT(signals)
+
+static const int signals[] = { SIGINT, SIGQUIT };
 
 static __attribute__((noreturn)) void become(char **argv)
 {
@@ -20,14 +23,17 @@ static __attribute__((noreturn)) void become(char **argv)
 }
 
 /* Ctrl-C is for the command: what comes afterwards is still ours. */
-static void set_signals(void (*handler)(int))
+static void set_signals(const struct sigaction by[SIGNALS], struct sigaction old[SIGNALS])
 {
-	(void)signal(SIGINT, handler);
-	(void)signal(SIGQUIT, handler);
+	for (size_t i = 0; i < SIGNALS; i++)
+		(void)sigaction(signals[i], &by[i], old ? &old[i] : NULL);
 }
 
 int reseal_run(char **argv, struct sr_err *err)
 {
+	static const struct sigaction ignore[SIGNALS] = { { .sa_handler = SIG_IGN },
+							  { .sa_handler = SIG_IGN } };
+	struct sigaction old[SIGNALS];
 	pid_t pid = fork(), done;
 	int status;
 
@@ -35,11 +41,11 @@ int reseal_run(char **argv, struct sr_err *err)
 		return sr_fail_sys(err, errno, "cannot run %s", argv[0]);
 	if (pid == 0)
 		become(argv);
-	set_signals(SIG_IGN);
+	set_signals(ignore, old);
 	do
 		done = waitpid(pid, &status, 0);
 	while (done < 0 && errno == EINTR);
-	set_signals(SIG_DFL);
+	set_signals(old, NULL);
 	if (done < 0)
 		return sr_fail_sys(err, errno, "cannot wait for %s", argv[0]);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

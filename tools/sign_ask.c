@@ -3,6 +3,7 @@
 #include "sign_ask.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +13,8 @@
 
 #define KEYS "/api/v1/keys"
 #define HEADER_MAX 1024	  /* bytes before the body of our requests */
+#define SOON 3		  /* seconds until it is said what is waited for */
+#define BOUND 10	  /* seconds for what nobody has to be asked for, nor the TPM */
 #define SERVES "sealring" /* who does, of the system's users: units/sysusers.conf */
 
 /* ---- one request: HTTP 1.0, so that its answer ends with the connection ---- */
@@ -39,10 +42,19 @@ static int check_server(const char *path, int fd, struct sr_err *err)
 		       path, peer.uid);
 }
 
+static int fail_silent(const char *path, struct sr_err *err)
+{
+	return sr_fail(err, -ETIMEDOUT,
+		       "%s: who listens there does not answer: restart it, or do without "
+		       "by --direct",
+		       path);
+}
+
 /* -ENOTCONN where nobody listens. */
 static int connect_to(const char *path, int *ret, struct sr_err *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const struct timeval bound = { .tv_sec = BOUND };
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int r;
 
@@ -51,8 +63,9 @@ static int connect_to(const char *path, int *ret, struct sr_err *err)
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENOTCONN;
 	memcpy(address.sun_path, path, strlen(path));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof(bound));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -ENOTCONN;
+		return errno == EAGAIN ? fail_silent(path, err) : -ENOTCONN;
 	r = check_server(path, fd, err);
 	if (r == 0)
 		*ret = take_fd(&fd);
@@ -90,6 +103,19 @@ static void escape(const char *name, char *to, size_t room)
 	*to = '\0';
 }
 
+/* A person who is to be asked may take long; others wait for the same TPM. */
+static int wait_for_answer(const char *path, int fd, bool bounded, struct sr_err *err)
+{
+	struct pollfd answer = { .fd = fd, .events = POLLIN };
+
+	if (poll(&answer, 1, SOON * 1000) != 0)
+		return 0;
+	tool_warn("waiting for the answer of who listens at %s", path);
+	return bounded && poll(&answer, 1, (BOUND - SOON) * 1000) == 0
+		   ? fail_silent(path, err)
+		   : 0;
+}
+
 static int send_request(const struct daemon *daemon, const char *method,
 			const char *action, const struct sr_secret *body,
 			struct sr_secret *ret, struct sr_err *err)
@@ -107,6 +133,8 @@ static int send_request(const struct daemon *daemon, const char *method,
 	r = send_all(fd, header, (size_t)n, err);
 	if (r == 0)
 		r = send_all(fd, body->data, body->size, err);
+	if (r == 0)
+		r = wait_for_answer(daemon->socket, fd, strcmp(method, "GET") == 0, err);
 	return r < 0 ? r : sr_secret_read(fd, daemon->socket, SR_SECRET_MAX, ret, err);
 }
 

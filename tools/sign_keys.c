@@ -118,6 +118,24 @@ static int say_made(const struct key_work *work, const char *what, struct sr_err
 	return r;
 }
 
+/* Who asked for another kind would be surprised later. */
+static int check_there(const struct key_work *work, struct sr_err *err)
+{
+	const char *type = sign_choices.type;
+	struct sr_key_info info;
+	int r = sr_key_info(work->key, &info, err);
+
+	if (r == 0 && type && strcmp(type, info.type) != 0)
+		return sr_fail(err, -EEXIST,
+			       "key %s is there already, and is %s, not %s: choose "
+			       "another name, or delete it first",
+			       info.name, info.type, type);
+	if (r == 0)
+		tool_say("key %s is there already, in %s", info.name,
+			 sr_store_path(work->store));
+	return r < 0 ? r : 1;
+}
+
 /* 1 if it is there, whole, and that is all that was asked for. */
 static int is_there(const char *name, struct sr_err *err)
 {
@@ -127,8 +145,7 @@ static int is_there(const char *name, struct sr_err *err)
 
 	if (r < 0)
 		return r == -ENOKEY ? 0 : r;
-	tool_say("key %s is there already, in %s", name, sr_store_path(work.store));
-	return 1;
+	return check_there(&work, err);
 }
 
 int cmd_keygen(int argc, char **argv, struct sr_err *err)
@@ -600,9 +617,21 @@ int cmd_pubkey(int argc, char **argv, struct sr_err *err)
 	return r < 0 ? r : key_output(text, strlen(text), true, err);
 }
 
+static int give_present(void *arg, const char *name, struct sr_secret *ret,
+			struct sr_err *err)
+{
+	const struct sr_secret *present = arg;
+
+	(void)name;
+	return sr_secret_copy(present->data, present->size, ret, err);
+}
+
 int cmd_passwd(int argc, char **argv, struct sr_err *err)
 {
+	const struct sr_ask *from = choices_ask();
 	_cleanup_key_work_ struct key_work work = { 0 };
+	_cleanup_secret_ struct sr_secret present = { 0 };
+	const struct sr_ask given = { .pin = give_present, .arg = &present };
 	struct sr_key_info info;
 	int r = key_work_load(&work, argv[0], true, err);
 
@@ -610,11 +639,13 @@ int cmd_passwd(int argc, char **argv, struct sr_err *err)
 	choices.pin = true;
 	if (r == 0)
 		r = sr_key_info(work.key, &info, err);
-	/* Nobody types a new one twice to be told that the key can't have any. */
+	/* Nobody types any of them to be told that the key can't have one. */
+	if (r == 0 && info.pin)
+		r = from->pin(from->arg, argv[0], &present, err);
 	if (r == 0 && info.pin)
 		r = choices_ring(work.tpm, argv[0], true, &work.chosen, err);
 	if (r == 0)
-		r = sr_key_change_pin(work.store, work.key, work.tpm, choices_ask(),
+		r = sr_key_change_pin(work.store, work.key, work.tpm, &given,
 				      &work.chosen.pin, err);
 	if (r == 0)
 		tool_say("key %s has a new PIN; copies of its old file keep the old one",

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "sign_daemon.h"
 
@@ -68,8 +69,11 @@ static int read_digest(const char *file, const char *hash, struct sr_digest *ret
 			       "never its hash");
 	if (sign_choices.digest)
 		return take_digest(file, hash, ret, err);
-	if (strcmp(file, "-") == 0)
-		return sr_digest_read(STDIN_FILENO, "standard input", hash, ret, err);
+	if (strcmp(file, "-") == 0) {
+		int in = choices_standard_input(err);
+
+		return in < 0 ? in : sr_digest_read(in, "standard input", hash, ret, err);
+	}
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return sr_fail_sys(err, errno, "cannot open %s", file);
@@ -114,6 +118,50 @@ static int batch_read(struct batch *batch, const char *hash, struct sr_err *err)
 		return sr_fail(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; r == 0 && i < batch->count; i++)
 		r = read_digest(batch->files[i], hash, &batch->digests[i], err);
+	return r;
+}
+
+static int find_input(const struct batch *batch, const struct stat *inputs,
+		      const char *output, struct sr_err *err)
+{
+	struct stat st;
+
+	if (stat(output, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	for (size_t i = 0; i < batch->count; i++)
+		if (inputs[i].st_ino == st.st_ino && inputs[i].st_dev == st.st_dev)
+			return sr_fail(
+			    err, -EINVAL,
+			    "%s is to be signed, and a signature would take "
+			    "its place: leave it out, or write to another file",
+			    batch->files[i]);
+	return 0;
+}
+
+/* Where all files of a directory are signed, the signatures of last time are among them. */
+static int check_outputs(const struct batch *batch, const char *output,
+			 struct sr_err *err)
+{
+	_cleanup_free_ struct stat *inputs = calloc(batch->count, sizeof(*inputs));
+	int r = 0;
+
+	if (!inputs)
+		return sr_fail(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < batch->count; i++)
+		(void)stat(batch->files[i], &inputs[i]);
+	if (batch->count == 1)
+		return output ? find_input(batch, inputs, output, err) : 0;
+	for (size_t i = 0; r == 0 && i < batch->count; i++) {
+		_cleanup_free_ char *name = NULL;
+
+		if (strcmp(batch->files[i], "-") == 0)
+			return sr_fail(
+			    err, -EINVAL,
+			    "-: standard input has no FILE.sig: sign it alone");
+		if (asprintf(&name, "%s.sig", batch->files[i]) < 0)
+			return sr_fail(err, -ENOMEM, "out of memory");
+		r = find_input(batch, inputs, name, err);
+	}
 	return r;
 }
 
@@ -186,11 +234,24 @@ int cmd_sign(int argc, char **argv, struct sr_err *err)
 			    "--output is for one file: each of several gets its own, "
 			    "FILE.sig");
 	if (r == 0)
+		r = check_outputs(&batch, sign_choices.output, err);
+	if (r == 0)
 		r = daemon_find(argv[0], &daemon, err);
 	if (r >= 0)
 		r = r == 1 ? sign_served(&daemon, &options, &batch, err)
 			   : sign_direct(argv[0], &options, &batch, err);
 	return r < 0 ? r : batch_write(&batch, options.form == SR_SIGNATURE_SSH, err);
+}
+
+/* Who verifies seldom has the key itself. */
+static int load_public(struct key_work *work, const char *name, struct sr_err *err)
+{
+	int r = key_work_load(work, name, false, err);
+
+	return r == -EBADMSG && strchr(name, '/') &&
+		       sr_key_load_public(name, &work->key, NULL) == 0
+		   ? 0
+		   : r;
 }
 
 int cmd_verify(int argc, char **argv, struct sr_err *err)
@@ -215,7 +276,7 @@ int cmd_verify(int argc, char **argv, struct sr_err *err)
 		r = daemon_find_unreadable(argv[0], &daemon, err);
 	served = r == 1;
 	if (r == 0)
-		r = key_work_load(&work, argv[0], false, err);
+		r = load_public(&work, argv[0], err);
 	if (r >= 0)
 		hash = served ? daemon_hash(&daemon, &options, err)
 			      : sr_key_hash(work.key, &options, err);

@@ -16,9 +16,9 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "ending.h"
 #include "ground/attr.h"
 #include "journal.h"
-#include "prompt.h"
 
 static const struct tool *current;
 static const char *tcti;
@@ -177,7 +177,7 @@ void tool_fail_silently(int r)
 
 void tool_complain(int r, const struct sr_err *err)
 {
-	if (!prompt_ended())
+	if (!ending)
 		tool_report(r, err, NULL);
 	tool_fail_silently(r);
 }
@@ -297,16 +297,17 @@ const char *tool_tcti(const struct sr_store *store)
 
 int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err)
 {
-	return sr_tpm_open(tool_tcti(store), ret, err);
+	ending_heed();
+	return sr_tpm_open_until(tool_tcti(store), &ending, ret, err);
 }
 
 /* No debugger of another process, no core file; ESYS must not log on our stderr. */
-/* A closed descriptor would be the next file's, or the TPM's: read-only, writing fails. */
+/* A closed descriptor would be the next file's, or the TPM's. What has none is not empty. */
 static void fill_standard_descriptors(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
-			(void)open("/dev/null", O_RDONLY);
+			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 static void harden(void)
@@ -476,6 +477,18 @@ static int run(int argc, char **argv, struct sr_err *err)
 	return r < 0 ? r : current->run(argc, argv, err);
 }
 
+/* What failed before the end, stdio only remembers the fact of. */
+static void check_output(void)
+{
+	bool lost = ferror(stdout);
+
+	errno = EIO;
+	if (fflush(stdout) == 0 && !lost)
+		return;
+	tool_warn("cannot write to standard output: %s", strerror(errno));
+	first_failure = -EIO;
+}
+
 int tool_main(const struct tool *tool, int argc, char **argv)
 {
 	struct sr_err err = { 0 };
@@ -484,13 +497,11 @@ int tool_main(const struct tool *tool, int argc, char **argv)
 	current = tool;
 	harden();
 	r = run(argc, argv, &err);
-	prompt_die();
+	ending_die();
 	if (r < 0)
 		tool_complain(r, &err);
-	if (fflush(stdout) != 0 && !first_failure) {
-		tool_warn("cannot write to standard output: %s", strerror(errno));
-		first_failure = -EIO;
-	}
+	if (!first_failure)
+		check_output();
 	if (sr_secret_unlocked())
 		tool_warn(
 		    "the limit of locked memory (ulimit -l) was too small: secrets may "

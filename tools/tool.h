@@ -75,7 +75,11 @@ enum tool_crypto {
  */
 void tool_quick_crypto(enum tool_crypto with);
 
-/** tool_tpm() - the TPM that --tcti, the environment and the configuration choose */
+/**
+ * tool_tpm() - the TPM that --tcti, the environment and the configuration choose
+ *
+ * From then on a signal waits until what the program has there is removed (ending.h).
+ */
 int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *err);
 
 /** tool_say() - one line of success on stderr, unless --quiet */

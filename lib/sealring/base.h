@@ -3,6 +3,7 @@
 #ifndef SEALRING_BASE_H
 #define SEALRING_BASE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -228,6 +229,21 @@ void sr_time_format(time_t when, char ret[SR_TIME_TEXT]);
  */
 struct sr_tpm;
 int sr_tpm_open(const char *tcti, struct sr_tpm **ret, struct sr_err *err);
+
+/**
+ * sr_tpm_open_until() - connect to a TPM, in a program that signals end
+ * @tcti:	as for sr_tpm_open()
+ * @stop:	what a handler of signals sets; has to live as long as the connection
+ * @ret:	the connection; release with sr_tpm_close()
+ * @err:	says why, on failure
+ *
+ * Once *@stop is not 0, the command on its way is still waited for, and of others only those
+ * are sent that remove from the TPM what there is of this program; all else fails.
+ *
+ * Returns as sr_tpm_open().
+ */
+int sr_tpm_open_until(const char *tcti, const volatile sig_atomic_t *stop,
+		      struct sr_tpm **ret, struct sr_err *err);
 
 /** sr_tpm_close() - release; NULL is fine */
 void sr_tpm_close(struct sr_tpm *tpm);

@@ -144,6 +144,17 @@ int sr_store_keys(const struct sr_store *store, char ***ret, struct sr_err *err)
 int sr_key_load(struct sr_store *store, const char *name, struct sr_key **ret,
 		struct sr_err *err);
 
+/**
+ * sr_key_load_public() - a public key of anybody, for sr_key_verify() only
+ * @file:	in PEM: a public key, or a certificate
+ * @ret:	the key; release with sr_key_free()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -ENOKEY (no such file), -EBADMSG (neither), -EINVAL (not a kind that is used here)
+ * or -EIO.
+ */
+int sr_key_load_public(const char *file, struct sr_key **ret, struct sr_err *err);
+
 /** sr_key_free() - release; NULL is fine */
 void sr_key_free(struct sr_key *key);
 

@@ -456,7 +456,9 @@ void sr_call_confirm(struct sr_call *call, bool yes)
 		go_on(call);
 	else
 		sr_call_fail(call, sr_fail(&call->err, -EPERM,
-					   "key %s: nobody confirmed that it be used",
+					   "key %s: nobody confirmed that it be "
+					   "used: whether anybody could be asked is in "
+					   "the daemon's log",
 					   sr_call_key(call)));
 }
 

@@ -79,6 +79,17 @@ static int set(struct sr_key *key, const char *tag, struct sr_err *err)
 	return sr_strv_add(&key->tags, &key->tag_count, tag, err);
 }
 
+/* Which of both was meant is not for us to say. */
+static bool is_repeated(const char *const *tags, size_t at)
+{
+	size_t length = strcspn(tags[at], "=") + 1;
+
+	for (size_t i = 0; i < at; i++)
+		if (strncmp(tags[i], tags[at], length) == 0)
+			return true;
+	return false;
+}
+
 int sr_key_set_tags(struct sr_key *key, const char *const *tags, size_t count,
 		    struct sr_err *err)
 {
@@ -86,6 +97,9 @@ int sr_key_set_tags(struct sr_key *key, const char *const *tags, size_t count,
 
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		r = check(tags[i], err);
+		if (r == 0 && is_repeated(tags, i))
+			r = sr_fail(err, -EINVAL, "tag %.*s is given twice",
+				    (int)strcspn(tags[i], "="), tags[i]);
 		if (r == 0)
 			r = set(key, tags[i], err);
 	}

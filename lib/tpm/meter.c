@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "around.h"
 #include "ground/secret.h"
 
 #define SECOND 1000000000ULL /* in nanoseconds */
@@ -37,10 +38,8 @@ _Static_assert(SR_COUNT(commands) == SR_COUNT(((struct sr_meter *)0)->row),
 	       "a row for each");
 _Static_assert(SR_COUNT(bounds) + 1 == SR_LATENCY_BUCKETS, "a bucket for each, and +Inf");
 
-/* Looks to ESYS like any other way to a TPM. */
 struct metered {
-	TSS2_TCTI_CONTEXT_COMMON_V2 common;
-	TSS2_TCTI_CONTEXT *inner;
+	struct sr_around around;
 	struct sr_meter *meter;
 	TPM2_CC code;
 	uint64_t sent;
@@ -93,24 +92,12 @@ static TSS2_RC transmit(TSS2_TCTI_CONTEXT *tcti, size_t size, const uint8_t *com
 	metered->sent = now();
 	if (metered->diverted)
 		return TSS2_RC_SUCCESS;
-	return Tss2_Tcti_Transmit(metered->inner, size, command);
+	return Tss2_Tcti_Transmit(metered->around.inner, size, command);
 }
 
 void sr_meter_divert(TSS2_TCTI_CONTEXT *metered, bool diverted)
 {
 	((struct metered *)metered)->diverted = diverted;
-}
-
-static TSS2_RC answer_failure(size_t *size, uint8_t *response)
-{
-	static const uint8_t failure[] = { 0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x01 };
-
-	if (response && *size < sizeof(failure))
-		return TSS2_TCTI_RC_INSUFFICIENT_BUFFER;
-	if (response)
-		memcpy(response, failure, sizeof(failure));
-	*size = sizeof(failure);
-	return TSS2_RC_SUCCESS;
 }
 
 static TSS2_RC receive(TSS2_TCTI_CONTEXT *tcti, size_t *size, uint8_t *response,
@@ -120,32 +107,11 @@ static TSS2_RC receive(TSS2_TCTI_CONTEXT *tcti, size_t *size, uint8_t *response,
 	TSS2_RC rc;
 
 	if (metered->diverted)
-		return answer_failure(size, response);
-	rc = Tss2_Tcti_Receive(metered->inner, size, response, timeout);
+		return sr_around_answer(TPM2_RC_FAILURE, size, response);
+	rc = Tss2_Tcti_Receive(metered->around.inner, size, response, timeout);
 	if (rc == TSS2_RC_SUCCESS && response)
 		count(metered->meter, metered->code, now() - metered->sent);
 	return rc;
-}
-
-static TSS2_RC cancel(TSS2_TCTI_CONTEXT *tcti)
-{
-	return Tss2_Tcti_Cancel(((struct metered *)tcti)->inner);
-}
-
-static TSS2_RC get_poll_handles(TSS2_TCTI_CONTEXT *tcti, TSS2_TCTI_POLL_HANDLE *handles,
-				size_t *count)
-{
-	return Tss2_Tcti_GetPollHandles(((struct metered *)tcti)->inner, handles, count);
-}
-
-static TSS2_RC set_locality(TSS2_TCTI_CONTEXT *tcti, uint8_t locality)
-{
-	return Tss2_Tcti_SetLocality(((struct metered *)tcti)->inner, locality);
-}
-
-static TSS2_RC make_sticky(TSS2_TCTI_CONTEXT *tcti, TPM2_HANDLE *handle, uint8_t sticky)
-{
-	return Tss2_Tcti_MakeSticky(((struct metered *)tcti)->inner, handle, sticky);
 }
 
 TSS2_TCTI_CONTEXT *sr_meter_tcti(TSS2_TCTI_CONTEXT *inner, struct sr_meter *meter)
@@ -154,17 +120,7 @@ TSS2_TCTI_CONTEXT *sr_meter_tcti(TSS2_TCTI_CONTEXT *inner, struct sr_meter *mete
 
 	if (!metered)
 		return NULL;
-	*metered = (struct metered){
-		.common = { .v1 = { .magic = 0x7365616c72696e67ULL, /* "sealring" */
-				    .version = 2,
-				    .transmit = transmit,
-				    .receive = receive,
-				    .cancel = cancel,
-				    .getPollHandles = get_poll_handles,
-				    .setLocality = set_locality },
-			    .makeSticky = make_sticky },
-		.inner = inner,
-		.meter = meter,
-	};
+	*metered = (struct metered){ .meter = meter };
+	sr_around_init(&metered->around, inner, transmit, receive);
 	return (TSS2_TCTI_CONTEXT *)metered;
 }

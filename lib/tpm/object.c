@@ -174,10 +174,10 @@ void sr_object_forget_pin(const struct sr_handle *object, const struct sr_handle
 	struct sr_tpm *tpm = object->tpm;
 
 	(void)Esys_TR_SetAuth(tpm->esys, object->tr, &zeros);
-	sr_meter_divert(tpm->metered, true);
+	sr_meter_divert(tpm->outer, true);
 	(void)Esys_Unseal(tpm->esys, object->tr, session->tr, ESYS_TR_NONE, ESYS_TR_NONE,
 			  NULL);
-	sr_meter_divert(tpm->metered, false);
+	sr_meter_divert(tpm->outer, false);
 	(void)Esys_TR_SetAuth(tpm->esys, object->tr, &none);
 }
 

@@ -10,6 +10,7 @@
 #include <tss2/tss2_tctildr.h>
 
 #include "meter.h"
+#include "stop.h"
 #include "wait.h"
 
 static const char usual_device[] = "/dev/tpmrm0";
@@ -69,6 +70,24 @@ static int open_first_device(struct sr_tpm *tpm, struct sr_err *err)
 	return open_device(sr_tpm_device("/dev", found) ? found : usual_device, tpm, err);
 }
 
+/* Nobody should start what runs, as another user. */
+static int fail_connection(const char *name, struct sr_err *err)
+{
+	const char *path = strstr(name, "path=");
+	struct stat st;
+
+	if (path && stat(path + strlen("path="), &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    access(path + strlen("path="), R_OK | W_OK) < 0)
+		return sr_fail(
+		    err, -ENODEV,
+		    "no permission to use the TPM at \"%s\": run as user %u, or "
+		    "name another with --tcti",
+		    name, st.st_uid);
+	return sr_fail(err, -ENODEV,
+		       "no TPM answers at \"%s\": start it, or name another with --tcti",
+		       name);
+}
+
 static int open_tcti(const char *name, struct sr_tpm *tpm, struct sr_err *err)
 {
 	TSS2_RC rc;
@@ -81,10 +100,7 @@ static int open_tcti(const char *name, struct sr_tpm *tpm, struct sr_err *err)
 		return open_device(name, tpm, err);
 	rc = Tss2_TctiLdr_Initialize(name, &tpm->tcti);
 	if (rc != TSS2_RC_SUCCESS)
-		return sr_fail(
-		    err, -ENODEV,
-		    "no TPM answers at \"%s\": start it, or name another with --tcti",
-		    name);
+		return fail_connection(name, err);
 	tpm->loaded = true;
 	return 0;
 }
@@ -101,7 +117,7 @@ void sr_tpm_close(struct sr_tpm *tpm)
 		return;
 	if (tpm->esys)
 		Esys_Finalize(&tpm->esys);
-	free(tpm->metered);
+	free(tpm->outer);
 	if (tpm->loaded)
 		Tss2_TctiLdr_Finalize(&tpm->tcti);
 	else if (tpm->tcti)
@@ -113,8 +129,10 @@ void sr_tpm_close(struct sr_tpm *tpm)
 
 SR_DEFINE_CLEANUP(sr_tpm_closep, struct sr_tpm *, sr_tpm_close)
 
-int sr_tpm_open_metered(const char *tcti, struct sr_meter *meter, struct sr_tpm **ret,
-			struct sr_err *err)
+/* At most one of @meter and @stop is not NULL. */
+static int open_tpm(const char *tcti, struct sr_meter *meter,
+		    const volatile sig_atomic_t *stop, struct sr_tpm **ret,
+		    struct sr_err *err)
 {
 	_cleanup_(sr_tpm_closep) struct sr_tpm *tpm = calloc(1, sizeof(*tpm));
 	TSS2_RC rc;
@@ -125,9 +143,13 @@ int sr_tpm_open_metered(const char *tcti, struct sr_meter *meter, struct sr_tpm 
 	r = open_tcti(tcti, tpm, err);
 	if (r < 0)
 		return r;
-	if (meter && !(tpm->metered = sr_meter_tcti(tpm->tcti, meter)))
+	if (meter)
+		tpm->outer = sr_meter_tcti(tpm->tcti, meter);
+	else if (stop)
+		tpm->outer = sr_stop_tcti(tpm->tcti, stop);
+	if ((meter || stop) && !tpm->outer)
 		return sr_fail_memory(err);
-	rc = Esys_Initialize(&tpm->esys, tpm->metered ?: tpm->tcti, NULL);
+	rc = Esys_Initialize(&tpm->esys, tpm->outer ?: tpm->tcti, NULL);
 	if (rc == TSS2_RC_SUCCESS)
 		rc = Esys_SetTimeout(tpm->esys, TSS2_TCTI_TIMEOUT_BLOCK);
 	if (rc != TSS2_RC_SUCCESS)
@@ -138,7 +160,19 @@ int sr_tpm_open_metered(const char *tcti, struct sr_meter *meter, struct sr_tpm 
 
 int sr_tpm_open(const char *tcti, struct sr_tpm **ret, struct sr_err *err)
 {
-	return sr_tpm_open_metered(tcti, NULL, ret, err);
+	return open_tpm(tcti, NULL, NULL, ret, err);
+}
+
+int sr_tpm_open_metered(const char *tcti, struct sr_meter *meter, struct sr_tpm **ret,
+			struct sr_err *err)
+{
+	return open_tpm(tcti, meter, NULL, ret, err);
+}
+
+int sr_tpm_open_until(const char *tcti, const volatile sig_atomic_t *stop,
+		      struct sr_tpm **ret, struct sr_err *err)
+{
+	return open_tpm(tcti, NULL, stop, ret, err);
 }
 
 void sr_handle_came(const struct sr_handle *handle)

@@ -15,8 +15,8 @@ struct sr_handle;
 struct sr_tpm {
 	ESYS_CONTEXT *esys;
 	TSS2_TCTI_CONTEXT *tcti;
-	TSS2_TCTI_CONTEXT *metered; /* around @tcti, where commands are timed */
-	bool loaded;		    /* the TCTI came from tctildr */
+	TSS2_TCTI_CONTEXT *outer; /* around @tcti: the meter, or what stops; or NULL */
+	bool loaded;		  /* the TCTI came from tctildr */
 	/* Told of what is on the TPM still, as it could not be reached; unless NULL. */
 	void (*stays)(void *arg, const struct sr_handle *handle);
 	/* Told of what comes onto the TPM, and when it is not ours any more; unless NULL. */

@@ -61,7 +61,7 @@ static int signal_of(int status)
 }
 
 /* Processes and threads that it starts are counted, and waited for, like itself. */
-static int follow(pid_t pid, unsigned long left)
+static int follow(pid_t pid, unsigned long left, int signal)
 {
 	int status, ret = 0;
 	pid_t who;
@@ -72,20 +72,21 @@ static int follow(pid_t pid, unsigned long left)
 		if (who <= 0 || !WIFSTOPPED(status))
 			continue;
 		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8) && --left == 0)
-			(void)kill(who, SIGKILL);
-		else
+			(void)kill(who, signal);
+		if (signal != SIGKILL || left > 0)
 			(void)ptrace(PTRACE_CONT, who, NULL, signal_of(status));
 	}
 	return ret;
 }
 
-/* killer CALL N COMMAND...: SIGKILL as the N-th system call of this number begins */
+/* killer CALL N COMMAND...: $SIGNAL (9) as the N-th system call of this number begins */
 int main(int argc, char **argv)
 {
+	const char *signal = getenv("SIGNAL");
 	int status;
 
 	assert(argc > 3);
 	status = follow(start((unsigned int)atoi(argv[1]), argv + 3),
-			strtoul(argv[2], NULL, 10));
+			strtoul(argv[2], NULL, 10), signal ? atoi(signal) : SIGKILL);
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }

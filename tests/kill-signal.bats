@@ -1,0 +1,77 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Signals that ask a program to end, at its system calls: it does, by that signal and without a
+# word, nothing stays on the TPM, and what was there on disk is whole. Killed, it can't.
+# shellcheck disable=SC2034,SC2154,SC2317 # for and from kill.bash, which calls what tests define
+
+load kill
+
+setup_file() {
+    tpm_start
+    boot_state
+    tpm_tries 100000
+    base_new base
+    printf 'correct horse battery' >"$BATS_FILE_TMPDIR/pin"
+    seal key sesame --pcrs 0+7 2>/dev/null
+    tpm-sign keygen -q kept
+    tpm-sign keygen -q both --pcrs 0+7 --pin-file "$BATS_FILE_TMPDIR/pin" 2>/dev/null
+}
+
+setup() {
+    store_new
+    pin=$BATS_FILE_TMPDIR/pin
+    echo "a message" >message
+    # Most calls are those that talk to the TPM.
+    every=3 sparse=20
+    signals=(2 15 1)
+}
+
+# At its last call a signal may come too late to be heeded.
+check_signal() {
+    ((status == 128 + SIGNAL)) || { ((status == 0)) && late=$((late + 1)); } || complain "how it ended"
+    [ ! -s err ] || complain "what it said"
+    "$helper/handles" "$SEALRING_TCTI" >left || { left=$((left + 1)) && complain "on the TPM: $(<left)"; }
+    whole || complain "on disk"
+}
+
+# asked COMMAND: to end, at each of its points, by each signal in turn; then killed there
+asked() (
+    trap - DEBUG
+    set +eET
+    tried=0 late=0 left=0 killed=0 bad=0
+    restore
+    mapfile -t list < <(points "$@")
+    for point in "${list[@]}"; do
+        export SIGNAL=${signals[tried % 3]}
+        kill_at "$point" "$@" || continue
+        tried=$((tried + 1))
+        check_signal
+        flush
+        SIGNAL=9 kill_at "$point" "$@" || continue
+        flush || killed=$((killed + 1))
+    done
+    echo "# $BATS_TEST_DESCRIPTION: $tried of $(cat all) points, $killed leave handles when killed" >&3
+    echo "$tried points, $left left handles, $late came too late, $killed left some when killed, $bad bad"
+    ((tried > 15 && killed > 2 && bad == 0))
+)
+
+same() {
+    diff -r "$BASE" state
+}
+
+@test "keygen, asked to end" {
+    whole() {
+        cmp -s "$BASE/keys/kept.pem" state/keys/kept.pem && [ -z "$(find state -name '.*')" ]
+    }
+    asked tpm-sign keygen -q new
+}
+
+@test "a signature with PIN and PCRs, asked to end" {
+    whole() { same; }
+    asked tpm-sign sign both --pin-file "$pin" message
+}
+
+@test "tpm-unseal, asked to end" {
+    whole() { same; }
+    asked tpm-unseal key
+}
