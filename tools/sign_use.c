@@ -121,12 +121,19 @@ static int batch_read(struct batch *batch, const char *hash, struct sr_err *err)
 	return r;
 }
 
+static int fail_look(const char *file, struct sr_err *err)
+{
+	return sr_fail_sys(err, errno, "%s: cannot see which file it is", file);
+}
+
 static int find_input(const struct batch *batch, const struct stat *inputs,
 		      const char *output, struct sr_err *err)
 {
 	struct stat st;
 
-	if (stat(output, &st) < 0 || !S_ISREG(st.st_mode))
+	if (stat(output, &st) < 0)
+		return errno == ENOENT ? 0 : fail_look(output, err);
+	if (!S_ISREG(st.st_mode))
 		return 0;
 	for (size_t i = 0; i < batch->count; i++)
 		if (inputs[i].st_ino == st.st_ino && inputs[i].st_dev == st.st_dev)
@@ -148,7 +155,8 @@ static int check_outputs(const struct batch *batch, const char *output,
 	if (!inputs)
 		return sr_fail(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < batch->count; i++)
-		(void)stat(batch->files[i], &inputs[i]);
+		if (stat(batch->files[i], &inputs[i]) < 0 && errno != ENOENT)
+			return fail_look(batch->files[i], err);
 	if (batch->count == 1)
 		return output ? find_input(batch, inputs, output, err) : 0;
 	for (size_t i = 0; r == 0 && i < batch->count; i++) {
