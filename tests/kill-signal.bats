@@ -22,7 +22,7 @@ setup() {
     pin=$BATS_FILE_TMPDIR/pin
     echo "a message" >message
     # Most calls are those that talk to the TPM.
-    every=3 sparse=20
+    every=6 sparse=8
     signals=(2 15 1)
 }
 
@@ -52,7 +52,7 @@ asked() (
     done
     echo "# $BATS_TEST_DESCRIPTION: $tried of $(cat all) points, $killed leave handles when killed" >&3
     echo "$tried points, $left left handles, $late came too late, $killed left some when killed, $bad bad"
-    ((tried > 15 && killed > 2 && bad == 0))
+    ((tried > 15 && killed > 0 && bad == 0))
 )
 
 same() {
