@@ -663,10 +663,15 @@ int cmd_delete(int argc, char **argv, struct sr_err *err)
 	int r = tool_store(&store, err);
 
 	(void)argc;
-	/* What a fingerprint names; a key that is damaged has only its name. */
-	if (r == 0 && sr_key_load(store, name, &key, NULL) == 0 &&
-	    sr_key_info(key, &info, NULL) == 0)
+	if (r == 0)
+		r = sr_key_load(store, name, &key, err);
+	if (r == 0)
+		r = sr_key_info(key, &info, err);
+	if (r == 0)
 		name = info.name;
+	/* One that is damaged, or of which something is left, has only its name. */
+	if (r == -EBADMSG || r == -ENOKEY)
+		r = 0;
 	(void)snprintf(question, sizeof(question), "Delete key %.*s for good?",
 		       SR_NAME_MAX + 5, name);
 	if (r == 0 && !sign_choices.force && !prompt_yes(question))
