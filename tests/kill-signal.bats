@@ -75,3 +75,20 @@ same() {
     whole() { same; }
     asked tpm-unseal key
 }
+
+# timeout(1) kills what does not end of itself: that would be 137.
+@test "who waits for another program's lock ends, too" {
+    local dir
+    restore
+    for dir in rings keys; do
+        exec 7<"$SEALRING_STATE_DIR/$dir"
+        flock 7
+        case $dir in
+        rings) fails 124 timeout -k 3 1 tpm-seal -q --generate other 7<&- ;;
+        keys) fails 124 timeout -k 3 1 tpm-sign keygen -q other 7<&- ;;
+        esac
+        exec 7<&-
+        [ -z "$output" ]
+    done
+    tpm-sign keygen -q other
+}

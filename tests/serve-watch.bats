@@ -104,3 +104,24 @@ with() {
     has a b
     grep -q 'later/config/keys.d/b.conf' said
 }
+
+@test "what the kernel lets nobody watch is looked at for each request" {
+    with a b
+    mv other "$KEYS"
+    mkdir "$SEALRING_CONFIG_DIR/keys.d"
+    REST=$SEALRING_RUNTIME_DIR/sign.sock
+    env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" strace -D -f -qq -o trace -e trace=inotify_add_watch \
+        -e inject=inotify_add_watch:error=ENOSPC tpm-sign serve --listen-rest "$REST" --idle 60 \
+        >served 2>>said 3>&- &
+    rest=$!
+    rest_ready
+    has a b
+    rm "$KEYS/a.pem"
+    has b
+    cp made/c.pem "$KEYS"
+    has b c
+    echo nonsense >"$SEALRING_CONFIG_DIR/keys.d/b.conf"
+    has b c
+    grep -q 'keys.d/b.conf' said
+    grep -q 'ENOSPC .*(INJECTED)' trace
+}

@@ -13,7 +13,9 @@
 static sd_event *loop;
 static struct sr_server *keys;
 
-/* @there: a directory is, which @device and @inode tell from another, and @source watches. */
+/*
+ * @there: a directory is, and @source watches it; @device and @inode tell it from another.
+ */
 static struct place {
 	char *path;
 	bool there;
@@ -35,12 +37,17 @@ static int on_change(sd_event_source *source, const struct inotify_event *change
 	return 0;
 }
 
-/* Before what clients ask is looked at, so that they get what is there by then. */
+/*
+ * Before what clients ask is looked at, so that they get what is there by then. What can't be
+ * watched is looked at each time: who may not use a key any more must not go on.
+ */
 static void watch(struct place *place)
 {
 	place->source = sd_event_source_disable_unref(place->source);
-	if (place->there && sd_event_add_inotify(loop, &place->source, place->path,
-						 WATCHED, on_change, place) >= 0)
+	place->there =
+	    place->there && sd_event_add_inotify(loop, &place->source, place->path,
+						 WATCHED, on_change, place) >= 0;
+	if (place->there)
 		(void)sd_event_source_set_priority(place->source,
 						   SD_EVENT_PRIORITY_IMPORTANT);
 	sr_server_changed(keys);

@@ -20,9 +20,8 @@ int sr_volume_lock(const struct sr_store *store, int *ret, struct sr_err *err)
 
 	if (fd < 0)
 		return sr_fail_sys(err, errno, "cannot open %s", path);
-	while (flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return sr_fail_sys(err, errno, "cannot lock %s", path);
+	if (flock(fd, LOCK_EX) < 0)
+		return sr_fail_sys(err, errno, "cannot lock %s", path);
 	*ret = take_fd(&fd);
 	return 0;
 }

@@ -365,19 +365,18 @@ static void discard_all_hidden(int rings)
 			sr_discard_hidden(rings, entry->d_name, 0);
 }
 
+/* A program that has a handler for a signal has something to do before it goes on waiting. */
 int sr_store_flock(const struct sr_store *store, int dir, const char *path,
 		   struct sr_err *err)
 {
-	while (flock(dir, LOCK_EX | (store->impatient ? LOCK_NB : 0)) < 0) {
-		if (errno == EWOULDBLOCK)
-			return sr_fail(err, -ETIMEDOUT,
-				       "another program has locked %s to change it: ask "
-				       "again once it has ended; fuser -v %s shows which",
-				       path, path);
-		if (errno != EINTR)
-			return sr_fail_sys(err, errno, "cannot lock %s", path);
-	}
-	return 0;
+	if (flock(dir, LOCK_EX | (store->impatient ? LOCK_NB : 0)) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return sr_fail(err, -ETIMEDOUT,
+			       "another program has locked %s to change it: ask "
+			       "again once it has ended; fuser -v %s shows which",
+			       path, path);
+	return sr_fail_sys(err, errno, "cannot lock %s", path);
 }
 
 int sr_store_lock(const struct sr_store *store, int *ret, struct sr_err *err)

@@ -38,7 +38,8 @@ int sr_store_lock(const struct sr_store *store, int *ret, struct sr_err *err);
  * @path:	what to call it
  * @err:	says why, on failure
  *
- * Returns 0, -ETIMEDOUT (another program has it, and @store is impatient) or -EIO.
+ * Returns 0, -ETIMEDOUT (another program has it, and @store is impatient), -EINTR (the
+ * handler of a signal ran meanwhile) or -EIO.
  */
 int sr_store_flock(const struct sr_store *store, int dir, const char *path,
 		   struct sr_err *err);
