@@ -124,9 +124,10 @@ tpm-unseal: no secret "nothing"'* ]]
     journalctl --root="$PWD" --update-catalog
     journalctl --root="$PWD" --list-catalog | cut -d' ' -f1 | sort >in-catalog
     sed -nE 's/^\t\{ (E[A-Z]+|0), "([0-9a-f]{32})" \},/\2/p' "$root/tools/journal.c" | sort >in-code
-    [ "$(wc -l <in-code)" -eq 11 ]
-    diff in-code in-catalog
+    # What is damaged has one, whoever's it is.
+    [ "$(wc -l <in-code)" -eq 12 ]
     [ "$(sort -u in-code | wc -l)" -eq 11 ]
+    sort -u in-code | diff - in-catalog
     # Those whose meaning has an exit status of its own, one for each.
     sed -n '/^int tool_status/,/^}/p' "$root/tools/tool.c" | grep -oE '\{ E[A-Z]+' | tr -d '{ ' |
         sort >with-status

@@ -109,11 +109,15 @@ exposure() {
     openssl req -in "$keys/web.csr" -noout -verify -subject | grep -q 'O = An Example, CN = host$'
     openssl req -in "$keys/web.csr" -noout -pubkey | cmp - "$keys/web.pub"
     before=$(sha256sum "$keys"/*)
-    KEYGEN='--type rsa2048' SUBJECT=/CN=other CSR='' start
+    KEYGEN='--type p256' SUBJECT=/CN=other CSR='' start
+    [ "$(sha256sum "$keys"/*)" = "$before" ]
+    # one of another kind is not taken for it
+    run env KEYGEN='--type rsa2048' SUBJECT=/CN=other CSR='' bash -c "U=$U; $(declare -f start); start"
+    [ "$status" -eq 10 ]
     [ "$(sha256sum "$keys"/*)" = "$before" ]
     # after a power cut between the two
     rm "$keys/web.csr"
-    KEYGEN='--type rsa2048' SUBJECT=/CN=other CSR='--alt-name DNS:a.example --hash sha384' start
+    KEYGEN='' SUBJECT=/CN=other CSR='--alt-name DNS:a.example --hash sha384' start
     [ "$(cd "$keys" && sha256sum web.pem)" = "$(grep 'web.pem' <<<"$before" | sed 's|/.*/||')" ]
     openssl req -in "$keys/web.csr" -noout -text | grep -q 'DNS:a.example'
     # one of another key does not count
