@@ -332,20 +332,26 @@ int daemon_derive(const struct daemon *daemon, const uint8_t *peer, size_t size,
 
 /* ---- what is known of keys, for who may not read them ---- */
 
-static bool is_unreadable(void)
+/* 1 if so, else 0 or an error. */
+static int is_unreadable(struct sr_err *err)
 {
 	_cleanup_free_ char *state = tool_state_dir(), *keys = NULL;
 
 	if (!state || asprintf(&keys, "%s/keys", state) < 0) {
 		keys = NULL;
-		return false;
+		return sr_fail(err, -ENOMEM, "out of memory");
 	}
-	return access(keys, R_OK | X_OK) < 0 && errno == EACCES;
+	if (access(keys, R_OK | X_OK) == 0 || errno == ENOENT)
+		return 0;
+	return errno == EACCES ? 1
+			       : sr_fail_sys(err, errno, "%s: cannot be looked at", keys);
 }
 
 int daemon_find_unreadable(const char *name, struct daemon *ret, struct sr_err *err)
 {
-	return is_unreadable() ? daemon_find(name, ret, err) : 0;
+	int r = is_unreadable(err);
+
+	return r == 1 ? daemon_find(name, ret, err) : r;
 }
 
 int daemon_show(const struct daemon *daemon, const char *action, char **ret,

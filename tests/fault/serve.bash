@@ -6,6 +6,7 @@
 #   an_answer    what may come of the first ones, each word, as a regular expression
 #   no_answers   what comes of them where it could not start
 #   listen       the option that names $socket
+#   prepare      before each point, so that the daemon has as much to do at all of them
 #   check_all    looks at everything when all points were tried
 
 load fault/fault
@@ -17,6 +18,10 @@ setup_file() {
     tpm_tries 1000
 }
 
+prepare() {
+    :
+}
+
 check_all() {
     :
 }
@@ -26,6 +31,7 @@ check_all() {
 serve_at() {
     : >"$HIT"
     rm -f "$socket"
+    prepare
     SEALRING_FAULT_AT=$1 SEALRING_FAULT_LOG=$HIT "$SEALRING_FAULT/bin/tpm-serve" \
         "$listen" "$socket" --idle 60 >served 2>err 3>&- &
     daemon=$!
