@@ -201,7 +201,8 @@ each() {
             tries=$((tries + 1))
             check_point "$1" "$kind" "${@:4}"
         elif ((tries == 0 && n > 1)); then
-            n=$((1 - step)) # there are not as many: the first
+            n=$((1 - step)) # there are not as many: the first, as if this had not been
+            restore
         else
             break
         fi
