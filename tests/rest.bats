@@ -184,6 +184,22 @@ count_tries() {
     [ "$tries" -eq $((before + 7)) ]
 }
 
+@test "after eight wrong PINs for keys and their older versions none is tried for a while" {
+    local n
+    keygen guarded --pin-file pin
+    keygen other --pin-file pin
+    for n in 1 2 3; do tpm-sign rotate -q guarded --pin-file pin; done
+    rest_start
+    for n in guarded guarded@1 guarded@2 guarded guarded@1 guarded@2 guarded guarded@1; do
+        refuses 403 wrong_pin "$(key_path $n sign)" -d "$(body data AAAA pin wrong)"
+    done
+    # The right one of another does not end it.
+    for n in guarded@3 other; do
+        refuses 429 too_many "$(key_path $n sign)" -d "$(body data AAAA pin 'correct horse battery')"
+    done
+    [[ $(jq -r .message answer) == 'key other: 8 wrong PINs in a row: none is tried for another '* ]]
+}
+
 @test "a daemon that nobody asks does not forget that a PIN was wrong" {
     keygen guarded --pin-file pin
     rest_start --idle 1

@@ -4,7 +4,8 @@
 
 #include <time.h>
 
-#define FREE 3
+#define FREE 3	      /* for one key */
+#define FREE_IN_ALL 8 /* for all keys, each of which may have older versions */
 #define PAUSE 5
 #define PAUSE_MAX 3600
 
@@ -31,6 +32,16 @@ static struct sr_try *find(const struct sr_tries *tries, const struct sr_served 
 	return NULL;
 }
 
+static unsigned int wrong_in_all(const struct sr_tries *tries, uid_t uid)
+{
+	unsigned int wrong = 0;
+
+	for (size_t i = 0; i < SR_TRIES_MAX; i++)
+		if (tries->tried[i].uid == uid)
+			wrong += tries->tried[i].wrong;
+	return wrong;
+}
+
 /* Without a place left, the one whose pause ends first makes room. */
 static struct sr_try *find_place(struct sr_tries *tries)
 {
@@ -50,26 +61,43 @@ int sr_tries_check(const struct sr_tries *tries, const struct sr_served *served,
 		   uid_t uid, struct sr_err *err)
 {
 	const struct sr_try *tried = find(tries, served, uid);
-	time_t left = tried ? tried->until - now() : 0;
+	time_t until = tried ? tried->until : 0, left;
+	unsigned int wrong = tried ? tried->wrong : 0;
 
+	for (size_t i = 0; i < SR_TRIES_MAX; i++)
+		if (tries->tried[i].uid == uid && tries->tried[i].until_all > until) {
+			until = tries->tried[i].until_all;
+			wrong = wrong_in_all(tries, uid);
+		}
+	left = until - now();
 	if (left <= 0)
 		return 0;
 	(void)sr_fail(err, -EAGAIN,
 		      "%u wrong PINs in a row: none is tried for another %lld s, so that "
 		      "the TPM does not refuse everybody's",
-		      tried->wrong, (long long)left);
+		      wrong, (long long)left);
 	return sr_fail_key(served->key, -EAGAIN, err);
 }
 
-static void count(struct sr_try *tried)
+static time_t pause_after(unsigned int wrong, unsigned int free)
 {
-	time_t pause = PAUSE, time = now();
+	time_t pause = PAUSE;
+
+	if (wrong < free)
+		return 0;
+	for (unsigned int i = free; i < wrong && pause < PAUSE_MAX; i++)
+		pause *= 4;
+	return pause < PAUSE_MAX ? pause : PAUSE_MAX;
+}
+
+static void count(struct sr_tries *tries, struct sr_try *tried)
+{
+	time_t time = now();
 
 	tried->wrong++;
-	for (unsigned int i = FREE; i < tried->wrong && pause < PAUSE_MAX; i++)
-		pause *= 4;
-	if (tried->wrong >= FREE)
-		tried->until = time + (pause < PAUSE_MAX ? pause : PAUSE_MAX);
+	tried->until = time + pause_after(tried->wrong, FREE);
+	tried->until_all =
+	    time + pause_after(wrong_in_all(tries, tried->uid), FREE_IN_ALL);
 	tried->end = time + PAUSE_MAX;
 }
 
@@ -95,7 +123,7 @@ void sr_tries_learn(struct sr_tries *tries, struct sr_served *served, uid_t uid,
 		if (!tried->served)
 			tried->served = sr_served_hold(served);
 		tried->uid = uid;
-		count(tried);
+		count(tries, tried);
 	}
 	set_end(tries);
 }

@@ -19,7 +19,8 @@ struct sr_tries {
 		struct sr_served *served;
 		uid_t uid;
 		unsigned int wrong;
-		time_t until;
+		time_t until;	  /* this key's are not tried */
+		time_t until_all; /* nor those of the user's others */
 		time_t end;
 	} tried[SR_TRIES_MAX];
 	atomic_llong end;
@@ -28,7 +29,9 @@ struct sr_tries {
 /**
  * sr_tries_check() - whether the TPM may be asked about a PIN
  *
- * After three wrong ones not for five seconds, after the next twenty and so on, at most an hour. Returns 0 or -EAGAIN.
+ * After three wrong ones for this key, or eight for all, not for five seconds, after the
+ * next twenty and so on, at most an hour. A right one makes those for its key forgotten.
+ * Returns 0 or -EAGAIN.
  */
 int sr_tries_check(const struct sr_tries *tries, const struct sr_served *served,
 		   uid_t uid, struct sr_err *err);
