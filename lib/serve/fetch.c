@@ -12,7 +12,8 @@
 
 #define SOCKET "softkey.sock"
 #define UNIT "tpm-sign.service"
-#define SECONDS 60	 /* it may have to be started, and to wait for the TPM */
+/* It may have to be started, and to wait for the TPM; but who stops us waits, too, for 30 s. */
+#define SECONDS 20
 #define CONTENT_MAX 1024 /* bytes of PKCS#8, or of a refusal; that of a unit is more */
 
 bool sr_fetch_needed(const struct sr_store *store)
