@@ -409,7 +409,7 @@ check-san: ## check-quick, built with address and undefined behaviour sanitizers
 
 # Threads are in the daemon only. First a mistake that has to be found.
 THREAD_PROGRAMS := $(addprefix $(BUILD)/,bin/tpm-sign bin/tpm-serve helper/race unit/test_agent \
-	$(addprefix helper/,agent bus handles peer proxy rest))
+	$(addprefix helper/,agent bus handles killer peer proxy rest))
 check-threads: $(THREAD_PROGRAMS)
 	! $(BUILD)/helper/race 2>/dev/null
 	@+$(test_env) TSAN_OPTIONS=halt_on_error=1 tests/run tests/unit/test_agent.c \

@@ -141,6 +141,7 @@ rotate_at() {
             status=0
             wait $killer || status=$?
             ((status != 0)) || break
+            ((status == 137)) || { echo "$key, killed at write $n: status $status: $(<said)" && return 1; }
             points=$((points + 1))
             [ "$(left)" -eq 0 ] || seen=$((seen + 1))
             serve
