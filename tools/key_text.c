@@ -63,6 +63,11 @@ const char *key_form_name(enum sr_signature_form form)
 	return forms[at].name;
 }
 
+const char *key_fingerprint(const struct sr_key_info *info)
+{
+	return info->ssh[0] ? info->ssh : info->spki;
+}
+
 static struct json_object *tags_to_json(const struct sr_key_info *info)
 {
 	struct json_object *tags = json_object_new_object();
@@ -102,7 +107,8 @@ struct json_object *key_to_json(const struct sr_key_info *info)
 	return key;
 }
 
-struct json_object *key_certificates(struct sr_store *store, const struct sr_key *key)
+static struct json_object *certificates_of(struct sr_store *store,
+					   const struct sr_key *key)
 {
 	struct json_object *kinds = json_object_new_array();
 	struct sr_ssh_certificate ssh = { 0 };
@@ -125,6 +131,6 @@ struct json_object *key_whole_to_json(struct sr_store *store, const struct sr_ke
 	while ((version = sr_key_older(store, key, version)))
 		json_object_array_add(older, json_object_new_int((int)version));
 	json_object_object_add(json, "older", older);
-	json_object_object_add(json, "certificates", key_certificates(store, key));
+	json_object_object_add(json, "certificates", certificates_of(store, key));
 	return json;
 }

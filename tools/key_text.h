@@ -19,11 +19,11 @@ int key_form_parse(const char *name, enum sr_signature_form *ret, struct sr_err 
 /** key_form_name() - the opposite */
 const char *key_form_name(enum sr_signature_form form);
 
+/** key_fingerprint() - the one that it is known by: OpenSSH's, or else of its SPKI */
+const char *key_fingerprint(const struct sr_key_info *info);
+
 /** key_to_json() - what a key's file says of it */
 struct json_object *key_to_json(const struct sr_key_info *info);
-
-/** key_certificates() - the kinds that are beside it: an array of "x509", "openssh" */
-struct json_object *key_certificates(struct sr_store *store, const struct sr_key *key);
 
 /** key_whole_to_json() - the same, and what is beside it in the store */
 struct json_object *key_whole_to_json(struct sr_store *store, const struct sr_key *key,

@@ -19,6 +19,7 @@
 void daemon_done(struct daemon *daemon)
 {
 	free(daemon->socket);
+	json_object_put(daemon->said);
 }
 
 /* ---- its answers ---- */
@@ -59,36 +60,45 @@ static int take_bytes(const struct daemon *daemon, const struct json_text *text,
 /* ---- which key ---- */
 
 /* Of a key in software the ring may have a PIN: whether it has the daemon will say. */
-static int read_key(struct daemon *daemon, const struct json_text *body,
-		    struct sr_err *err)
+static int read_key(struct daemon *daemon, struct sr_err *err)
+{
+	struct json_object *pin = NULL, *in_tpm = NULL, *hash = NULL, *ring = NULL;
+	struct json_object *type = NULL, *key = daemon->said;
+
+	if (!json_object_object_get_ex(key, "pin", &pin) ||
+	    !json_object_object_get_ex(key, "in_tpm", &in_tpm) ||
+	    !json_object_object_get_ex(key, "hash", &hash) ||
+	    !json_object_object_get_ex(key, "type", &type) ||
+	    !json_object_object_get_ex(key, "ring", &ring))
+		return daemon_fail(daemon, err);
+	daemon->needs_pin = json_object_get_boolean(pin);
+	(void)snprintf(
+	    daemon->ring, sizeof(daemon->ring), "%s",
+	    json_object_get_boolean(in_tpm) ? "" : json_object_get_string(ring) ?: "");
+	(void)snprintf(daemon->hash, sizeof(daemon->hash), "%s",
+		       json_object_get_string(hash) ?: "");
+	(void)snprintf(daemon->type, sizeof(daemon->type), "%s",
+		       json_object_get_string(type) ?: "");
+	return 1;
+}
+
+/* What was not asked of a key is of all. */
+static int read_answer(struct daemon *daemon, const struct json_text *body,
+		       struct sr_err *err)
 {
 	struct json_tokener *parser = json_tokener_new();
-	struct json_object *key, *pin = NULL, *in_tpm = NULL, *hash = NULL, *ring = NULL;
-	struct json_object *type = NULL;
-	int r = 1;
+	struct json_object *keys = NULL;
 
 	if (!parser)
 		return sr_fail(err, -ENOMEM, "out of memory");
-	key = json_tokener_parse_ex(parser, body->data, (int)body->size);
+	daemon->said = json_tokener_parse_ex(parser, body->data, (int)body->size);
 	json_tokener_free(parser);
-	if (json_object_object_get_ex(key, "pin", &pin) &&
-	    json_object_object_get_ex(key, "in_tpm", &in_tpm) &&
-	    json_object_object_get_ex(key, "hash", &hash) &&
-	    json_object_object_get_ex(key, "type", &type) &&
-	    json_object_object_get_ex(key, "ring", &ring))
-		(void)snprintf(daemon->ring, sizeof(daemon->ring), "%s",
-			       json_object_get_boolean(in_tpm)
-				   ? ""
-				   : json_object_get_string(ring) ?: "");
-	else
-		r = daemon_fail(daemon, err);
-	daemon->needs_pin = json_object_get_boolean(pin);
-	(void)snprintf(daemon->hash, sizeof(daemon->hash), "%s",
-		       hash ? json_object_get_string(hash) : "");
-	(void)snprintf(daemon->type, sizeof(daemon->type), "%s",
-		       type ? json_object_get_string(type) : "");
-	json_object_put(key);
-	return r;
+	if (daemon->key[0])
+		return read_key(daemon, err);
+	return json_object_object_get_ex(daemon->said, "keys", &keys) &&
+		       json_object_is_type(keys, json_type_array)
+		   ? 1
+		   : daemon_fail(daemon, err);
 }
 
 static bool is_served(const char *name)
@@ -100,12 +110,12 @@ static bool is_served(const char *name)
 	       (!strchr(name, '/') || strncmp(name, "SHA256:", 7) == 0);
 }
 
-/* 1 with the key, or all, in @body; 0 if nobody is to be asked, or listens. */
-static int find(const char *name, struct daemon *ret, struct sr_secret *answer,
-		struct json_text *body, struct sr_err *err)
+int daemon_find(const char *name, struct daemon *ret, struct sr_err *err)
 {
 	static const struct sr_secret nothing;
+	_cleanup_secret_ struct sr_secret answer = { 0 };
 	_cleanup_free_ char *dir = is_served(name) ? tool_runtime_dir() : NULL;
+	struct json_text body = { 0 };
 	int r;
 
 	if (!dir)
@@ -115,19 +125,10 @@ static int find(const char *name, struct daemon *ret, struct sr_secret *answer,
 		return sr_fail(err, -ENOMEM, "out of memory");
 	}
 	ret->key = name;
-	r = daemon_ask(ret, "GET", "", &nothing, answer, body, err);
+	r = daemon_ask(ret, "GET", "", &nothing, &answer, &body, err);
 	if (r < 0)
 		return r == -ENOTCONN ? 0 : r;
-	return 1;
-}
-
-int daemon_find(const char *name, struct daemon *ret, struct sr_err *err)
-{
-	_cleanup_secret_ struct sr_secret answer = { 0 };
-	struct json_text body = { 0 };
-	int r = find(name, ret, &answer, &body, err);
-
-	return r == 1 && name[0] ? read_key(ret, &body, err) : r;
+	return read_answer(ret, &body, err);
 }
 
 /* ---- what is asked ---- */
@@ -366,29 +367,6 @@ int daemon_show(const struct daemon *daemon, const char *action, char **ret,
 		return r;
 	*ret = strndup(body.data, body.size);
 	return *ret ? 0 : sr_fail(err, -ENOMEM, "out of memory");
-}
-
-int daemon_keys(const struct daemon *daemon, struct json_object **ret, struct sr_err *err)
-{
-	_cleanup_free_ char *text = NULL;
-	struct json_object *answer, *keys = NULL;
-	int r = daemon_show(daemon, "", &text, err);
-
-	if (r < 0)
-		return r;
-	answer = json_tokener_parse(text);
-	if (daemon->key[0] && json_object_is_type(answer, json_type_object)) {
-		*ret = json_object_new_array();
-		json_object_array_add(*ret, answer);
-		return 0;
-	}
-	if (json_object_object_get_ex(answer, "keys", &keys) &&
-	    json_object_is_type(keys, json_type_array))
-		*ret = json_object_get(keys);
-	else
-		r = daemon_fail(daemon, err);
-	json_object_put(answer);
-	return r;
 }
 
 int daemon_verify(const struct daemon *daemon, const struct sr_sign_options *options,

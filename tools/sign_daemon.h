@@ -3,6 +3,8 @@
 #ifndef SIGN_DAEMON_H
 #define SIGN_DAEMON_H
 
+#include <json-c/json.h>
+
 #include "sign.h"
 
 #define DAEMON_NAME_MAX (SR_NAME_MAX + 5) /* NAME@9999; a fingerprint is no longer */
@@ -15,6 +17,7 @@
  * @ring:	of a key in software: the ring, which may have a PIN; else ""
  * @hash:	the key's own; "none" if it signs messages themselves
  * @type:	its kind
+ * @said:	all that it says: what key_whole_to_json() makes, or an object with such "keys"
  * @ask:	where a PIN comes from, if not from choices_ask()
  */
 struct daemon {
@@ -24,6 +27,7 @@ struct daemon {
 	char ring[SR_NAME_MAX + 1];
 	char hash[16];
 	char type[16];
+	struct json_object *said;
 	const struct sr_ask *ask;
 };
 
@@ -47,13 +51,8 @@ int daemon_find(const char *name, struct daemon *ret, struct sr_err *err);
 /** daemon_find_unreadable() - as above, but only who may not read the store; "" for all keys */
 int daemon_find_unreadable(const char *name, struct daemon *ret, struct sr_err *err);
 
-/** daemon_show() - what it shows of the key, as text: "", "/public?format=ssh" */
+/** daemon_show() - what it shows of the key, as text: "/public?format=ssh" */
 int daemon_show(const struct daemon *daemon, const char *action, char **ret,
-		struct sr_err *err);
-
-/** daemon_keys() - the key, or all, as an array of what key_to_json() makes */
-struct json_object;
-int daemon_keys(const struct daemon *daemon, struct json_object **ret,
 		struct sr_err *err);
 
 /** daemon_verify() - as sr_key_verify_any() */
