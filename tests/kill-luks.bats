@@ -107,6 +107,7 @@ check_point() {
     }
     wanted="1 0 1 "
     from=enrolled
+    every=1 # the header changes at few of its calls
     campaign tpm-reseal -q prepare --next-boot boot
 }
 
@@ -119,7 +120,6 @@ check_point() {
     }
     wanted="1 0 1 "
     from=bridged
-    # The header changes at few of its calls.
-    every=1
+    every=1 # as above
     campaign tpm-reseal -q confirm boot
 }

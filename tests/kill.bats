@@ -7,6 +7,7 @@ load kill-ring
 
 @test "tpm-seal over an existing secret, killed at system calls" {
     states=(old new)
+    every=1
     campaign tpm-seal -q --replace key
 }
 
