@@ -37,6 +37,7 @@ struct doctor_finding {
  * @store:	the store; NULL if its configuration is refused
  * @why_no_store:	then why
  * @config_dir:	where its configuration is
+ * @state_dir:	where the store is
  * @runtime_dir:	where the state of this boot is; NULL if nowhere
  * @rings:	names of its rings, up to NULL; NULL if they can't be seen
  * @hidden:	they can't be seen for want of permission
@@ -58,6 +59,7 @@ struct doctor {
 	struct sr_store *store;
 	struct sr_err why_no_store;
 	char *config_dir;
+	char *state_dir;
 	char *runtime_dir;
 	char **rings;
 	bool hidden;

@@ -65,21 +65,15 @@ static void check_below(struct doctor *doctor, const char *dir, const char *name
 
 void doctor_rights(struct doctor *doctor)
 {
-	_cleanup_free_ char *state = tool_state_dir();
-
-	if (state) {
-		check_rights(doctor, state, false);
-		check_below(doctor, state, "rings", true);
-		check_below(doctor, state, "keys", false);
-	}
-	if (doctor->config_dir) {
-		check_rights(doctor, doctor->config_dir, false);
-		check_below(doctor, doctor->config_dir, "sealring.conf", false);
-		check_below(doctor, doctor->config_dir, "sealring.conf.d", false);
-		check_below(doctor, doctor->config_dir, "secrets.d", false);
-		check_below(doctor, doctor->config_dir, "keys.d", false);
-	}
-	if (doctor->runtime_dir && tool_is_system()) {
+	check_rights(doctor, doctor->state_dir, false);
+	check_below(doctor, doctor->state_dir, "rings", true);
+	check_below(doctor, doctor->state_dir, "keys", false);
+	check_rights(doctor, doctor->config_dir, false);
+	check_below(doctor, doctor->config_dir, "sealring.conf", false);
+	check_below(doctor, doctor->config_dir, "sealring.conf.d", false);
+	check_below(doctor, doctor->config_dir, "secrets.d", false);
+	check_below(doctor, doctor->config_dir, "keys.d", false);
+	if (tool_is_system()) {
 		check_rights(doctor, doctor->runtime_dir, false);
 		check_below(doctor, doctor->runtime_dir, "credential.sock", true);
 	}

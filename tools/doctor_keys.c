@@ -141,19 +141,19 @@ void doctor_agent(struct doctor *doctor)
 		.missed = "nobody gets what keys.d allows",
 		.unused = "keys are not served",
 	};
-	_cleanup_free_ char *state = tool_state_dir();
 	char path[PATH_MAX];
 
 	if (!tool_is_system() || !doctor->store ||
 	    (!doctor->any_rules && !(doctor->keys && doctor->keys[0])))
 		return;
 	if (!doctor_check_socket(doctor, &agent, doctor->any_rules) ||
-	    !has_accounts(doctor, agent.unit) || !state)
+	    !has_accounts(doctor, agent.unit))
 		return;
-	(void)snprintf(path, sizeof(path), "%s/keys", state);
+	(void)snprintf(path, sizeof(path), "%s/keys", doctor->state_dir);
 	check_readable(doctor, path, S_IRGRP | S_IXGRP);
 	for (char **name = doctor->keys; name && *name; name++) {
-		(void)snprintf(path, sizeof(path), "%s/keys/%s.pem", state, *name);
+		(void)snprintf(path, sizeof(path), "%s/keys/%s.pem", doctor->state_dir,
+			       *name);
 		check_readable(doctor, path, S_IRGRP);
 	}
 }

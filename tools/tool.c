@@ -231,7 +231,7 @@ static char *directory(const char *override, const char *system, const char *xdg
 }
 
 /* An ordinary user's may be missing: nothing of theirs happens in the initramfs. */
-static bool has_runtime_dir(void)
+bool tool_has_runtime_dir(void)
 {
 	return tool_is_system() || from_env("SEALRING_RUNTIME_DIR") ||
 	       from_env("XDG_RUNTIME_DIR");
@@ -239,7 +239,7 @@ static bool has_runtime_dir(void)
 
 char *tool_runtime_dir(void)
 {
-	return has_runtime_dir()
+	return tool_has_runtime_dir()
 		   ? directory("SEALRING_RUNTIME_DIR", RUNSTATEDIR "/sealring",
 			       "XDG_RUNTIME_DIR", ".cache")
 		   : NULL;
@@ -268,7 +268,7 @@ int tool_store(struct sr_store **ret, struct sr_err *err)
 
 	if (use_system && use_user)
 		return sr_fail(err, -EINVAL, "--system and --user: choose one");
-	if (!config || !state || (!runtime && has_runtime_dir()))
+	if (!config || !state || (!runtime && tool_has_runtime_dir()))
 		return sr_fail(err, -ENOMEM, "out of memory");
 	if (config[0] != '/' || state[0] != '/')
 		return sr_fail(

@@ -40,6 +40,9 @@ int tool_main(const struct tool *tool, int argc, char **argv);
 /** tool_store() - the store that --system, --user and the environment choose */
 int tool_store(struct sr_store **ret, struct sr_err *err);
 
+/** tool_has_runtime_dir() - whether there is a place for the state of this boot */
+bool tool_has_runtime_dir(void);
+
 /** tool_runtime_dir() - where the state of this boot is; NULL if nowhere. free() it */
 char *tool_runtime_dir(void);
 

@@ -27,6 +27,7 @@ static void doctor_done(struct doctor *doctor)
 	sr_strv_free(doctor->keys);
 	sr_store_close(doctor->store);
 	free(doctor->config_dir);
+	free(doctor->state_dir);
 	free(doctor->runtime_dir);
 	free(doctor->finding);
 }
@@ -73,8 +74,10 @@ static int prepare(struct doctor *doctor, struct sr_err *err)
 	if (r == -EINVAL || r == -ENOMEM)
 		return sr_fail(err, r, "%s", doctor->why_no_store.text);
 	doctor->config_dir = tool_config_dir();
+	doctor->state_dir = tool_state_dir();
 	doctor->runtime_dir = tool_runtime_dir();
-	if (!doctor->config_dir)
+	if (!doctor->config_dir || !doctor->state_dir ||
+	    (!doctor->runtime_dir && tool_has_runtime_dir()))
 		return sr_fail(err, -ENOMEM, "out of memory");
 	if (!doctor->store) {
 		use_bank(doctor, "0+7");
