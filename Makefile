@@ -40,7 +40,8 @@ LDFLAGS       ?=
 PKG_CONFIG    ?= pkg-config
 SCDOC         ?= scdoc
 CLANG         ?= clang
-# 1: use libqrencode; empty: don't. Found by pkg-config unless set.
+# 1: load libqrencode, if it is there, to show a key; empty: don't. Its header is found by
+# pkg-config unless set.
 HAVE_QRENCODE ?= $(shell $(PKG_CONFIG) --exists libqrencode 2>/dev/null && echo 1)
 # 1: warnings are errors
 WERROR        ?=
@@ -189,7 +190,7 @@ pkg_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 pkg_dir = $(or $(shell $(PKG_CONFIG) --variable=$(2) $(1) 2>/dev/null),$(3))
 
 LIB_MODULES := tss2-esys tss2-sys tss2-mu tss2-tctildr tss2-tcti-device tss2-rc libcrypto libkeyutils inih
-TOOL_MODULES := json-c libcryptsetup libsystemd libmicrohttpd zlib $(if $(filter 1,$(HAVE_QRENCODE)),libqrencode)
+TOOL_MODULES := json-c libcryptsetup libsystemd libmicrohttpd zlib
 LIBS := $(foreach m,$(LIB_MODULES),$(call pkg_libs,$(m)))
 TOOL_LIBS := $(foreach m,$(TOOL_MODULES),$(call pkg_libs,$(m)))
 

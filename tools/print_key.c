@@ -2,6 +2,7 @@
 /* Handing a recovery key to its owner: on the terminal, or in a file. */
 #include "print_key.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -39,15 +40,30 @@ static void print_modules(FILE *out, const QRcode *code)
 	}
 }
 
-static void print_qr(FILE *out, const struct sr_secret *key)
+static void print_code(FILE *out, const struct sr_secret *key,
+		       __typeof__(QRcode_encodeData) *encode,
+		       __typeof__(QRcode_free) *release)
 {
-	QRcode *code = QRcode_encodeData((int)key->size, key->data, 0, QR_ECLEVEL_M);
+	QRcode *code = encode((int)key->size, key->data, 0, QR_ECLEVEL_M);
 
 	if (!code)
 		return;
 	print_modules(out, code);
 	OPENSSL_cleanse(code->data, (size_t)code->width * (size_t)code->width);
-	QRcode_free(code);
+	release(code);
+}
+
+/* Loaded only here, as a key is shown once in years; where it is missing there is no code. */
+static void print_qr(FILE *out, const struct sr_secret *key)
+{
+	void *library = dlopen("libqrencode.so.4", RTLD_NOW | RTLD_LOCAL);
+	void *encode = library ? dlsym(library, "QRcode_encodeData") : NULL;
+	void *release = library ? dlsym(library, "QRcode_free") : NULL;
+
+	if (encode && release)
+		print_code(out, key, encode, release);
+	if (library)
+		(void)dlclose(library);
 }
 #else
 static void print_qr(FILE *out, const struct sr_secret *key)
