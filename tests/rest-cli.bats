@@ -36,6 +36,11 @@ asked() {
     awk '/^sealring_operations_total/ { sum += $2 } END { print sum }' answer
 }
 
+# what_is_signed REQUEST: all but the signature
+what_is_signed() {
+    openssl req -in "$1" -noout -text | sed '/Signature Value/,$d'
+}
+
 @test "signatures are made by the daemon where there is one, and are as good" {
     local format
     keygen web
@@ -101,6 +106,41 @@ asked() {
     }
 }
 
+@test "requests and certificates are signed by the daemon where there is one" {
+    local -A as=([web]='' [pss]=--pss [guarded]='--pin-file pin' [opens]='' [longer]='--hash sha512')
+    local name who=(--subject /CN=example.org --alt-name DNS:example.org)
+    keygen web
+    keygen pss -t rsa2048
+    keygen guarded --pin-file pin
+    keygen opens -t rsa2048 --usage both
+    keygen longer -t p384
+    rest_start
+    for name in "${!as[@]}"; do
+        # shellcheck disable=SC2086 # words, or none
+        tpm-sign csr $name "${who[@]}" ${as[$name]} >$name.csr
+        # shellcheck disable=SC2086
+        tpm-sign cert self-sign $name "${who[@]}" ${as[$name]} -o $name.crt
+    done
+    [ "$(asked)" -eq 10 ]
+    rest_stop
+    for name in "${!as[@]}"; do
+        openssl req -in $name.csr -verify -noout
+        openssl verify -CAfile $name.crt $name.crt
+        openssl x509 -in $name.crt -noout -checkhost example.org | grep -q 'does match'
+        # shellcheck disable=SC2086
+        tpm-sign csr $name "${who[@]}" ${as[$name]} >direct
+        diff <(what_is_signed $name.csr) <(what_is_signed direct)
+        tpm-sign cert install $name <$name.crt
+    done
+    # RSA's have but one value.
+    tpm-sign csr opens "${who[@]}" | cmp - opens.csr
+    # A file that is kept beside the key is not the daemon's business.
+    rest_start
+    tpm-sign csr -q web "${who[@]}" --keep
+    [ "$(asked)" -eq 0 ]
+    [ -s "$KEYS/web.csr" ]
+}
+
 @test "the same failures, in the same words" {
     extend 16 state
     keygen web
@@ -121,6 +161,11 @@ asked() {
     same 1 tpm-sign sign web no-such-file
     same 2 tpm-sign sign opens message
     same 2 tpm-sign decrypt web message
+    same 2 tpm-sign csr opens --subject /CN=x
+    same 2 tpm-sign csr web --subject /CN=x --pss
+    same 2 tpm-sign csr web --subject nobody
+    same 9 tpm-sign cert self-sign nix --subject /CN=x
+    same 4 tpm-sign cert self-sign guarded --subject /CN=x --pin-file wrong
     same 8 tpm-sign decrypt opens message
     same 2 tpm-sign decrypt opens --hash md5 message
     same 3 tpm-sign sign bound message
@@ -362,6 +407,7 @@ tells() {
             return 1
         }
     done
+    "${by[@]}" csr rsa --subject /CN=rsa | diff - <(tpm-sign csr rsa --subject /CN=rsa)
     # What the daemon does not tell.
     tpm-sign info guarded | sed 's/^\(PIN: *yes\).*/\1/' | diff - <("${by[@]}" info guarded)
     echo '' >"$RULES/web.conf"

@@ -168,8 +168,10 @@ same() {
     tpm-sign verify -q ed --format ssh -s served.sig message
     tpm-sign sign ed m1 m2 m3
     for n in 1 2 3; do tpm-sign verify -q ed -s m$n.sig m$n; done
+    tpm-sign csr ed --subject /CN=ed -o served.csr
     answers 200 /metrics
-    grep -qx 'sealring_operations_total{operation="sign",result="ok"} 7' answer
+    grep -qx 'sealring_operations_total{operation="sign",result="ok"} 8' answer
+    openssl req -in served.csr -verify -noout
     # What does not fit a request is signed without; the TPM's only connection has to be free then.
     rest_stop
     rest_start --tcti "swtpm:path=$PWD/nothing"

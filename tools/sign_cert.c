@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "ground/err.h"
-#include "sign.h"
+#include "sign_daemon.h"
 
 #define DAYS_DEFAULT 365
 #define DAYS_MAX 36500
@@ -23,8 +23,21 @@ static int parse_days(unsigned int *ret, struct sr_err *err)
 	return r;
 }
 
-static int prepare(struct key_work *work, const char *name, struct sr_subject *subject,
-		   struct sr_sign_options *options, struct sr_err *err)
+/* By the daemon, where there is one; what is kept beside the key is not its business. */
+static int load(struct key_work *work, struct daemon *daemon, const char *name,
+		struct sr_err *err)
+{
+	int r = sign_choices.keep ? 0 : daemon_find(name, daemon, err);
+
+	if (r < 0)
+		return r;
+	return r == 1 ? daemon_key(daemon, &work->key, err)
+		      : key_work_load(work, name, true, err);
+}
+
+static int prepare(struct key_work *work, struct daemon *daemon, const char *name,
+		   struct sr_subject *subject, struct sr_sign_options *options,
+		   struct sr_err *err)
 {
 	int r = parse_days(&subject->days, err);
 
@@ -35,7 +48,7 @@ static int prepare(struct key_work *work, const char *name, struct sr_subject *s
 		r = sr_fail(err, -EINVAL, "for whom? --subject /CN=example.org");
 	if (r == 0)
 		r = key_sign_options(options, err);
-	return r < 0 ? r : key_work_load(work, name, true, err);
+	return r < 0 ? r : load(work, daemon, name, err);
 }
 
 /* 1 if there is one already, and that is all that was asked for. */
@@ -68,6 +81,7 @@ static int keep(const struct key_work *work, const char *name, const char *pem,
 int cmd_csr(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_key_work_ struct key_work work = { 0 };
+	_cleanup_daemon_ struct daemon daemon = { 0 };
 	_cleanup_free_ char *pem = NULL;
 	struct sr_sign_options options;
 	struct sr_subject subject;
@@ -76,7 +90,7 @@ int cmd_csr(int argc, char **argv, struct sr_err *err)
 	(void)argc;
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = prepare(&work, argv[0], &subject, &options, err);
+	r = prepare(&work, &daemon, argv[0], &subject, &options, err);
 	if (r == 0)
 		r = sr_key_request(work.key, work.tpm, choices_ask(), &subject, &options,
 				   &pem, err);
@@ -89,10 +103,11 @@ int cmd_csr(int argc, char **argv, struct sr_err *err)
 int cmd_cert_self_sign(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_key_work_ struct key_work work = { 0 };
+	_cleanup_daemon_ struct daemon daemon = { 0 };
 	_cleanup_free_ char *pem = NULL;
 	struct sr_sign_options options;
 	struct sr_subject subject;
-	int r = prepare(&work, argv[0], &subject, &options, err);
+	int r = prepare(&work, &daemon, argv[0], &subject, &options, err);
 
 	(void)argc;
 	if (r == 0)

@@ -239,6 +239,30 @@ int daemon_sign(const struct daemon *daemon, const struct sr_sign_options *optio
 	return r;
 }
 
+static int sign_elsewhere(void *arg, const struct sr_sign_options *options,
+			  const struct sr_digest *digests, size_t count,
+			  struct sr_signature *ret, struct sr_err *err)
+{
+	return daemon_sign(arg, options, digests, count, ret, err);
+}
+
+int daemon_key(struct daemon *daemon, struct sr_key **ret, struct sr_err *err)
+{
+	struct json_object *said = NULL;
+	_cleanup_free_ char *pem = NULL;
+	unsigned int usage;
+	int r;
+
+	if (!json_object_object_get_ex(daemon->said, "usage", &said) ||
+	    key_usage_parse(json_object_get_string(said) ?: "", &usage, NULL) < 0)
+		return daemon_fail(daemon, err);
+	r = daemon_show(daemon, "/public", &pem, err);
+	if (r < 0)
+		return r;
+	daemon->elsewhere = (struct sr_elsewhere){ sign_elsewhere, daemon };
+	return sr_key_elsewhere(daemon->key, pem, usage, &daemon->elsewhere, ret, err);
+}
+
 static bool is_hash(const char *name)
 {
 	return strcmp(name, "sha256") == 0 || strcmp(name, "sha384") == 0 ||

@@ -19,6 +19,7 @@
  * @type:	its kind
  * @said:	all that it says: what key_whole_to_json() makes, or an object with such "keys"
  * @ask:	where a PIN comes from, if not from choices_ask()
+ * @elsewhere:	what daemon_key() makes keys with
  */
 struct daemon {
 	char *socket;
@@ -29,6 +30,7 @@ struct daemon {
 	char type[16];
 	struct json_object *said;
 	const struct sr_ask *ask;
+	struct sr_elsewhere elsewhere;
 };
 
 void daemon_done(struct daemon *daemon);
@@ -64,6 +66,9 @@ int daemon_verify(const struct daemon *daemon, const struct sr_sign_options *opt
 int daemon_sign(const struct daemon *daemon, const struct sr_sign_options *options,
 		const struct sr_digest *digests, size_t count, struct sr_signature *ret,
 		struct sr_err *err);
+
+/** daemon_key() - the key, to be signed with by the daemon; @daemon has to live as long */
+int daemon_key(struct daemon *daemon, struct sr_key **ret, struct sr_err *err);
 
 /** daemon_takes() - whether that is no more than a request may have: messages may be larger */
 bool daemon_takes(const struct sr_digest *digests, size_t count);

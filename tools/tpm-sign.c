@@ -69,7 +69,7 @@ static const struct option_row options[] = {
 	{ 0, "keep", OPTION_FLAG, &sign_choices.keep, NULL,
 	  "keep the request beside the key", "csr" },
 	{ 0, "direct", OPTION_FLAG, &sign_choices.direct, NULL,
-	  "use the TPM, not the daemon", "sign, decrypt" },
+	  "use the TPM, not the daemon", "sign, decrypt, csr, cert self-sign" },
 	{ 0, "subject", OPTION_TEXT, &sign_choices.subject, "DN",
 	  "whom it is for: /CN=example.org", "csr, cert self-sign" },
 	{ 0, "alt-name", OPTION_LIST, &sign_choices.alt_names, "NAME",

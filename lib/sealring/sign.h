@@ -155,6 +155,39 @@ int sr_key_load(struct sr_store *store, const char *name, struct sr_key **ret,
  */
 int sr_key_load_public(const char *file, struct sr_key **ret, struct sr_err *err);
 
+/* Below. */
+struct sr_sign_options;
+struct sr_digest;
+struct sr_signature;
+
+/**
+ * struct sr_elsewhere - who signs with a key that is not here
+ * @sign:	as sr_key_sign()
+ * @arg:	what it is called with
+ */
+struct sr_elsewhere {
+	int (*sign)(void *arg, const struct sr_sign_options *options,
+		    const struct sr_digest *digests, size_t count,
+		    struct sr_signature *ret, struct sr_err *err);
+	void *arg;
+};
+
+/**
+ * sr_key_elsewhere() - a key of which only the public part is here, for sr_key_request() and
+ *			sr_key_self_sign(), whose TPM is NULL then
+ * @name:	of the key
+ * @pem:	its public part
+ * @usage:	SR_KEY_SIGN, SR_KEY_DECRYPT or both
+ * @elsewhere:	has to live as long as the key
+ * @ret:	the key; release with sr_key_free()
+ * @err:	says why, on failure
+ *
+ * Returns 0, -EBADMSG, -EINVAL or -ENOMEM.
+ */
+int sr_key_elsewhere(const char *name, const char *pem, unsigned int usage,
+		     const struct sr_elsewhere *elsewhere, struct sr_key **ret,
+		     struct sr_err *err);
+
 /** sr_key_free() - release; NULL is fine */
 void sr_key_free(struct sr_key *key);
 
@@ -599,7 +632,7 @@ struct sr_subject {
 /**
  * sr_key_request() - a certificate request (PKCS#10)
  * @key:	a loaded key
- * @tpm:	the TPM
+ * @tpm:	the TPM; NULL for a key that is elsewhere
  * @ask:	where a PIN comes from; may be NULL
  * @subject:	who it is for
  * @options:	@hash, @pss and @encrypt count

@@ -26,6 +26,7 @@
  *		text, "" when it does not tell
  * @id:		what tells it from others that are bound to that ring: 32 hex digits
  * @imported:	software: it was
+ * @elsewhere:	who signs with it; NULL for the TPM, or for a ring's secret
  */
 struct sr_key {
 	char *name;
@@ -42,6 +43,7 @@ struct sr_key {
 	char ring[SR_NAME_MAX + 1];
 	char id[SR_KEY_ID];
 	bool imported;
+	const struct sr_elsewhere *elsewhere;
 };
 
 SR_DEFINE_CLEANUP(sr_key_freep, struct sr_key *, sr_key_free)

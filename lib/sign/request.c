@@ -264,7 +264,8 @@ static int sign(const struct work *work, const uint8_t *der, int size,
 	unsigned int used = 0;
 
 	options.form = SR_SIGNATURE_DER;
-	scheme.hash = sr_bank_parse(sr_key_hash(work->key, &options, NULL));
+	options.hash = sr_key_hash(work->key, &options, NULL);
+	scheme.hash = sr_bank_parse(options.hash);
 	if (size > 0 && work->key->type->alg == SR_ALG_EDDSA) {
 		digest.message = (uint8_t *)der;
 		digest.message_size = (size_t)size;
