@@ -230,7 +230,6 @@ static int rotate(struct work *work, const char *name, struct sr_err *err)
 				      &progress, err);
 }
 
-/* Names of the keys that are bound to a ring, for a line; NULL if there are none. */
 static char *join(char **keys)
 {
 	char *text = NULL;
@@ -244,24 +243,27 @@ static char *join(char **keys)
 	return text;
 }
 
-static char *bound_keys(struct sr_ring *ring)
+/*
+ * Names of the keys that @list finds for a ring, for a line; NULL if there are none, or if they
+ * can't be seen, which is said.
+ */
+static char *names_of(int (*list)(const struct sr_ring *, char ***, struct sr_err *),
+		      const struct sr_ring *ring, const char *name)
 {
 	_cleanup_strv_ char **keys = NULL;
+	struct sr_err why = { .text = "out of memory" };
+	int r = list(ring, &keys, &why);
+	char *text = r > 0 ? join(keys) : NULL;
 
-	return sr_ring_keys(ring, &keys, NULL) > 0 ? join(keys) : NULL;
-}
-
-static char *soft_keys(struct sr_ring *ring)
-{
-	_cleanup_strv_ char **keys = NULL;
-
-	return sr_ring_softkeys(ring, &keys, NULL) > 0 ? join(keys) : NULL;
+	if (r != 0 && !text)
+		tool_warn("which keys ring %s has can't be seen: %s", name, why.text);
+	return text;
 }
 
 /* The old approver is theirs for good. */
-static void say_keys(struct sr_ring *ring)
+static void say_keys(const struct sr_ring *ring, const char *name)
 {
-	_cleanup_free_ char *keys = bound_keys(ring);
+	_cleanup_free_ char *keys = names_of(sr_ring_keys, ring, name);
 
 	if (keys)
 		tool_say("who had the old key can still approve boot states for these "
@@ -285,7 +287,7 @@ static int cmd_rotate(int argc, char **argv, struct sr_err *err)
 		tool_say("ring %s in %s has a new key", argv[0],
 			 sr_store_path(work.store));
 	if (r == 0)
-		say_keys(work.ring);
+		say_keys(work.ring, argv[0]);
 	if (r == 0)
 		reseal_take_baseline(work.ring, work.tpm);
 	return r;
@@ -417,13 +419,16 @@ static int cmd_import(int argc, char **argv, struct sr_err *err)
 }
 
 /* What is in headers opens without the store, and can't be re-sealed any more. */
-static void warn_of_volumes(struct sr_store *store, const char *name)
+static void warn_of_volumes(const struct sr_ring *ring, const char *name)
 {
-	_cleanup_ring_ struct sr_ring *ring = NULL;
 	_cleanup_strv_ char **volumes = NULL;
+	struct sr_err why;
+	int r = sr_ring_volumes(ring, &volumes, &why);
 
-	if (sr_ring_load(store, name, &ring, NULL) == 0 &&
-	    sr_ring_volumes(ring, &volumes, NULL) > 0)
+	if (r < 0)
+		tool_warn("which volumes ring %s unlocks can't be seen: %s", name,
+			  why.text);
+	if (r > 0)
 		tool_warn("ring %s unlocks volumes, and goes on doing so until: tpm-luks "
 			  "remove --all DEVICE",
 			  name);
@@ -433,15 +438,11 @@ static void warn_of_volumes(struct sr_store *store, const char *name)
  * Those of the TPM work as long as the boot state is one of those that were approved; those in
  * software are secrets of the ring.
  */
-static void warn_of_keys(struct sr_store *store, const char *name)
+static void warn_of_keys(const struct sr_ring *ring, const char *name)
 {
-	_cleanup_ring_ struct sr_ring *ring = NULL;
-	_cleanup_free_ char *keys = NULL, *soft = NULL;
+	_cleanup_free_ char *soft = names_of(sr_ring_softkeys, ring, name);
+	_cleanup_free_ char *keys = names_of(sr_ring_keys, ring, name);
 
-	if (sr_ring_load(store, name, &ring, NULL) < 0)
-		return;
-	keys = bound_keys(ring);
-	soft = soft_keys(ring);
 	if (soft)
 		tool_warn(
 		    "keys in software whose private parts ring %s has are lost with "
@@ -451,6 +452,22 @@ static void warn_of_keys(struct sr_store *store, const char *name)
 		tool_warn("keys that are bound to ring %s can't follow another boot "
 			  "state any more: make new ones: %s",
 			  name, keys);
+}
+
+/* One that can't be read can be removed as well. */
+static void warn_of_removal(struct sr_store *store, const char *name)
+{
+	_cleanup_ring_ struct sr_ring *ring = NULL;
+	struct sr_err why;
+	int r = sr_ring_load(store, name, &ring, &why);
+
+	if (r == 0) {
+		warn_of_volumes(ring, name);
+		warn_of_keys(ring, name);
+	} else if (r != -ENOKEY) {
+		tool_warn("which keys and volumes ring %s has can't be seen: %s", name,
+			  why.text);
+	}
 }
 
 static int cmd_remove(int argc, char **argv, struct sr_err *err)
@@ -463,9 +480,7 @@ static int cmd_remove(int argc, char **argv, struct sr_err *err)
 	(void)snprintf(question, sizeof(question),
 		       "Remove ring %.*s and all its secrets?", SR_NAME_MAX, argv[0]);
 	if (r == 0)
-		warn_of_volumes(store, argv[0]);
-	if (r == 0)
-		warn_of_keys(store, argv[0]);
+		warn_of_removal(store, argv[0]);
 	if (r == 0 && !force && !prompt_yes(question))
 		return sr_fail(err, -EINVAL,
 			       "ring %s stays: --force removes without asking", argv[0]);

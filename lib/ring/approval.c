@@ -304,12 +304,15 @@ static int compute_mac(const struct sr_ring *ring, const struct sr_approval *app
 	return r;
 }
 
-bool sr_approval_is_ours(const struct sr_ring *ring, const struct sr_approval *approval)
+int sr_approval_is_ours(const struct sr_ring *ring, const struct sr_approval *approval,
+			struct sr_err *err)
 {
 	char mac[65];
+	int r = ring->key.size > 0 ? compute_mac(ring, approval, mac, err) : -EBADMSG;
 
-	return ring->key.size > 0 && compute_mac(ring, approval, mac, NULL) == 0 &&
-	       CRYPTO_memcmp(mac, approval->mac, sizeof(mac)) == 0;
+	if (r < 0)
+		return r == -EBADMSG ? 0 : r;
+	return CRYPTO_memcmp(mac, approval->mac, sizeof(mac)) == 0;
 }
 
 static int read_parts(const struct sr_ring *ring, struct sr_approvals *ret,

@@ -89,11 +89,15 @@ int sr_approval_id(const struct sr_approval *approval, char ret[SR_APPROVAL_ID],
  * sr_approval_is_ours() - whether it was made by a holder of the ring key
  * @ring:	an open ring
  * @approval:	one of its files
+ * @err:	says why, on failure
  *
  * Whoever writes to the disk can put any policy there. It opens nothing; but what approves
  * that policy elsewhere has to ask.
+ *
+ * Returns 1, 0, -ENOMEM or -EIO.
  */
-bool sr_approval_is_ours(const struct sr_ring *ring, const struct sr_approval *approval);
+int sr_approval_is_ours(const struct sr_ring *ring, const struct sr_approval *approval,
+			struct sr_err *err);
 
 /** sr_approval_policy() - the policy for PCR values, a window (or NULL) and a PIN */
 int sr_approval_policy(const struct sr_pcrs *values, const struct sr_window *window,

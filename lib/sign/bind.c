@@ -133,9 +133,8 @@ static int add_approval(const struct sr_approval *approval, const struct sr_ring
 		to->changed |= at != to->count;
 		return take_entry(&file->signed_policy[at], to, err);
 	}
-	if (!approver || !sr_approval_is_ours(ring, approval))
-		return 0;
-	return sign_entry(approval, &policy, key, approver, to, err);
+	r = approver ? sr_approval_is_ours(ring, approval, err) : 0;
+	return r == 1 ? sign_entry(approval, &policy, key, approver, to, err) : r;
 }
 
 static int keep_others(const struct sr_tpmkey *file, struct approved *to,
