@@ -49,8 +49,8 @@ well_formed() {
             .[0].baseline.authentic == null)' out >/dev/null
     }
     unharmed() { false; }
-    chatter=': what it says of ring system does not count$'
-    lenient_in+="|take_baseline|try_to_open"
+    chatter=': what it says of ring system does not count$|: this boot.s event log does not count: '
+    lenient_in+="|take_baseline|try_to_open|sr_baseline_now"
     campaign "tpm memory file" tpm-reseal explain --json system
     tpm_boot
 }

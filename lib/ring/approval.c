@@ -100,14 +100,15 @@ static void believe(const struct sr_pcrs *told, struct sr_approval *approval)
 		approval->values = *told;
 }
 
-static void read_text(const struct sr_buf *content, struct sr_approval *approval)
+static int read_text(const struct sr_buf *content, struct sr_approval *approval,
+		     struct sr_err *err)
 {
 	struct sr_approval told = { 0 };
 	char line[256];
 	FILE *in = fmemopen(content->data, content->size, "r");
 
 	if (!in)
-		return;
+		return sr_fail_memory(err);
 	while (fgets(line, sizeof(line), in) &&
 	       strncmp(line, pem_head, strlen(pem_head)) != 0)
 		read_line(line, &told);
@@ -115,6 +116,7 @@ static void read_text(const struct sr_buf *content, struct sr_approval *approval
 	approval->made = told.made;
 	memcpy(approval->mac, told.mac, sizeof(approval->mac));
 	believe(&told.values, approval);
+	return 0;
 }
 
 /* What an approval may be; a file that is more was not written by us. */
@@ -161,13 +163,15 @@ static int read_one(int dir, const char *name, struct sr_approval *approval,
 		r = sr_tpmkey_read(&content, &approval->key, err);
 	if (r == 0)
 		r = check_key(approval->key, err);
+	if (r == 0) {
+		take_policy(approval);
+		r = read_text(&content, approval, err);
+	}
 	if (r < 0) {
 		sr_tpmkey_free(take(approval->key));
 		return sr_prefix(err, r, prefix);
 	}
 	(void)snprintf(approval->name, sizeof(approval->name), "%s", name);
-	take_policy(approval);
-	read_text(&content, approval);
 	return 0;
 }
 
