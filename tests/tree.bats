@@ -44,6 +44,15 @@ c_files() {
     [ "$output" = 0 ]
 }
 
+@test "what is started for each signature needs these libraries, and no more" {
+    readelf -d "$SEALRING_BUILD/dist/tpm-sign" | sed -n 's/.*NEEDED.*\[lib\([a-z0-9-]*\).*/\1/p' >"$tmp/needed"
+    grep -qx crypto "$tmp/needed"
+    run grep -vxE 'c|crypto|inih|json-c|tss2-(esys|sys|mu|tctildr|tcti-device|rc)' "$tmp/needed"
+    [ "$output" = "" ]
+    # tpm-unseal has one more.
+    readelf -d "$SEALRING_BUILD/dist/tpm-unseal" | grep -q 'NEEDED.*libsealring'
+}
+
 @test "every header compiles alone" {
     for header in $(c_files); do
         [[ $header == *.h ]] || continue
