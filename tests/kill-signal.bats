@@ -77,6 +77,25 @@ same() {
 }
 
 # timeout(1) kills what does not end of itself: that would be 137.
+@test "who waits for a PIN that does not come, or for its reader, ends, too" {
+    local signal
+    restore
+    mkfifo silent full
+    exec 7<>silent 8<>full
+    head -c 65536 /dev/zero >&8
+    for signal in INT TERM HUP; do
+        fails 124 timeout -k 3 -s $signal 1 tpm-sign keygen -q other --pin-file - <silent 7<&- 8<&-
+        [ -z "$output" ]
+        fails 124 timeout -k 3 -s $signal 1 tpm-sign passwd -q both --pin-file - <silent 7<&- 8<&-
+        [ -z "$output" ]
+        fails 124 timeout -k 3 -s $signal 1 sh -c 'exec tpm-unseal key >full' 7<&- 8<&-
+        [ -z "$output" ]
+    done
+    exec 7<&- 8<&-
+    no_handles_left
+    same
+}
+
 @test "who waits for another program's lock ends, too" {
     local dir
     restore

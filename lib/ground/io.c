@@ -21,8 +21,6 @@ ssize_t sr_read_full(int fd, void *data, size_t size)
 	while (done < size) {
 		ssize_t n = read(fd, (uint8_t *)data + done, size - done);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
 			return -1;
 		if (n == 0)
@@ -39,8 +37,6 @@ int sr_write_full(int fd, const void *data, size_t size)
 	while (done < size) {
 		ssize_t n = write(fd, (const uint8_t *)data + done, size - done);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
 			return -1;
 		if (n == 0) {

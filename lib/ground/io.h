@@ -27,10 +27,14 @@ static inline void sr_buf_done(struct sr_buf *buf)
 	*buf = (struct sr_buf){ 0 };
 }
 
-/** sr_read_full() - read @size bytes or to end of file; bytes read, or -1 with errno */
+/**
+ * sr_read_full() - read @size bytes or to end of file; bytes read, or -1 with errno
+ *
+ * EINTR where there is a handler without SA_RESTART: whoever set it wants what waits to end.
+ */
 ssize_t sr_read_full(int fd, void *data, size_t size);
 
-/** sr_write_full() - write everything; 0, or -1 with errno */
+/** sr_write_full() - write everything; 0, or -1 with errno, as above */
 int sr_write_full(int fd, const void *data, size_t size);
 
 /**
