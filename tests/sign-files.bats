@@ -148,3 +148,19 @@ typed() {
     # It is no key to sign with.
     fails 8 tpm-sign sign ./web.pub message
 }
+
+@test "whose file it is does nothing to a terminal, whatever its name" {
+    local bad=$'d\e[31m\xe2\x80\xae' file
+    keygen web
+    tpm-sign sign web message -o sig
+    mkdir "$bad"
+    echo nonsense >"$bad/key.pem"
+    for file in key.pem nothing; do
+        run tpm-sign info "./$bad/$file"
+        [ "$status" -ge 8 ]
+        [[ $output == *'./d?[31m???/'* ]]
+    done
+    cp "$KEYS/web.pem" "$bad/key.pem"
+    run tpm-sign verify "./$bad/key.pem" -s sig message
+    [ "$output" = "tpm-sign: good signature of key ./d?[31m???/key.pem" ]
+}

@@ -6,7 +6,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-#include "ground/err.h"
+#include "ground/harmless.h"
 #include "sign_daemon.h"
 
 #define DAYS_DEFAULT 365
@@ -140,19 +140,21 @@ static bool to_time(const ASN1_TIME *from, time_t *ret)
 	return true;
 }
 
-/* Of the key's; those behind it are its issuers'. */
-static void warn_of_chain(const char *name, const struct sr_secret *pem)
+/* Of the key's; those behind it are its issuers'. False if it is no such certificate. */
+static bool warn_of_chain(const char *name, const struct sr_secret *pem)
 {
 	BIO *in = BIO_new_mem_buf(pem->data, (int)pem->size);
 	X509 *first = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+	bool found = first;
 	time_t from, until;
 
-	if (first && to_time(X509_get0_notBefore(first), &from) &&
+	if (found && to_time(X509_get0_notBefore(first), &from) &&
 	    to_time(X509_get0_notAfter(first), &until))
 		warn_of_time(name, from, until);
 	ERR_clear_error();
 	X509_free(first);
 	BIO_free(in);
+	return found;
 }
 
 static void warn_of_certificate(const struct key_work *work, const char *name,
@@ -160,9 +162,8 @@ static void warn_of_certificate(const struct key_work *work, const char *name,
 {
 	struct sr_ssh_certificate ssh = { 0 };
 
-	if (memmem(content->data, content->size, "-----BEGIN", 10))
-		warn_of_chain(name, content);
-	else if (sr_key_ssh_certificate(work->store, work->key, &ssh, NULL) == 0)
+	if (!warn_of_chain(name, content) &&
+	    sr_key_ssh_certificate(work->store, work->key, &ssh, NULL) == 0)
 		warn_of_time(name, ssh.from, ssh.until);
 	free(ssh.line);
 }
@@ -201,18 +202,6 @@ static void print_time(BIO *out, const ASN1_TIME *time)
 	(void)BIO_puts(out, text);
 }
 
-static bool is_harmless(const unsigned char *at, long size)
-{
-	for (int used = 0; size > 0; at += used, size -= used) {
-		unsigned long letter;
-
-		used = UTF8_getc(at, size > 8 ? 8 : (int)size, &letter);
-		if (used <= 0 || !sr_letter_is_harmless(letter))
-			return false;
-	}
-	return true;
-}
-
 /* As it is, unless a terminal would do something else than show it. */
 static void print_name(BIO *out, const X509_NAME *name)
 {
@@ -222,8 +211,9 @@ static void print_name(BIO *out, const X509_NAME *name)
 
 	if (plain && X509_NAME_print_ex(plain, name, 0, NAME_FLAGS) >= 0)
 		size = BIO_get_mem_data(plain, &text);
-	(void)X509_NAME_print_ex(out, name, 0,
-				 is_harmless(text, size) ? NAME_FLAGS : XN_FLAG_ONELINE);
+	(void)X509_NAME_print_ex(
+	    out, name, 0,
+	    sr_text_is_harmless(text, (size_t)size) ? NAME_FLAGS : XN_FLAG_ONELINE);
 	BIO_free(plain);
 }
 

@@ -18,6 +18,7 @@
 
 #include "ending.h"
 #include "ground/attr.h"
+#include "ground/harmless.h"
 #include "journal.h"
 
 static const struct tool *current;
@@ -120,6 +121,7 @@ static void print_line(int priority, const char *fmt, va_list ap)
 	char text[PATH_MAX + 1024];
 
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	sr_text_make_harmless(text);
 	print_entry(&(struct journal_entry){
 	    .program = current->name, .priority = priority, .text = text });
 }
@@ -164,6 +166,7 @@ void tool_report(int r, const struct sr_err *err, const struct sr_request *reque
 			       known ? request->unit : "a credential is refused",
 			       known ? " does not get credential " : "",
 			       request->credential, why);
+		sr_text_make_harmless(text);
 		entry.text = text;
 	}
 	print_entry(&entry);

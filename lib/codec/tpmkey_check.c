@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What makes a TPMKey file acceptable, be it read or about to be written. */
-#include <openssl/asn1.h>
 #include <string.h>
 
 #include "ground/err.h"
+#include "ground/harmless.h"
 #include "tpmkey.h"
 
 /* What reading and writing both refuse: these functions return @r, or 0. */
@@ -59,22 +59,11 @@ static int check_object(const struct sr_tpmkey *key, int r, struct sr_err *err)
 /* Shown to people and put into error lines: UTF-8 that does nothing else. */
 static int check_text(const char *text, const char *what, int r, struct sr_err *err)
 {
-	const unsigned char *at = (const unsigned char *)text;
-	size_t left = text ? strlen(text) : 0;
-
-	while (left > 0) {
-		unsigned long letter;
-		int used = UTF8_getc(at, left > 8 ? 8 : (int)left, &letter);
-
-		if (used <= 0)
-			return sr_fail(err, r, "the key file's %s is not UTF-8", what);
-		if (!sr_letter_is_harmless(letter))
-			return sr_fail(err, r,
-				       "the key file's %s has a control character", what);
-		at += used;
-		left -= (size_t)used;
-	}
-	return 0;
+	return !text || sr_text_is_harmless(text, strlen(text))
+		   ? 0
+		   : sr_fail(err, r,
+			     "the key file's %s is not UTF-8, or has a control character",
+			     what);
 }
 
 /* PolicyAuthorize may stand at @place only; elsewhere it would void what is before it. */

@@ -2,27 +2,11 @@
 /* What went wrong, in one line. */
 #include "err.h"
 
-#include <openssl/asn1.h>
 #include <openssl/err.h>
 #include <stdarg.h>
 #include <string.h>
 
-/* One line of UTF-8, whatever a file name or a firmware string would do to a terminal. */
-static void make_harmless(char *text)
-{
-	unsigned char *at = (unsigned char *)text;
-	int left = (int)strlen(text), used;
-
-	for (; left > 0; at += used, left -= used) {
-		unsigned long letter;
-
-		used = UTF8_getc(at, left, &letter);
-		if (used > 0 && sr_letter_is_harmless(letter))
-			continue;
-		used = used > 0 ? used : 1;
-		memset(at, '?', (size_t)used);
-	}
-}
+#include "harmless.h"
 
 int sr_fail(struct sr_err *err, int r, const char *fmt, ...)
 {
@@ -36,7 +20,7 @@ int sr_fail(struct sr_err *err, int r, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
-	make_harmless(err->text);
+	sr_text_make_harmless(err->text);
 	return r;
 }
 
@@ -101,6 +85,7 @@ int sr_prefix(struct sr_err *err, int r, const char *prefix)
 	memcpy(text, err->text, sizeof(text));
 	(void)snprintf(err->text, sizeof(err->text), "%s: %.*s", prefix,
 		       (int)sizeof(text) - 1, text);
+	sr_text_make_harmless(err->text);
 	return r;
 }
 

@@ -29,21 +29,4 @@ int sr_prefix(struct sr_err *err, int r, const char *prefix);
  */
 int sr_about(struct sr_err *err, int r, const char *ring, const char *secret);
 
-/**
- * sr_letter_is_harmless() - whether a letter of Unicode only shows itself
- *
- * That is neither a control character, of both kinds, nor a line's end, nor what has the text
- * behind it run the other way (Bidi_Control): it would look like another one.
- */
-static inline bool sr_letter_is_harmless(unsigned long letter)
-{
-	bool control = letter < 0x20 || (letter >= 0x7f && letter < 0xa0);
-	bool direction = letter == 0x61c || letter == 0x200e || letter == 0x200f ||
-			 (letter >= 0x202a && letter <= 0x202e) ||
-			 (letter >= 0x2066 && letter <= 0x2069);
-
-	return !control && !direction && letter != 0x2028 && letter != 0x2029 &&
-	       letter <= 0x10ffff;
-}
-
 #endif

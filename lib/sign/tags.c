@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the owner of a key says about it: KEY=VALUE, in the text of its file. */
-#include <openssl/asn1.h>
 #include <string.h>
 
 #include "ground/parse.h"
 #include "ground/strv.h"
+#include "ground/harmless.h"
 #include "key.h"
 
 #define TAGS_MAX 16   /* of a key */
@@ -13,21 +13,10 @@
 /* It is shown on terminals, and stands before a PEM block. */
 static bool is_value(const char *text)
 {
-	const unsigned char *at = (const unsigned char *)text;
-	size_t left = strlen(text);
+	size_t size = strlen(text);
 
-	if (left > VALUE_MAX || strstr(text, "-----"))
-		return false;
-	while (left > 0) {
-		unsigned long letter;
-		int used = UTF8_getc(at, left > 8 ? 8 : (int)left, &letter);
-
-		if (used <= 0 || !sr_letter_is_harmless(letter))
-			return false;
-		at += used;
-		left -= (size_t)used;
-	}
-	return true;
+	return size <= VALUE_MAX && !strstr(text, "-----") &&
+	       sr_text_is_harmless(text, size);
 }
 
 static int check(const char *tag, struct sr_err *err)
