@@ -91,3 +91,20 @@ has() {
     [[ $output == *'web: this certificate has expired, on '* ]]
     has 'X.509, OpenSSH' '"x509","openssh"'
 }
+
+@test "a certificate of OpenSSH is one line, which a terminal only shows" {
+    openssh always:forever
+    cp web-cert.pub good
+    ssh-keygen -q -t ed25519 -N '' -f secret
+    for bad in '\n\e]0;owned\a\e[31m\n' ' \e[31m\n' ' \xe2\x80\xae\n' ' \xff\n' "\n$(cat secret)\n" "\n$(cat good)\n"; do
+        { tr -d '\n' <good && printf '%b' "$bad"; } >web-cert.pub
+        fails 8 tpm-sign cert install web web-cert.pub
+        [ ! -e "$KEYS/web-cert.pub" ]
+    done
+    { tr -d '\n' <good && printf ' é -----BEGIN \r\n\n'; } >web-cert.pub
+    tpm-sign cert install -q web web-cert.pub
+    # One that was planted there is not shown.
+    cat secret >>"$KEYS/web-cert.pub"
+    fails 8 tpm-sign cert show web
+    [[ $output != *PRIVATE* ]]
+}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ground/base64.h"
+#include "ground/harmless.h"
 #include "ssh.h"
 #include "wire.h"
 
@@ -15,6 +16,18 @@ static const char suffix[] = "-cert-v01@openssh.com";
 static int fail_file(struct sr_err *err)
 {
 	return sr_fail(err, -EBADMSG, "not a certificate of OpenSSH, or a damaged one");
+}
+
+/*
+ * Whoever may see a certificate may not see what else is in its file, and a terminal should only
+ * show it: one line, and nothing behind it.
+ */
+static bool is_one_line(const char *text, size_t size)
+{
+	size_t length = strcspn(text, "\r\n");
+
+	return sr_text_is_harmless(text, length) &&
+	       length + strspn(text + length, BLANKS) == size;
 }
 
 /* The second word of the only line. */
@@ -29,6 +42,9 @@ static int unarmour(const struct sr_buf *file, struct sr_buf *ret, struct sr_err
 	line = strndup((const char *)file->data, file->size);
 	if (!line)
 		return sr_fail_memory(err);
+	if (!is_one_line(line, file->size))
+		return sr_fail(err, -EBADMSG,
+			       "more than a certificate of OpenSSH in one line");
 	text = strtok_r(line, BLANKS, &save) ? strtok_r(NULL, BLANKS, &save) : NULL;
 	if (!text)
 		return fail_file(err);
