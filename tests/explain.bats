@@ -196,6 +196,13 @@ processor() {
     done
     fails 8 tpm-reseal predict --log short --dbx "$own/dbx.esl"
     one_line
+    tpm-reseal predict --log "$own/before.bin" --dbx - <"$own/dbx.esl"
+    for options in '--log - --dbx -' "--log $own/before.bin --dbx - --db -"; do
+        # shellcheck disable=SC2086 # words
+        fails 2 tpm-reseal predict $options <"$own/dbx.esl"
+        one_line
+        says 'two things cannot both be read from standard input'
+    done
 }
 
 # -- predict ------------------------------------------------------------------------------

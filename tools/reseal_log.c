@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "choices.h"
 #include "reseal.h"
 #include "tool.h"
 
@@ -42,8 +43,12 @@ int reseal_read(const char *file, size_t max, uint8_t **ret, size_t *size,
 {
 	_cleanup_(close_file) FILE *stream = NULL;
 
-	if (strcmp(file, "-") == 0)
-		return read_stream(stdin, "standard input", max, ret, size, err);
+	if (strcmp(file, "-") == 0) {
+		int in = choices_standard_input(err);
+
+		return in < 0 ? in
+			      : read_stream(stdin, "standard input", max, ret, size, err);
+	}
 	stream = fopen(file, "re");
 	if (!stream)
 		return sr_fail_sys(err, errno, "cannot open %s", file);
