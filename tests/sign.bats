@@ -241,6 +241,22 @@ alone() {
     tpm-sign verify -q guarded -s sig message
 }
 
+@test "what is decrypted goes to a terminal if that only shows it, or is told to" {
+    local bad=$'\e]0;owned\a'
+    tpm-sign keygen -q opens -t rsa2048 --usage decrypt
+    encrypt() { openssl pkeyutl -encrypt -pubin -inkey "$KEYS/opens.pub" -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -out cipher; }
+    printf 'two lines,\nand é\n' | encrypt
+    fails 0 "$helper/pty" -- tpm-sign decrypt opens cipher
+    says 'two lines,'
+    printf 'before\n%s' "$bad" | encrypt
+    fails 2 "$helper/pty" -- tpm-sign decrypt opens cipher
+    says --output
+    [[ $output != *owned* ]]
+    fails 0 "$helper/pty" -- tpm-sign decrypt opens cipher -o -
+    [[ $output == *"$bad"* ]]
+    [ "$(tpm-sign decrypt opens cipher)" = $'before\n'"$bad" ]
+}
+
 @test "passwd: while it asks for the PIN the store is free for others" {
     printf 'correct horse battery\n' >pin
     printf 'another horse battery\n' >new

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ground/harmless.h"
 #include "sign_daemon.h"
 
 #define CIPHER_MAX 1024 /* bytes that an RSA key decrypts */
@@ -161,6 +162,21 @@ static int check_choices(struct sr_err *err)
 	return 0;
 }
 
+/* Who encrypts may be anybody: lines that a terminal only shows. */
+static bool is_shown(const struct sr_secret *plain)
+{
+	size_t length;
+
+	for (size_t at = 0; at < plain->size; at += length + 1) {
+		const uint8_t *end = memchr(plain->data + at, '\n', plain->size - at);
+
+		length = end ? (size_t)(end - plain->data) - at : plain->size - at;
+		if (!sr_text_is_harmless(plain->data + at, length))
+			return false;
+	}
+	return true;
+}
+
 int cmd_decrypt(int argc, char **argv, struct sr_err *err)
 {
 	const char *file = argc > 1 ? argv[1] : "-", *to = sign_choices.output;
@@ -177,5 +193,9 @@ int cmd_decrypt(int argc, char **argv, struct sr_err *err)
 		return r;
 	if (to && strcmp(to, "-") != 0)
 		return tool_save(to, &plain, true, err);
+	if (!to && isatty(STDOUT_FILENO) && !is_shown(&plain))
+		return sr_fail(err, -EINVAL,
+			       "a terminal would do more than show that: write it to a "
+			       "file with --output");
 	return sr_secret_write(&plain, STDOUT_FILENO, "standard output", err);
 }
