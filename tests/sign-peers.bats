@@ -625,6 +625,13 @@ ca() {
         cat mine.crt $wrong.crt >chain
         fails 8 tpm-sign cert install p256 chain
         says "certificate 2 did not issue the one before it"
+        # Planted there it is not given out; who lists keys does not try the signatures of all.
+        cp chain "$KEYS/p256.crt"
+        fails 8 tpm-sign cert show p256
+        tpm-sign info p256 | grep -q '^Certificate: *X.509$'
+        cp $wrong.crt "$KEYS/p256.crt"
+        tpm-sign info p256 | grep -q '^Certificate: *none$'
+        tpm-sign cert install -q p256 chain.crt
     done
     sed '3s/^..../AAAA/' ca.crt | cat mine.crt - >chain
     fails 8 tpm-sign cert install p256 chain

@@ -111,14 +111,11 @@ static struct json_object *certificates_of(struct sr_store *store,
 					   const struct sr_key *key)
 {
 	struct json_object *kinds = json_object_new_array();
-	struct sr_ssh_certificate ssh = { 0 };
-	_cleanup_free_ char *pem = NULL;
 
-	if (sr_key_certificate(store, key, &pem, NULL) == 0)
+	if (sr_key_has_certificate(store, key, SR_FORM_PEM))
 		json_object_array_add(kinds, json_object_new_string("x509"));
-	if (sr_key_ssh_certificate(store, key, &ssh, NULL) == 0)
+	if (sr_key_has_certificate(store, key, SR_FORM_SSH))
 		json_object_array_add(kinds, json_object_new_string("openssh"));
-	free(ssh.line);
 	return kinds;
 }
 

@@ -676,6 +676,14 @@ int sr_key_keep_request(struct sr_store *store, const struct sr_key *key, const 
 bool sr_key_has_request(const struct sr_store *store, const struct sr_key *key);
 
 /**
+ * sr_key_has_certificate() - whether there is one for this key: SR_FORM_PEM or SR_FORM_SSH
+ *
+ * Whether those behind it issued it is not looked at: that takes as long as signing.
+ */
+bool sr_key_has_certificate(struct sr_store *store, const struct sr_key *key,
+			    enum sr_key_form form);
+
+/**
  * sr_key_certificate() - what was installed; release with free()
  *
  * Returns 0, -ENOKEY if there is none, or -EBADMSG if it is for another key.

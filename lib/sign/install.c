@@ -96,10 +96,10 @@ static int check_chain(const certificates *list, struct sr_err *err)
 	return 0;
 }
 
-static int check_certificate(const struct sr_key *key, const char *pem, size_t size,
-			     struct sr_err *err)
+/* @list gets them; the first is the key's. */
+static int check_first(const struct sr_key *key, const char *pem, size_t size,
+		       certificates *list, struct sr_err *err)
 {
-	_cleanup_(x509s_freep) certificates *list = sk_X509_new_null();
 	_cleanup_evp_ EVP_PKEY *pub = NULL;
 	int r = sr_pubkey_evp(&key->file->pub, &pub, err);
 
@@ -112,7 +112,16 @@ static int check_certificate(const struct sr_key *key, const char *pem, size_t s
 	if (EVP_PKEY_eq(pub, X509_get0_pubkey(sk_X509_value(list, 0))) != 1)
 		return sr_fail(err, -EBADMSG,
 			       "the first certificate is not for this key");
-	return check_chain(list, err);
+	return 0;
+}
+
+static int check_certificate(const struct sr_key *key, const char *pem, size_t size,
+			     struct sr_err *err)
+{
+	_cleanup_(x509s_freep) certificates *list = sk_X509_new_null();
+	int r = check_first(key, pem, size, list, err);
+
+	return r < 0 ? r : check_chain(list, err);
 }
 
 /* One line that begins with the kind of key; PEM does not. */
@@ -227,6 +236,20 @@ static int read_beside(struct sr_store *store, const struct sr_key *key,
 	sr_keystore_file(key->name, suffix_of(form), file);
 	r = dir < 0 ? dir : sr_read_file(dir, file, SR_CERTIFICATES_MAX, ret, err);
 	return r == -ENOENT ? fail_none(key, form, err) : r;
+}
+
+bool sr_key_has_certificate(struct sr_store *store, const struct sr_key *key,
+			    enum sr_key_form form)
+{
+	_cleanup_(x509s_freep) certificates *list = sk_X509_new_null();
+	_cleanup_buf_ struct sr_buf content = { 0 }, blob = { 0 };
+
+	if (read_beside(store, key, form, &content, NULL) < 0)
+		return false;
+	return form == SR_FORM_SSH
+		   ? sr_sshcert_read(&content, &key->file->pub, &blob, NULL) == 0
+		   : check_first(key, (const char *)content.data, content.size, list,
+				 NULL) == 0;
 }
 
 int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **ret,
