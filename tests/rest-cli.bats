@@ -124,13 +124,13 @@ what_is_signed() {
     [ "$(asked)" -eq 10 ]
     rest_stop
     for name in "${!as[@]}"; do
-        openssl req -in $name.csr -verify -noout
-        openssl verify -CAfile $name.crt $name.crt
-        openssl x509 -in $name.crt -noout -checkhost example.org | grep -q 'does match'
+        openssl req -in "$name.csr" -verify -noout
+        openssl verify -CAfile "$name.crt" "$name.crt"
+        openssl x509 -in "$name.crt" -noout -checkhost example.org | grep -q 'does match'
         # shellcheck disable=SC2086
         tpm-sign csr $name "${who[@]}" ${as[$name]} >direct
-        diff <(what_is_signed $name.csr) <(what_is_signed direct)
-        tpm-sign cert install $name <$name.crt
+        diff <(what_is_signed "$name.csr") <(what_is_signed direct)
+        tpm-sign cert install "$name" <"$name.crt"
     done
     # RSA's have but one value.
     tpm-sign csr opens "${who[@]}" | cmp - opens.csr
@@ -152,6 +152,7 @@ what_is_signed() {
     same 9 tpm-sign sign nix message
     same 9 tpm-sign sign "$(printf '%064d' 0)" message
     same 2 tpm-sign sign .hidden message
+    same 2 tpm-sign sign '' message
     same 8 tpm-sign sign bad message
     same 2 tpm-sign sign web --hash md5 message
     same 2 tpm-sign sign web --hash sha384 --format ssh message
@@ -277,10 +278,11 @@ c, _ = s.accept(); c.recv(4096); c.sendall(b"nonsense"); c.close()' "$1"; }
     wait
 }
 
-# listens USER: one who wants PINs listens as this user, and notes in "heard" what he is told
+# listens USER [MORE]: one who wants PINs listens as this user, and notes in "heard" what he is
+# told; MORE is in what he says of a key
 listens() {
     rm -f "$SEALRING_RUNTIME_DIR/sign.sock" heard ready
-    timeout 60 python3 - "$SEALRING_RUNTIME_DIR/sign.sock" "$1" >ready 3>&- <<'END' &
+    timeout 60 python3 - "$SEALRING_RUNTIME_DIR/sign.sock" "$1" "${2-}" >ready 3>&- <<'END' &
 import os, socket, sys
 heard = open('heard', 'wb', buffering=0)
 s = socket.socket(socket.AF_UNIX)
@@ -300,7 +302,8 @@ while True:
         body += got
     heard.write(head + body)
     try:
-        c.sendall(b'HTTP/1.0 200 OK\r\n\r\n{"pin":true,"in_tpm":true,"hash":"sha256","type":"rsa2048","ring":null}')
+        c.sendall(b'HTTP/1.0 200 OK\r\n\r\n{"pin":true,"in_tpm":true,"hash":"sha256","type":"rsa2048","ring":null' +
+                  sys.argv[3].encode() + b'}')
     except BrokenPipeError:
         pass
     c.close()
@@ -370,6 +373,21 @@ tells() {
     rm -r "$open"
 }
 
+@test "what a daemon says is refused where a terminal would do more than show it" {
+    local bad
+    nonsense='what answers there is not tpm-serve'
+    for bad in '"tags":{"role":"\u001b[31m"}' '"tags":{"\u001b[31m":"x"}' '"name":"\u202e"' '"certificates":[null]'; do
+        listens "$(id -u)" ",$bad"
+        tells "$nonsense" tpm-sign sign web --pin-file pin message
+        run grep -a horse heard
+        [ "$output" = "" ]
+    done
+    # One of which a terminal only shows everything gets the PIN.
+    listens "$(id -u)" ',"tags":{"role":"tls"},"name":"é","certificates":["x509"]'
+    tells "$nonsense" tpm-sign sign web --pin-file pin message
+    grep -aq horse heard
+}
+
 @test "who may not read the store sees by the daemon what others read" {
     local open command by=()
     [ "$(id -u)" -eq 0 ] || return 0 # an ordinary user can't be another
@@ -379,6 +397,8 @@ tells() {
     keygen rsa -t rsa2048
     tpm-sign cert self-sign web --subject /CN=web | tpm-sign cert install -q web
     tpm-sign sign web message -o old.sig
+    tpm-sign sign web --format ssh --hash sha256 message -o ssh.sig
+    : >empty
     tpm-sign rotate -q web
     tpm-sign cert self-sign rsa --subject /CN=rsa | tpm-sign cert install -q rsa
     tpm-sign sign web message -o new.sig
@@ -386,7 +406,7 @@ tells() {
     open=$(mktemp -d "${TMPDIR:-/tmp}/sealring-open-XXXXXX")
     mkdir "$open/bin"
     cp "$SEALRING_BUILD/bin/tpm-sign" "$open/bin"
-    cp "$SEALRING_BUILD"/libsealring.so.0 message old.sig new.sig "$open"
+    cp "$SEALRING_BUILD"/libsealring.so.0 message old.sig new.sig ssh.sig empty "$open"
     export SEALRING_RUNTIME_DIR=$open
     rest_start
     chmod 755 "$open"
@@ -396,7 +416,8 @@ tells() {
     for command in list 'list --json' 'list web' 'list --tag role=tls' 'info web' 'info web@1' 'info rsa' \
         'info web --json' 'pubkey web' 'pubkey rsa --format ssh' 'pubkey web@1' 'info nix' 'list nix' \
         'verify web -s new.sig message' 'verify web -s old.sig message' 'verify web -s message message' \
-        'verify web@1 -s new.sig message' 'verify web --hash md5 -s new.sig message' 'verify nix -s new.sig message'; do
+        'verify web@1 -s new.sig message' 'verify web -s empty message' 'verify web --format ssh -s ssh.sig message' \
+        'verify web --hash md5 -s new.sig message' 'verify nix -s new.sig message'; do
         # shellcheck disable=SC2086 # words
         run tpm-sign $command
         echo "$status $output" >direct

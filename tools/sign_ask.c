@@ -126,7 +126,7 @@ static int send_request(const struct daemon *daemon, const char *method,
 
 	if (r < 0)
 		return r;
-	escape(daemon->key, key, sizeof(key));
+	escape(daemon->key ?: "", key, sizeof(key));
 	n = snprintf(header, sizeof(header),
 		     "%s " KEYS "%s%s%s HTTP/1.0\r\nContent-Length: %zu\r\n\r\n", method,
 		     key[0] ? "/" : "", key, action, body->size);

@@ -3,10 +3,12 @@
 #include "sign_daemon.h"
 
 #include <errno.h>
+#include <json-c/json_visit.h>
 #include <openssl/evp.h>
 #include <string.h>
 
 #include "ground/base64.h"
+#include "ground/harmless.h"
 #include "json.h"
 #include "json_write.h"
 #include "key_text.h"
@@ -82,6 +84,22 @@ static int read_key(struct daemon *daemon, struct sr_err *err)
 	return 1;
 }
 
+/* It may be shown: no text that does more to a terminal, nothing missing from a list. */
+static int check_value(struct json_object *value, int flags, struct json_object *in,
+		       const char *name, size_t *index, void *arg)
+{
+	bool text = json_object_is_type(value, json_type_string);
+
+	(void)flags;
+	(void)in;
+	(void)arg;
+	if ((name && !sr_text_is_harmless(name, strlen(name))) || (index && !value) ||
+	    (text && !sr_text_is_harmless(json_object_get_string(value),
+					  (size_t)json_object_get_string_len(value))))
+		return JSON_C_VISIT_RETURN_ERROR;
+	return JSON_C_VISIT_RETURN_CONTINUE;
+}
+
 /* What was not asked of a key is of all. */
 static int read_answer(struct daemon *daemon, const struct json_text *body,
 		       struct sr_err *err)
@@ -93,7 +111,9 @@ static int read_answer(struct daemon *daemon, const struct json_text *body,
 		return sr_fail(err, -ENOMEM, "out of memory");
 	daemon->said = json_tokener_parse_ex(parser, body->data, (int)body->size);
 	json_tokener_free(parser);
-	if (daemon->key[0])
+	if (json_c_visit(daemon->said, 0, check_value, NULL) < 0)
+		return daemon_fail(daemon, err);
+	if (daemon->key)
 		return read_key(daemon, err);
 	return json_object_object_get_ex(daemon->said, "keys", &keys) &&
 		       json_object_is_type(keys, json_type_array)
@@ -106,8 +126,8 @@ static bool is_served(const char *name)
 	if (sign_choices.direct || sign_choices.encrypt_session || tool_chose_tpm() ||
 	    (getenv("SEALRING_STATE_DIR") && !getenv("SEALRING_RUNTIME_DIR")))
 		return false;
-	return strlen(name) <= DAEMON_NAME_MAX &&
-	       (!strchr(name, '/') || strncmp(name, "SHA256:", 7) == 0);
+	return !name || (*name && strlen(name) <= DAEMON_NAME_MAX &&
+			 (!strchr(name, '/') || strncmp(name, "SHA256:", 7) == 0));
 }
 
 int daemon_find(const char *name, struct daemon *ret, struct sr_err *err)
@@ -239,6 +259,28 @@ int daemon_sign(const struct daemon *daemon, const struct sr_sign_options *optio
 	return r;
 }
 
+const char *daemon_name(const struct daemon *daemon)
+{
+	struct json_object *name = NULL;
+
+	return json_object_object_get_ex(daemon->said, "name", &name) &&
+		       json_object_is_type(name, json_type_string)
+		   ? json_object_get_string(name)
+		   : daemon->key;
+}
+
+unsigned int daemon_older(const struct daemon *daemon, size_t index)
+{
+	struct json_object *older = NULL;
+	int version = json_object_object_get_ex(daemon->said, "older", &older) &&
+			      json_object_is_type(older, json_type_array) &&
+			      index < json_object_array_length(older)
+			  ? json_object_get_int(json_object_array_get_idx(older, index))
+			  : 0;
+
+	return version > 0 ? (unsigned int)version : 0;
+}
+
 static int sign_elsewhere(void *arg, const struct sr_sign_options *options,
 			  const struct sr_digest *digests, size_t count,
 			  struct sr_signature *ret, struct sr_err *err)
@@ -269,19 +311,31 @@ static bool is_hash(const char *name)
 	       strcmp(name, "sha512") == 0;
 }
 
-/* One that may not be used the daemon refuses in its own words. */
-const char *daemon_hash(const struct daemon *daemon,
-			const struct sr_sign_options *options, struct sr_err *err)
+/* Why one may not be used, only the key knows. */
+static int fail_hash(struct daemon *daemon, const struct sr_sign_options *options,
+		     struct sr_err *err)
+{
+	struct sr_key *key = NULL;
+	int r = daemon_key(daemon, &key, err);
+
+	if (r == 0)
+		r = sr_key_hash(key, options, err) ? daemon_fail(daemon, err) : -EINVAL;
+	sr_key_free(key);
+	return r;
+}
+
+int daemon_hash(struct daemon *daemon, struct sr_sign_options *options,
+		struct sr_err *err)
 {
 	bool ssh = options->form == SR_SIGNATURE_SSH;
 	const char *hash = options->hash ?: ssh ? "sha512" : daemon->hash;
 	bool messages = strcmp(daemon->hash, "none") == 0 && !ssh;
 
-	if (messages ? strcmp(hash, "none") == 0
-		     : is_hash(hash) && !(ssh && strcmp(hash, "sha384") == 0))
-		return hash;
-	(void)daemon_sign(daemon, options, NULL, 0, NULL, err);
-	return NULL;
+	if (messages ? strcmp(hash, "none") != 0
+		     : !is_hash(hash) || (ssh && strcmp(hash, "sha384") == 0))
+		return fail_hash(daemon, options, err);
+	options->hash = hash;
+	return 0;
 }
 
 /* Not by sr_base64_parse(), which has copies of its own. */
@@ -391,43 +445,6 @@ int daemon_show(const struct daemon *daemon, const char *action, char **ret,
 		return r;
 	*ret = strndup(body.data, body.size);
 	return *ret ? 0 : sr_fail(err, -ENOMEM, "out of memory");
-}
-
-int daemon_verify(const struct daemon *daemon, const struct sr_sign_options *options,
-		  const struct sr_digest *digest, const struct sr_signature *signature,
-		  unsigned int *ret, struct sr_err *err)
-{
-	struct json_field fields[] = { { .name = "valid", .may_be = JSON_FLAG },
-				       { .name = "older_version", .may_be = JSON_NUMBER },
-				       { 0 } };
-	_cleanup_secret_ struct sr_secret answer = { 0 };
-	struct json_writer body = { 0 };
-	int r;
-
-	if (!daemon_takes(digest, 1))
-		return sr_fail(err, -EINVAL,
-			       "key %s: the daemon takes no message that long, and its "
-			       "file is not yours to read",
-			       daemon->key);
-	put_digests(&body, digest, 1);
-	json_put_text(&body, "hash", options->hash);
-	json_put_text(&body, "format", key_form_name(options->form));
-	json_put_text(&body, "namespace", options->name_space);
-	json_put(&body, options->pss ? ",\"pss\":true" : "");
-	json_put_name(&body, "signature");
-	json_put_base64(&body, signature->data, signature->size);
-	r = json_end(&body, err);
-	if (r == 0)
-		r = ask_json(daemon, "/verify", &body.text, &answer, fields, err);
-	if (r == 0 && !fields[0].flag)
-		r = sr_fail(err, -EBADMSG,
-			    "key %s: the signature is not of this key, or not of these "
-			    "bytes",
-			    daemon->key);
-	*ret = r == 0 && fields[1].is == JSON_NUMBER ? fields[1].number : 0;
-	json_done(fields);
-	sr_secret_done(&body.text);
-	return r;
 }
 
 int daemon_certificates(const struct daemon *daemon, char **ret, struct sr_err *err)

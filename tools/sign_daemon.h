@@ -12,7 +12,7 @@
 /**
  * struct daemon - one that is asked for a key
  * @socket:	where
- * @key:	name or fingerprint; "" for all keys
+ * @key:	name or fingerprint; NULL for all keys
  * @needs_pin:	using it takes a PIN
  * @ring:	of a key in software: the ring, which may have a PIN; else ""
  * @hash:	the key's own; "none" if it signs messages themselves
@@ -50,32 +50,33 @@ void daemon_done(struct daemon *daemon);
  */
 int daemon_find(const char *name, struct daemon *ret, struct sr_err *err);
 
-/** daemon_find_unreadable() - as above, but only who may not read the store; "" for all keys */
+/** daemon_find_unreadable() - as above, but only who may not read the store; NULL for all keys */
 int daemon_find_unreadable(const char *name, struct daemon *ret, struct sr_err *err);
 
 /** daemon_show() - what it shows of the key, as text: "/public?format=ssh" */
 int daemon_show(const struct daemon *daemon, const char *action, char **ret,
 		struct sr_err *err);
 
-/** daemon_verify() - as sr_key_verify_any() */
-int daemon_verify(const struct daemon *daemon, const struct sr_sign_options *options,
-		  const struct sr_digest *digest, const struct sr_signature *signature,
-		  unsigned int *ret, struct sr_err *err);
-
 /** daemon_sign() - as sr_key_sign() */
 int daemon_sign(const struct daemon *daemon, const struct sr_sign_options *options,
 		const struct sr_digest *digests, size_t count, struct sr_signature *ret,
 		struct sr_err *err);
 
-/** daemon_key() - the key, to be signed with by the daemon; @daemon has to live as long */
+/** daemon_name() - its name, when it was found by a fingerprint, too */
+const char *daemon_name(const struct daemon *daemon);
+
+/** daemon_older() - the number of its older version at @index; 0 behind the last */
+unsigned int daemon_older(const struct daemon *daemon, size_t index);
+
+/** daemon_key() - the key, to verify with, or to have it sign; @daemon has to live as long */
 int daemon_key(struct daemon *daemon, struct sr_key **ret, struct sr_err *err);
 
 /** daemon_takes() - whether that is no more than a request may have: messages may be larger */
 bool daemon_takes(const struct sr_digest *digests, size_t count);
 
-/** daemon_hash() - as sr_key_hash() */
-const char *daemon_hash(const struct daemon *daemon,
-			const struct sr_sign_options *options, struct sr_err *err);
+/** daemon_hash() - have the one in @options that is used, as sr_key_hash() finds it */
+int daemon_hash(struct daemon *daemon, struct sr_sign_options *options,
+		struct sr_err *err);
 
 /** daemon_decrypt() - as sr_key_decrypt() */
 int daemon_decrypt(const struct daemon *daemon, const struct sr_padding *padding,

@@ -171,7 +171,7 @@ static int list_served(const struct daemon *daemon, struct json_object *into,
 	size_t count;
 	int r = 0;
 
-	if (daemon->key[0])
+	if (daemon->key)
 		return list_told(daemon->said, into, err);
 	count = array_in(daemon->said, "keys", &keys);
 	for (size_t i = 0; r == 0 && i < count; i++)
@@ -201,7 +201,7 @@ int cmd_list(int argc, char **argv, struct sr_err *err)
 	_cleanup_store_ struct sr_store *store = NULL;
 	_cleanup_strv_ char **names = NULL;
 	_cleanup_daemon_ struct daemon daemon = { 0 };
-	int r = daemon_find_unreadable(argc > 0 ? argv[0] : "", &daemon, err);
+	int r = daemon_find_unreadable(argc > 0 ? argv[0] : NULL, &daemon, err);
 	bool served = r == 1;
 
 	if (r == 0)

@@ -209,13 +209,13 @@ static int sign_direct(const char *name, const struct sr_sign_options *options,
  * By the daemon, where there is one; the file of the key is its business. Of what is signed
  * itself it takes less than what can be signed.
  */
-static int sign_served(const struct daemon *daemon, struct sr_sign_options *options,
+static int sign_served(struct daemon *daemon, struct sr_sign_options *options,
 		       struct batch *batch, struct sr_err *err)
 {
-	int r;
+	int r = daemon_hash(daemon, options, err);
 
-	options->hash = daemon_hash(daemon, options, err);
-	r = options->hash ? batch_read(batch, options->hash, err) : -EINVAL;
+	if (r == 0)
+		r = batch_read(batch, options->hash, err);
 	if (r < 0)
 		return r;
 	return daemon_takes(batch->digests, batch->count)
@@ -251,55 +251,104 @@ int cmd_sign(int argc, char **argv, struct sr_err *err)
 	return r < 0 ? r : batch_write(&batch, options.form == SR_SIGNATURE_SSH, err);
 }
 
-/* Who verifies seldom has the key itself. */
-static int load_public(struct key_work *work, const char *name, struct sr_err *err)
-{
-	int r = key_work_load(work, name, false, err);
+/* What verifying works with: the key, or its public part as the daemon has it. */
+struct check {
+	struct key_work work;
+	struct daemon daemon;
+	bool served;
+	struct sr_sign_options options;
+	struct sr_digest digest;
+	struct sr_secret content;
+	struct sr_signature signature;
+};
 
+static void check_done(struct check *check)
+{
+	sr_digest_done(&check->digest);
+	sr_secret_done(&check->content);
+	key_work_done(&check->work);
+	daemon_done(&check->daemon);
+}
+
+/* Who verifies seldom has the key itself. */
+static int check_load(struct check *check, const char *name, struct sr_err *err)
+{
+	int r = daemon_find_unreadable(name, &check->daemon, err);
+
+	check->served = r == 1;
+	if (r != 0)
+		return r < 0 ? r : daemon_key(&check->daemon, &check->work.key, err);
+	r = key_work_load(&check->work, name, false, err);
 	return r == -EBADMSG && strchr(name, '/') &&
-		       sr_key_load_public(name, &work->key, NULL) == 0
+		       sr_key_load_public(name, &check->work.key, NULL) == 0
 		   ? 0
 		   : r;
 }
 
+static int check_read(struct check *check, const char *file, struct sr_err *err)
+{
+	const char *hash = sr_key_hash(check->work.key, &check->options, err);
+	int r = hash ? choices_read_file(sign_choices.signature, SIGNATURE_MAX,
+					 &check->content, err)
+		     : -EINVAL;
+
+	check->signature =
+	    (struct sr_signature){ check->content.data, check->content.size };
+	return r < 0 ? r : read_digest(file, hash, &check->digest, err);
+}
+
+static bool is_of_version(const struct check *check, unsigned int version)
+{
+	_cleanup_daemon_ struct daemon daemon = { 0 };
+	char name[DAEMON_NAME_MAX + 1];
+	struct sr_key *key = NULL;
+	bool good;
+
+	(void)snprintf(name, sizeof(name), "%s@%u", daemon_name(&check->daemon), version);
+	good = daemon_find(name, &daemon, NULL) == 1 &&
+	       daemon_key(&daemon, &key, NULL) == 0 &&
+	       sr_key_verify(key, &check->options, &check->digest, &check->signature,
+			     NULL) == 0;
+	sr_key_free(key);
+	return good;
+}
+
+/* As sr_key_verify_any(). */
+static int verify_served(const struct check *check, unsigned int *version,
+			 struct sr_err *err)
+{
+	int r = sr_key_verify(check->work.key, &check->options, &check->digest,
+			      &check->signature, err);
+	unsigned int older;
+
+	for (size_t i = 0; r == -EBADMSG && (older = daemon_older(&check->daemon, i));
+	     i++)
+		if (is_of_version(check, older)) {
+			*version = older;
+			return 0;
+		}
+	return r;
+}
+
 int cmd_verify(int argc, char **argv, struct sr_err *err)
 {
-	const char *file = argc > 1 ? argv[1] : "-";
-	_cleanup_key_work_ struct key_work work = { 0 };
-	_cleanup_daemon_ struct daemon daemon = { 0 };
-	bool served = false;
-	_cleanup_secret_ struct sr_secret content = { 0 };
-	struct sr_sign_options options;
-	struct sr_signature signature;
-	_cleanup_digest_ struct sr_digest digest = { 0 };
-	const char *hash = NULL;
+	_cleanup_(check_done) struct check check = { 0 };
 	unsigned int version = 0;
 	int r;
 
 	tool_quick_crypto(CRYPTO_OWN);
-	r = key_sign_options(&options, err);
+	r = key_sign_options(&check.options, err);
 	if (r == 0 && !sign_choices.signature)
 		r = sr_fail(err, -EINVAL, "which signature? --signature FILE");
 	if (r == 0)
-		r = daemon_find_unreadable(argv[0], &daemon, err);
-	served = r == 1;
+		r = check_load(&check, argv[0], err);
 	if (r == 0)
-		r = load_public(&work, argv[0], err);
-	if (r >= 0)
-		hash = served ? daemon_hash(&daemon, &options, err)
-			      : sr_key_hash(work.key, &options, err);
-	if (r >= 0)
-		r = hash ? choices_read_file(sign_choices.signature, SIGNATURE_MAX,
-					     &content, err)
-			 : -EINVAL;
+		r = check_read(&check, argc > 1 ? argv[1] : "-", err);
 	if (r == 0)
-		r = read_digest(file, hash, &digest, err);
-	signature = (struct sr_signature){ content.data, content.size };
-	if (r == 0)
-		r = served ? daemon_verify(&daemon, &options, &digest, &signature,
-					   &version, err)
-			   : sr_key_verify_any(work.store, work.key, &options, &digest,
-					       &signature, &version, err);
+		r = check.served ? verify_served(&check, &version, err)
+				 : sr_key_verify_any(check.work.store, check.work.key,
+						     &check.options, &check.digest,
+						     &check.signature, &version, err);
 	if (r < 0)
 		return r;
 	if (version == 0)
