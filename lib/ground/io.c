@@ -159,10 +159,14 @@ static int temporary_open(int dir, const char *name, struct temporary *temporary
 	return 0;
 }
 
-/* What goes into a file, and how: @passing: it is not made to outlast a power cut. */
+/*
+ * What goes into a file, and how: @passing: it is not made to outlast a power cut; @as: whose it
+ * is, unless it stays the caller's.
+ */
 struct replacement {
 	struct sr_buf content;
 	mode_t mode;
+	const struct stat *as;
 	const struct sr_check *check;
 	bool new_only;
 	bool passing;
@@ -171,9 +175,13 @@ struct replacement {
 static int temporary_write(const struct temporary *temporary,
 			   const struct replacement *by, struct sr_err *err)
 {
+	mode_t mode = by->mode;
+
 	if (sr_write_full(temporary->fd, by->content.data, by->content.size) < 0)
 		return sr_fail_sys(err, errno, "cannot write %s", temporary->name);
-	if (fchmod(temporary->fd, by->mode) < 0)
+	if (by->as && fchown(temporary->fd, by->as->st_uid, by->as->st_gid) < 0)
+		mode &= S_IRWXU;
+	if (fchmod(temporary->fd, mode) < 0)
 		return sr_fail_sys(err, errno, "cannot set the mode of %s",
 				   temporary->name);
 	if (!by->passing && fsync(temporary->fd) < 0)
@@ -264,6 +272,17 @@ int sr_replace_file(int dir, const char *name, const struct sr_buf *content, mod
 		    const struct sr_check *check, struct sr_err *err)
 {
 	struct replacement by = { .content = *content, .mode = mode, .check = check };
+
+	return replace(dir, name, &by, err);
+}
+
+int sr_replace_file_as(int dir, const char *name, const struct sr_buf *content,
+		       const struct stat *as, const struct sr_check *check,
+		       struct sr_err *err)
+{
+	struct replacement by = {
+		.content = *content, .mode = as->st_mode & 0777, .as = as, .check = check
+	};
 
 	return replace(dir, name, &by, err);
 }

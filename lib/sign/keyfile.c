@@ -2,6 +2,7 @@
 /* A key's files: what is taken in, and how it is written. */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "codec/authorize.h"
 #include "ground/base64.h"
@@ -134,6 +135,18 @@ static int software_content(const struct sr_key *key, struct sr_buf *ret,
 	return 0;
 }
 
+/* One that somebody reads elsewhere, perhaps as another user, and by a link. */
+static int replace_named(const char *name, const struct sr_buf *content,
+			 const struct sr_check *check, struct sr_err *err)
+{
+	_cleanup_free_ char *real = realpath(name, NULL);
+	struct stat st;
+
+	if (!real || stat(real, &st) < 0)
+		return sr_fail_sys(err, errno, "cannot examine %s", name);
+	return sr_replace_file_as(AT_FDCWD, real, content, &st, check, err);
+}
+
 int sr_key_write(const struct sr_key *key, int dir, struct sr_err *err)
 {
 	struct sr_check check = { .run = check_written, .arg = key->name };
@@ -146,7 +159,7 @@ int sr_key_write(const struct sr_key *key, int dir, struct sr_err *err)
 	if (r < 0)
 		return r;
 	if (strchr(key->name, '/'))
-		return sr_replace_file(AT_FDCWD, key->name, &content, 0600, &check, err);
+		return replace_named(key->name, &content, &check, err);
 	sr_keystore_file(key->name, ".pem", file);
 	return sr_replace_file(dir, file, &content, sr_keystore_mode(dir), &check, err);
 }
