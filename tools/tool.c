@@ -304,7 +304,6 @@ int tool_tpm(const struct sr_store *store, struct sr_tpm **ret, struct sr_err *e
 	return sr_tpm_open_until(tool_tcti(store), &ending, ret, err);
 }
 
-/* No debugger of another process, no core file; ESYS must not log on our stderr. */
 /* A closed descriptor would be the next file's, or the TPM's. What has none is not empty. */
 static void fill_standard_descriptors(void)
 {
@@ -313,6 +312,7 @@ static void fill_standard_descriptors(void)
 			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+/* No debugger of another process, no core file; ESYS must not log on our stderr. */
 static void harden(void)
 {
 	fill_standard_descriptors();
