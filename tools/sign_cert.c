@@ -67,14 +67,16 @@ static int is_kept(const char *name, struct sr_err *err)
 	return r < 0 ? r : sr_key_has_request(work.store, work.key);
 }
 
-static int keep(const struct key_work *work, const char *name, const char *pem,
-		struct sr_err *err)
+static int keep(const struct key_work *work, const char *pem, struct sr_err *err)
 {
+	struct sr_key_info info;
 	int r = sr_key_keep_request(work->store, work->key, pem, err);
 
 	if (r == 0)
-		tool_say("the request of key %s is in %s/keys/%s.csr", name,
-			 sr_store_path(work->store), name);
+		r = sr_key_info(work->key, &info, err);
+	if (r == 0)
+		tool_say("the request of key %s is in %s/keys/%s.csr", info.name,
+			 sr_store_path(work->store), info.name);
 	return r;
 }
 
@@ -96,7 +98,7 @@ int cmd_csr(int argc, char **argv, struct sr_err *err)
 				   &pem, err);
 	if (r < 0)
 		return r;
-	return sign_choices.keep ? keep(&work, argv[0], pem, err)
+	return sign_choices.keep ? keep(&work, pem, err)
 				 : key_output(pem, strlen(pem), true, err);
 }
 

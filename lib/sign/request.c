@@ -14,7 +14,6 @@
 #define PART_MAX 256   /* bytes in one part of a subject */
 #define SERIAL_SIZE 16 /* random bytes in a serial number */
 #define BACKDATED 300  /* seconds: clocks differ */
-#define DAY 86400L     /* seconds */
 
 SR_DEFINE_CLEANUP(x509_freep, X509 *, X509_free)
 SR_DEFINE_CLEANUP(request_freep, X509_REQ *, X509_REQ_free)
@@ -388,7 +387,6 @@ static int fill_certificate(const struct work *work, X509 *to, struct sr_err *er
 	_cleanup_(extensions_freep) extensions *list = NULL;
 	_cleanup_(name_freep) X509_NAME *name = NULL;
 	_cleanup_evp_ EVP_PKEY *pub = NULL;
-	long seconds = DAY * (long)work->subject->days;
 	int r = make_name(work->subject->name, &name, err);
 	bool ok;
 
@@ -403,7 +401,7 @@ static int fill_certificate(const struct work *work, X509 *to, struct sr_err *er
 	ok = X509_set_version(to, X509_VERSION_3) && X509_set_subject_name(to, name) &&
 	     X509_set_issuer_name(to, name) && X509_set_pubkey(to, pub) &&
 	     X509_gmtime_adj(X509_getm_notBefore(to), -BACKDATED) &&
-	     X509_gmtime_adj(X509_getm_notAfter(to), seconds);
+	     X509_time_adj_ex(X509_getm_notAfter(to), (int)work->subject->days, 0, NULL);
 	for (int i = 0; ok && i < sk_X509_EXTENSION_num(list); i++)
 		ok = X509_add_ext(to, sk_X509_EXTENSION_value(list, i), -1);
 	return ok ? 0 : sr_fail_libcrypto(err, "making a certificate");

@@ -250,13 +250,12 @@ int sr_key_sign(const struct sr_key *key, struct sr_tpm *tpm, const struct sr_as
 
 	for (size_t i = 0; i < count; i++)
 		ret[i] = (struct sr_signature){ 0 };
-	if (key->elsewhere)
-		return key->elsewhere->sign(key->elsewhere->arg, options, digests, count,
-					    ret, err);
-	r = sign_all(key, tpm, ask, options, digests, count, ret, err);
+	r = key->elsewhere ? key->elsewhere->sign(key->elsewhere->arg, options, digests,
+						  count, ret, err)
+			   : sign_all(key, tpm, ask, options, digests, count, ret, err);
 	for (size_t i = 0; r < 0 && i < count; i++)
 		free(take(ret[i].data));
-	return r < 0 ? sr_fail_key(key, r, err) : 0;
+	return r < 0 && !key->elsewhere ? sr_fail_key(key, r, err) : r;
 }
 
 static int read_form(const struct sr_key *key, const struct sr_sign_options *options,

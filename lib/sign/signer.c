@@ -324,6 +324,10 @@ static int fail_use(struct sr_signer *signer, TSS2_RC rc, const char *what,
 		return sr_fail(err, r,
 			       "its file says that it takes no PIN, but the TPM wants "
 			       "one");
+	if (signer->key->file->policy.count == 0)
+		return sr_fail(err, r,
+			       "its file says that it takes no PIN, but the TPM wants "
+			       "one, or something between changes what they say");
 	return sr_fail(err, -EIO,
 		       "the TPM refuses the session: something between it and this "
 		       "program changes what they say");
