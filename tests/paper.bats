@@ -297,7 +297,7 @@ is_command() {
         'tpm-sign verify k --signature s --format pem' 'tpm-sign sign k --output o a b' 'tpm-sign cert'
         'tpm-sign cert self-sign' 'tpm-sign csr k' 'tpm-sign csr k --subject /CN=x --format der'
         'tpm-sign cert self-sign k --subject /CN=x --days x' 'tpm-sign pubkey k --format der'
-        'tpm-sign decrypt k --rsaes --hash sha1' 'tpm-sign delete k' 'tpm-sign algs none'
+        'tpm-sign decrypt k --rsaes --hash sha1' 'tpm-sign delete' 'tpm-sign algs none'
         'tpm-reseal' 'tpm-reseal nonsense' 'tpm-reseal status a b' 'tpm-reseal now --pcrs x'
         'tpm-reseal events a b' 'tpm-reseal explain --log f' 'tpm-reseal predict'
         'tpm-reseal explain --baseline empty --pcrs 7=00' 'tpm-reseal predict --dbx'

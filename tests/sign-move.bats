@@ -182,6 +182,9 @@ loaded() {
     tpm-sign info copy2 | grep -q '^Bound to: *sha256:0+7$'
     signs copy2
     fails 2 tpm-sign import copy3 "$KEYS/web.pem" --usage both
+    fails 2 tpm-sign import copy3 "$KEYS/web.pem" --pin
+    fails 2 tpm-sign import copy3 "$KEYS/web.pem" --new-pin-file pin
+    says 'that key is made already'
     fails 7 there tpm-sign import copy "$KEYS/web.pem"
     seal name secret 2>/dev/null
     fails 8 tpm-sign import copy3 "$RINGS/system/approvals/current.pem"

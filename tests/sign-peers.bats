@@ -308,6 +308,16 @@ flipped() {
     openssl pkcs12 -export -inkey plain -in far.crt -certfile mixed.crt -passout pass: -out mixed.p12
     tpm-sign import -q mixed mixed.p12
     diff "$KEYS/mixed.crt" <(cat far.crt between.crt other.crt)
+    # A CA that has a new key kept its name.
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=CA -keyout new.key -out new.crt 2>/dev/null
+    for order in 'new.crt ca.crt' 'ca.crt new.crt'; do
+        # shellcheck disable=SC2086 # words
+        cat $order >both.crt
+        openssl pkcs12 -export -inkey plain -in client.crt -certfile both.crt -passout pass: -out renewed.p12
+        tpm-sign import -q renewed renewed.p12
+        diff "$KEYS/renewed.crt" <(cat client.crt ca.crt)
+        tpm-sign delete -q -f renewed
+    done
     # The passphrase is right, and not what is wrong; what is advised works.
     openssl pkcs12 -export -legacy -inkey plain -in client.crt -passout pass:sesame -out old.p12
     run "$helper/pty" "Passphrase of the private key:" sesame -- tpm-sign import old old.p12
@@ -335,6 +345,11 @@ flipped() {
     accepted guarded sha256
     fails 4 setsid -w tpm-sign sign guarded message
     fails 2 tpm-sign import x --pcrs 0+7 priv pub
+    # Whoever leaves out --pin is told of it when the key is used, be it in a session or not.
+    made -G rsa2048 -p 'correct horse battery' -a "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|decrypt"
+    fails 4 tpm-sign import x priv pub
+    says 'its file says that it takes no PIN, but the TPM wants one'
+    [ ! -e "$KEYS/x.pem" ]
     head -c 50 pub >short
     fails 8 tpm-sign import x priv short
     fails 8 tpm-sign import x short pub

@@ -191,6 +191,10 @@ alone() {
     tpm-sign delete -q --force web
     [ "$(ls "$KEYS")" = $'kept.pem\nkept.pub' ]
     fails 9 tpm-sign delete --force web
+    fails 9 alone tpm-sign delete web
+    says 'no key "web"'
+    fails 2 alone tpm-sign delete "$KEYS/kept.pem"
+    [[ $output != *--force* ]]
     signs kept
     # Nothing of a key that was there before is taken for the new one's.
     touch "$KEYS/web.crt"
@@ -304,6 +308,25 @@ alone() {
     # ... and that is said before anybody is asked for another.
     fails 2 setsid -w tpm-sign passwd open
     says "takes no PIN"
+}
+
+# bats test_tags=minimal
+@test "passwd of a file elsewhere: by a link, and whose it was" {
+    local group
+    printf 'another long PIN' >new
+    keygen key --pin-file pin
+    cp "$KEYS/key.pem" real.pem
+    ln -s real.pem link.pem
+    group=$(id -G | tr ' ' '\n' | tail -n 1)
+    [ "$(id -u)" -ne 0 ] || group=4711
+    chgrp "$group" real.pem
+    chmod 640 real.pem
+    tpm-sign passwd -q ./link.pem --pin-file pin --new-pin-file new
+    [ -L link.pem ]
+    [ "$(stat -c '%a %g' real.pem)" = "640 $group" ]
+    signs ./real.pem --pin-file new
+    signs ./link.pem --pin-file new
+    fails 4 tpm-sign sign ./link.pem --pin-file pin message
 }
 
 @test "lockout: exit 5" {
@@ -503,6 +526,7 @@ alone() {
         fails 1 tpm-sign algs "$type"
     done
     [ "$(tpm-sign algs p256)" = "p256      yes" ]
+    [ "$(SEALRING_TCTI=swtpm:path=$PWD/none tpm-sign algs ed25519)" = "ed25519   in software, under a ring" ]
     fails 2 tpm-sign keygen x -t p192
     fails 2 tpm-sign keygen x -t ed25519 --usage decrypt
     says "a key in software only signs"
@@ -514,6 +538,9 @@ alone() {
 @test "a file is replaced whole, keeps its mode, and links and devices stay what they are" {
     umask 022
     keygen web
+    fails 0 tpm-sign csr "$(tpm-sign info web --json | jq -r '.[0].ssh_fingerprint')" --subject /CN=web --keep
+    says "is in $KEYS/web.csr"
+    [ -s "$KEYS/web.csr" ]
     tpm-sign csr web --subject /CN=web -o new
     [ "$(stat -c %a new)" = 644 ]
     echo old >kept

@@ -232,6 +232,10 @@ static int import_file(struct key_work *work, const char *name,
 {
 	int r = refuse_making(err);
 
+	if (r == 0 && (choices.pin || choices.new_pin_file))
+		r = sr_fail(err, -EINVAL,
+			    "--pin, --new-pin-file: that key is made already; of one "
+			    "that has a PIN it is asked, or read by --pin-file");
 	if (r == 0)
 		r = tool_store(&work->store, err);
 	if (r == 0)
@@ -315,6 +319,14 @@ int cmd_passwd(int argc, char **argv, struct sr_err *err)
 	return r;
 }
 
+/* What a ring keeps for a key that is no more. */
+static bool is_stray(const struct sr_store *store, const char *name)
+{
+	char ring[SR_NAME_MAX + 1];
+
+	return sr_store_find_softkey(store, name, ring, NULL) == 0;
+}
+
 int cmd_delete(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_store_ struct sr_store *store = NULL;
@@ -332,11 +344,11 @@ int cmd_delete(int argc, char **argv, struct sr_err *err)
 	if (r == 0)
 		name = info.name;
 	/* One that is damaged, or of which something is left, has only its name. */
-	if (r == -EBADMSG || r == -ENOKEY)
+	if (r == -EBADMSG || (r == -ENOKEY && is_stray(store, name)))
 		r = 0;
 	(void)snprintf(question, sizeof(question), "Delete key %.*s for good?",
 		       SR_NAME_MAX + 5, name);
-	if (r == 0 && !sign_choices.force && !prompt_yes(question))
+	if (r == 0 && !sign_choices.force && !strchr(name, '/') && !prompt_yes(question))
 		return sr_fail(err, -EINVAL,
 			       "key %s stays: --force deletes without asking", name);
 	if (r == 0)
@@ -374,7 +386,7 @@ int cmd_algs(int argc, char **argv, struct sr_err *err)
 	const char *type;
 	int r = tool_store(&work.store, err);
 
-	if (r == 0)
+	if (r == 0 && !(argc > 0 && sr_key_type_in_software(argv[0])))
 		r = tool_tpm(work.store, &work.tpm, err);
 	if (r == 0 && argc > 0) {
 		r = show_type(work.tpm, argv[0], object, err);

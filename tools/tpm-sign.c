@@ -41,7 +41,7 @@ static const struct option_row options[] = {
 	  "let this certificate's owner recover", "keygen, import" },
 	{ 0, "no-recovery", OPTION_FLAG, &choices.no_recovery, NULL,
 	  "nobody can recover: TPM or nothing", "keygen, import" },
-	{ 0, "hash", OPTION_TEXT, &sign_choices.hash, "HASH", "sha256, sha384 or sha512",
+	{ 0, "hash", OPTION_TEXT, &sign_choices.hash, "HASH", "sha256, sha384, sha512; OAEP: sha1",
 	  "sign, verify, decrypt, csr, cert self-sign" },
 	{ 0, "pss", OPTION_FLAG, &sign_choices.pss, NULL,
 	  "RSA: PSS instead of PKCS#1 v1.5", "sign, verify, csr, cert self-sign" },
