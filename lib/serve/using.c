@@ -99,8 +99,9 @@ static bool may_retry(const struct use *use, int r, const struct sr_err *why)
 		return is_gone(code);
 	if (use->cipher && r == -EBADMSG) /* it is for another key, or padded otherwise */
 		return false;
-	return r != -EACCES && r != -EBUSY && r != -EINVAL && r != -EKEYREJECTED &&
-	       r != -ENOMEM;
+	if (r == -EACCES) /* or the session's number is another's by now */
+		return !sr_key_needs_pin(use->served->key);
+	return r != -EBUSY && r != -EINVAL && r != -EKEYREJECTED && r != -ENOMEM;
 }
 
 /*
