@@ -2,9 +2,9 @@
 /* What the owner of a key says about it: KEY=VALUE, in the text of its file. */
 #include <string.h>
 
+#include "ground/harmless.h"
 #include "ground/parse.h"
 #include "ground/strv.h"
-#include "ground/harmless.h"
 #include "key.h"
 
 #define TAGS_MAX 16   /* of a key */
