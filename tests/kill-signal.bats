@@ -80,19 +80,24 @@ same() {
 @test "who waits for a PIN that does not come, or for its reader, ends, too" {
     local signal
     restore
-    mkfifo silent full
-    exec 7<>silent 8<>full
+    mkfifo silent full slow
+    head -c 300000 /dev/urandom | tpm-seal -q large
+    exec 7<>silent 8<>full 9<>slow
     head -c 65536 /dev/zero >&8
     for signal in INT TERM HUP; do
         fails 124 timeout -k 3 -s $signal 1 tpm-sign keygen -q other --pin-file - <silent 7<&- 8<&-
         [ -z "$output" ]
         fails 124 timeout -k 3 -s $signal 1 tpm-sign passwd -q both --pin-file - <silent 7<&- 8<&-
         [ -z "$output" ]
-        fails 124 timeout -k 3 -s $signal 1 sh -c 'exec tpm-unseal key >full' 7<&- 8<&-
+        fails 124 timeout -k 3 -s $signal 1 sh -c 'exec tpm-unseal key >full' 7<&- 8<&- 9<&-
+        [ -z "$output" ]
+        # Half of it is in the pipe by then.
+        fails 124 timeout -k 3 -s $signal 1 sh -c 'exec tpm-unseal large >slow' 7<&- 8<&- 9<&-
         [ -z "$output" ]
     done
-    exec 7<&- 8<&-
+    exec 7<&- 8<&- 9<&-
     no_handles_left
+    tpm-seal -q --remove large
     same
 }
 

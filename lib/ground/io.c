@@ -30,12 +30,14 @@ ssize_t sr_read_full(int fd, void *data, size_t size)
 	return (ssize_t)done;
 }
 
+/* A pipe takes as much as that whole, or fails with EINTR: more would be half done. */
 int sr_write_full(int fd, const void *data, size_t size)
 {
 	size_t done = 0;
 
 	while (done < size) {
-		ssize_t n = write(fd, (const uint8_t *)data + done, size - done);
+		size_t part = size - done < PIPE_BUF ? size - done : PIPE_BUF;
+		ssize_t n = write(fd, (const uint8_t *)data + done, part);
 
 		if (n < 0)
 			return -1;
@@ -160,27 +162,44 @@ static int temporary_open(int dir, const char *name, struct temporary *temporary
 }
 
 /*
- * What goes into a file, and how: @passing: it is not made to outlast a power cut; @as: whose it
- * is, unless it stays the caller's.
+ * What goes into a file, and how: @passing: it is not made to outlast a power cut; @alike: whose
+ * the old one was; its mode, too.
  */
 struct replacement {
 	struct sr_buf content;
 	mode_t mode;
-	const struct stat *as;
+	bool alike;
 	const struct sr_check *check;
 	bool new_only;
 	bool passing;
 };
 
-static int temporary_write(const struct temporary *temporary,
+/* Of the old file, in this directory; what it may not give away stays private. */
+static int take_owner(const struct temporary *temporary, const char *name, mode_t *mode,
+		      struct sr_err *err)
+{
+	struct stat st;
+
+	if (fstatat(temporary->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return sr_fail_sys(err, errno, "cannot examine %s", name);
+	if (!S_ISREG(st.st_mode))
+		return sr_fail(err, -EIO, "%s is not a regular file any more", name);
+	*mode = st.st_mode & 0777;
+	if (fchown(temporary->fd, st.st_uid, st.st_gid) < 0)
+		*mode &= S_IRWXU;
+	return 0;
+}
+
+static int temporary_write(const struct temporary *temporary, const char *name,
 			   const struct replacement *by, struct sr_err *err)
 {
 	mode_t mode = by->mode;
+	int r = by->alike ? take_owner(temporary, name, &mode, err) : 0;
 
+	if (r < 0)
+		return r;
 	if (sr_write_full(temporary->fd, by->content.data, by->content.size) < 0)
 		return sr_fail_sys(err, errno, "cannot write %s", temporary->name);
-	if (by->as && fchown(temporary->fd, by->as->st_uid, by->as->st_gid) < 0)
-		mode &= S_IRWXU;
 	if (fchmod(temporary->fd, mode) < 0)
 		return sr_fail_sys(err, errno, "cannot set the mode of %s",
 				   temporary->name);
@@ -241,7 +260,7 @@ static int replace_here(int dir, const char *name, const struct replacement *by,
 		return sr_fail(err, -EINVAL, "\"%s\" is not the name of a file", name);
 	r = temporary_open(dir, name, &temporary, err);
 	if (r == 0)
-		r = temporary_write(&temporary, by, err);
+		r = temporary_write(&temporary, name, by, err);
 	if (r == 0 && !by->passing)
 		r = temporary_check(&temporary, by, err);
 	if (r < 0)
@@ -276,13 +295,10 @@ int sr_replace_file(int dir, const char *name, const struct sr_buf *content, mod
 	return replace(dir, name, &by, err);
 }
 
-int sr_replace_file_as(int dir, const char *name, const struct sr_buf *content,
-		       const struct stat *as, const struct sr_check *check,
-		       struct sr_err *err)
+int sr_replace_file_alike(int dir, const char *name, const struct sr_buf *content,
+			  const struct sr_check *check, struct sr_err *err)
 {
-	struct replacement by = {
-		.content = *content, .mode = as->st_mode & 0777, .as = as, .check = check
-	};
+	struct replacement by = { .content = *content, .alike = true, .check = check };
 
 	return replace(dir, name, &by, err);
 }

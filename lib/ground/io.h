@@ -61,16 +61,15 @@ struct sr_check {
 	void *arg;
 };
 
-struct stat;
-
 /**
- * sr_replace_file_as() - as sr_replace_file(), with the owner, group and mode of @as
+ * sr_replace_file_alike() - as sr_replace_file(), with owner, group and mode of the file that it
+ *			     replaces, which has to be there: looked at in the open directory,
+ *			     as somebody may move a path's parts about
  *
  * Who may not give it to them keeps it to himself.
  */
-int sr_replace_file_as(int dir, const char *name, const struct sr_buf *content,
-		       const struct stat *as, const struct sr_check *check,
-		       struct sr_err *err);
+int sr_replace_file_alike(int dir, const char *name, const struct sr_buf *content,
+			  const struct sr_check *check, struct sr_err *err);
 
 /**
  * sr_replace_file() - replace or create a file, so that a reader sees the old or the new

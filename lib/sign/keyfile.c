@@ -2,7 +2,6 @@
 /* A key's files: what is taken in, and how it is written. */
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "codec/authorize.h"
 #include "ground/base64.h"
@@ -140,11 +139,10 @@ static int replace_named(const char *name, const struct sr_buf *content,
 			 const struct sr_check *check, struct sr_err *err)
 {
 	_cleanup_free_ char *real = realpath(name, NULL);
-	struct stat st;
 
-	if (!real || stat(real, &st) < 0)
+	if (!real)
 		return sr_fail_sys(err, errno, "cannot examine %s", name);
-	return sr_replace_file_as(AT_FDCWD, real, content, &st, check, err);
+	return sr_replace_file_alike(AT_FDCWD, real, content, check, err);
 }
 
 int sr_key_write(const struct sr_key *key, int dir, struct sr_err *err)
