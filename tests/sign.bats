@@ -252,6 +252,11 @@ alone() {
     printf 'two lines,\nand é\n' | encrypt
     fails 0 "$helper/pty" -- tpm-sign decrypt opens cipher
     says 'two lines,'
+    printf 'of mail,\r\n\tindented\r\n' | encrypt
+    fails 0 "$helper/pty" -- tpm-sign decrypt opens cipher
+    says indented
+    printf 'all over\rall' | encrypt
+    fails 2 "$helper/pty" -- tpm-sign decrypt opens cipher
     printf 'before\n%s' "$bad" | encrypt
     fails 2 "$helper/pty" -- tpm-sign decrypt opens cipher
     says --output

@@ -162,16 +162,17 @@ static int check_choices(struct sr_err *err)
 	return 0;
 }
 
-/* Who encrypts may be anybody: lines that a terminal only shows. */
+/* Who encrypts may be anybody: lines that a terminal only shows, also those of mail. */
 static bool is_shown(const struct sr_secret *plain)
 {
-	size_t length;
+	const uint8_t *at = plain->data;
+	size_t left = plain->size;
 
-	for (size_t at = 0; at < plain->size; at += length + 1) {
-		const uint8_t *end = memchr(plain->data + at, '\n', plain->size - at);
+	for (size_t used; left > 0; at += used, left -= used) {
+		bool ends = *at == '\n' || (*at == '\r' && left > 1 && at[1] == '\n');
 
-		length = end ? (size_t)(end - plain->data) - at : plain->size - at;
-		if (!sr_text_is_harmless(plain->data + at, length))
+		used = ends || *at == '\t' ? 1 : sr_letter_size(at, left);
+		if (used == 0)
 			return false;
 	}
 	return true;
