@@ -222,7 +222,8 @@ DEFINES := -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"'
 	-DLIBEXECDIR='"$(LIBEXECDIR)"' \
 	$(if $(filter 1,$(HAVE_QRENCODE)),-DHAVE_QRENCODE=1) $(DEFINES_SANITIZED)
 
-CPP_ALL := -Ilib $(DEFINES) $(sort $(foreach m,$(LIB_MODULES) $(TOOL_MODULES),$(call pkg_cflags,$(m))))
+CPP_ALL := -Ilib $(DEFINES) $(sort $(foreach m,$(LIB_MODULES) $(TOOL_MODULES) \
+	$(if $(filter 1,$(HAVE_QRENCODE)),libqrencode),$(call pkg_cflags,$(m))))
 C_ALL := -std=gnu17 -fPIC $(WARNINGS) $(HARDENING) $(SANITIZER) $(CPPFLAGS) $(CFLAGS) $(UNFORTIFY)
 LD_ALL := -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SANITIZER) $(CFLAGS) $(LDFLAGS)
 
