@@ -98,7 +98,6 @@ static int choose(struct key_work *work, const char *name, struct sr_key_options
 	return 0;
 }
 
-/* OpenSSH lacks some kinds. */
 static int say_made(const struct key_work *work, const char *what, struct sr_err *err)
 {
 	struct sr_key_info info;

@@ -422,7 +422,7 @@ static int cmd_import(int argc, char **argv, struct sr_err *err)
 static void warn_of_volumes(const struct sr_ring *ring, const char *name)
 {
 	_cleanup_strv_ char **volumes = NULL;
-	struct sr_err why;
+	struct sr_err why = { 0 };
 	int r = sr_ring_volumes(ring, &volumes, &why);
 
 	if (r < 0)
@@ -458,7 +458,7 @@ static void warn_of_keys(const struct sr_ring *ring, const char *name)
 static void warn_of_removal(struct sr_store *store, const char *name)
 {
 	_cleanup_ring_ struct sr_ring *ring = NULL;
-	struct sr_err why;
+	struct sr_err why = { 0 };
 	int r = sr_ring_load(store, name, &ring, &why);
 
 	if (r == 0) {
