@@ -99,7 +99,7 @@ static bool may_retry(const struct use *use, int r, const struct sr_err *why)
 		return is_gone(code);
 	if (use->cipher && r == -EBADMSG) /* it is for another key, or padded otherwise */
 		return false;
-	if (r == -EACCES) /* its file says none: the session's number may be another's by now */
+	if (r == -EACCES) /* or the session's number is another's by now */
 		return !sr_key_needs_pin(use->served->key);
 	return r != -EBUSY && r != -EINVAL && r != -EKEYREJECTED && r != -ENOMEM;
 }
