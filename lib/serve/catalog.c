@@ -109,17 +109,15 @@ static void read_rules(const struct reading *reading, int before, struct sr_entr
 		report(reading, r, before, &why);
 }
 
-/* Takes over from @old what is as it was. */
-static int read_entry(const struct reading *reading, const char *name,
-		      struct sr_entry *old, struct sr_entry *ret, struct sr_err *err)
+/* Takes over from @old what is as it was: so nothing may fail from then on. */
+static void read_entry(const struct reading *reading, char *name, struct sr_entry *old,
+		       struct sr_entry *ret)
 {
 	char plain[SR_NAME_MAX + 1];
 	bool same_key, same_rules;
 
 	ret->older = sr_keystore_plain(name, plain);
-	ret->name = strdup(name);
-	if (!ret->name)
-		return sr_fail_memory(err);
+	ret->name = name;
 	stamp(reading, name, ret->stamp);
 	same_key =
 	    old && is_same(&old->stamp[STAMP_KEY], &ret->stamp[STAMP_KEY]) &&
@@ -135,7 +133,6 @@ static int read_entry(const struct reading *reading, const char *name,
 	} else {
 		read_rules(reading, same_rules ? old->rules_r : 0, ret);
 	}
-	return 0;
 }
 
 /* ---- finding ---- */
@@ -161,11 +158,8 @@ static void add_blob(struct sr_catalog *catalog, const struct sr_entry *entry,
 		catalog->blob[catalog->blobs++] = (struct sr_blob){ blob, entry };
 }
 
-static int make_index(struct sr_catalog *catalog, struct sr_err *err)
+static void make_index(struct sr_catalog *catalog)
 {
-	catalog->blob = calloc(2 * catalog->count + 1, sizeof(*catalog->blob));
-	if (!catalog->blob)
-		return sr_fail_memory(err);
 	for (size_t i = 0; i < catalog->count; i++) {
 		const struct sr_entry *entry = &catalog->entry[i];
 
@@ -177,7 +171,6 @@ static int make_index(struct sr_catalog *catalog, struct sr_err *err)
 	if (catalog->blobs > 0)
 		qsort(catalog->blob, catalog->blobs, sizeof(*catalog->blob),
 		      compare_blobs);
-	return 0;
 }
 
 bool sr_catalog_may_sign(const struct sr_entry *entry, const struct sr_peer *peer)
@@ -271,17 +264,19 @@ static int read_all(const struct reading *reading, struct sr_catalog *old,
 	if (r < 0)
 		return r;
 	ret->entry = calloc(names.count + 1, sizeof(*ret->entry));
-	if (!ret->entry)
+	ret->blob = calloc(2 * names.count + 1, sizeof(*ret->blob));
+	if (!ret->entry || !ret->blob)
 		return sr_fail_memory(err);
-	for (; r == 0 && ret->count < names.count; ret->count++) {
-		const char *name = names.name[ret->count];
+	for (; ret->count < names.count; ret->count++) {
+		char *name = take(names.name[ret->count]);
 
-		r = read_entry(reading, name, find_name(old, name, &from),
-			       &ret->entry[ret->count], err);
+		read_entry(reading, name, find_name(old, name, &from),
+			   &ret->entry[ret->count]);
 		ret->refused = ret->refused || ret->entry[ret->count].key_r < 0 ||
 			       ret->entry[ret->count].rules_r < 0;
 	}
-	return r < 0 ? r : make_index(ret, err);
+	make_index(ret);
+	return 0;
 }
 
 int sr_catalog_read(struct sr_catalog *catalog, const struct sr_store *store,
