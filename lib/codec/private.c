@@ -74,8 +74,7 @@ static int fail_read(const struct question *question, struct sr_err *err)
 		       "PKCS#12 or OpenSSH's");
 }
 
-/* A CA that has a new key may have the old name. */
-static bool is_issuer(X509 *issuer, X509 *one)
+bool sr_certificate_issued(X509 *issuer, X509 *one)
 {
 	return X509_check_issued(issuer, one) == X509_V_OK &&
 	       X509_verify(one, X509_get0_pubkey(issuer)) == 1;
@@ -87,7 +86,7 @@ static X509 *find_issuer(X509 *one, const STACK_OF(X509) * others)
 	if (X509_check_issued(one, one) == X509_V_OK)
 		return NULL;
 	for (int i = 0; i < sk_X509_num(others); i++)
-		if (is_issuer(sk_X509_value(others, i), one))
+		if (sr_certificate_issued(sk_X509_value(others, i), one))
 			return sk_X509_value(others, i);
 	return NULL;
 }

@@ -57,4 +57,7 @@ static inline void sr_private_done(struct sr_private *key)
 	free(key->certificates);
 }
 
+/** sr_certificate_issued() - by its name, and by its key: a CA's new one may have the old name */
+bool sr_certificate_issued(X509 *issuer, X509 *one);
+
 #endif

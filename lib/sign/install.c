@@ -82,8 +82,7 @@ static int check_chain(const certificates *list, struct sr_err *err)
 {
 	for (int i = 1; i < sk_X509_num(list); i++) {
 		X509 *one = sk_X509_value(list, i - 1), *issuer = sk_X509_value(list, i);
-		bool good = X509_check_issued(issuer, one) == X509_V_OK &&
-			    X509_verify(one, X509_get0_pubkey(issuer)) == 1;
+		bool good = sr_certificate_issued(issuer, one);
 
 		ERR_clear_error();
 		if (!good)
