@@ -23,22 +23,23 @@ static int parse_days(unsigned int *ret, struct sr_err *err)
 	return r;
 }
 
-/* By the daemon, where there is one; what is kept beside the key is not its business. */
-static int load(struct key_work *work, struct daemon *daemon, const char *name,
-		struct sr_err *err)
-{
-	int r = sign_choices.keep ? 0 : daemon_find(name, daemon, err);
+/* What a request, or a certificate, is made of. */
+struct making {
+	struct key_hand hand;
+	struct sr_sign_options options;
+	struct sr_subject subject;
+};
 
-	if (r < 0)
-		return r;
-	return r == 1 ? daemon_key(daemon, &work->key, err)
-		      : key_work_load(work, name, true, err);
+static void making_done(struct making *making)
+{
+	key_hand_done(&making->hand);
 }
 
-static int prepare(struct key_work *work, struct daemon *daemon, const char *name,
-		   struct sr_subject *subject, struct sr_sign_options *options,
-		   struct sr_err *err)
+/* By the daemon, where there is one; what is kept beside the key is not its business. */
+static int prepare(struct making *making, const char *name, struct sr_err *err)
 {
+	struct sr_subject *subject = &making->subject;
+	struct key_hand *hand = &making->hand;
 	int r = parse_days(&subject->days, err);
 
 	subject->name = sign_choices.subject;
@@ -47,8 +48,11 @@ static int prepare(struct key_work *work, struct daemon *daemon, const char *nam
 	if (r == 0 && !subject->name)
 		r = sr_fail(err, -EINVAL, "for whom? --subject /CN=example.org");
 	if (r == 0)
-		r = key_sign_options(options, err);
-	return r < 0 ? r : load(work, daemon, name, err);
+		r = key_sign_options(&making->options, err);
+	if (r < 0)
+		return r;
+	r = sign_choices.keep ? 0 : daemon_find(name, &hand->daemon, err);
+	return key_hand_take(hand, r, name, true, err);
 }
 
 /* 1 if there is one already, and that is all that was asked for. */
@@ -82,39 +86,35 @@ static int keep(const struct key_work *work, const char *pem, struct sr_err *err
 
 int cmd_csr(int argc, char **argv, struct sr_err *err)
 {
-	_cleanup_key_work_ struct key_work work = { 0 };
-	_cleanup_daemon_ struct daemon daemon = { 0 };
+	_cleanup_(making_done) struct making making = { 0 };
+	const struct key_work *work = &making.hand.work;
 	_cleanup_free_ char *pem = NULL;
-	struct sr_sign_options options;
-	struct sr_subject subject;
 	int r = is_kept(argv[0], err);
 
 	(void)argc;
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = prepare(&work, &daemon, argv[0], &subject, &options, err);
+	r = prepare(&making, argv[0], err);
 	if (r == 0)
-		r = sr_key_request(work.key, work.tpm, choices_ask(), &subject, &options,
-				   &pem, err);
+		r = sr_key_request(work->key, work->tpm, choices_ask(), &making.subject,
+				   &making.options, &pem, err);
 	if (r < 0)
 		return r;
-	return sign_choices.keep ? keep(&work, pem, err)
+	return sign_choices.keep ? keep(work, pem, err)
 				 : key_output(pem, strlen(pem), true, err);
 }
 
 int cmd_cert_self_sign(int argc, char **argv, struct sr_err *err)
 {
-	_cleanup_key_work_ struct key_work work = { 0 };
-	_cleanup_daemon_ struct daemon daemon = { 0 };
+	_cleanup_(making_done) struct making making = { 0 };
+	const struct key_work *work = &making.hand.work;
 	_cleanup_free_ char *pem = NULL;
-	struct sr_sign_options options;
-	struct sr_subject subject;
-	int r = prepare(&work, &daemon, argv[0], &subject, &options, err);
+	int r = prepare(&making, argv[0], err);
 
 	(void)argc;
 	if (r == 0)
-		r = sr_key_self_sign(work.key, work.tpm, choices_ask(), &subject,
-				     &options, &pem, err);
+		r = sr_key_self_sign(work->key, work->tpm, choices_ask(), &making.subject,
+				     &making.options, &pem, err);
 	return r < 0 ? r : key_output(pem, strlen(pem), true, err);
 }
 

@@ -305,6 +305,22 @@ int daemon_key(struct daemon *daemon, struct sr_key **ret, struct sr_err *err)
 	return sr_key_elsewhere(daemon->key, pem, usage, &daemon->elsewhere, ret, err);
 }
 
+void key_hand_done(struct key_hand *hand)
+{
+	key_work_done(&hand->work);
+	daemon_done(&hand->daemon);
+}
+
+int key_hand_take(struct key_hand *hand, int found, const char *name, bool with_tpm,
+		  struct sr_err *err)
+{
+	hand->served = found == 1;
+	if (found < 0)
+		return found;
+	return hand->served ? daemon_key(&hand->daemon, &hand->work.key, err)
+			    : key_work_load(&hand->work, name, with_tpm, err);
+}
+
 static bool is_hash(const char *name)
 {
 	return strcmp(name, "sha256") == 0 || strcmp(name, "sha384") == 0 ||

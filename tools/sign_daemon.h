@@ -71,6 +71,29 @@ unsigned int daemon_older(const struct daemon *daemon, size_t index);
 /** daemon_key() - the key, to verify with, or to have it sign; @daemon has to live as long */
 int daemon_key(struct daemon *daemon, struct sr_key **ret, struct sr_err *err);
 
+/**
+ * struct key_hand - who has a key
+ * @work:	the store and the TPM; of a key that is served, its public part at most
+ * @daemon:	the daemon
+ * @served:	it has it
+ */
+struct key_hand {
+	struct key_work work;
+	struct daemon daemon;
+	bool served;
+};
+
+void key_hand_done(struct key_hand *hand);
+
+/**
+ * key_hand_take() - have the key, or its public part that signs by way of the daemon
+ * @hand:	empty but for @daemon
+ * @found:	what daemon_find() said, or daemon_find_unreadable(); 0 for no daemon
+ * @with_tpm:	the TPM, too, where it is needed
+ */
+int key_hand_take(struct key_hand *hand, int found, const char *name, bool with_tpm,
+		  struct sr_err *err);
+
 /** daemon_takes() - whether that is no more than a request may have: messages may be larger */
 bool daemon_takes(const struct sr_digest *digests, size_t count);
 

@@ -14,17 +14,14 @@
  * message several keys may be tried, and a person is asked once, and a pipe read once.
  */
 struct hand {
-	struct daemon daemon;
-	bool served;
-	struct key_work work;
+	struct key_hand of;
 	struct sr_ask ask;
 	struct sr_secret pin;
 };
 
 static void hand_done(struct hand *hand)
 {
-	daemon_done(&hand->daemon);
-	key_work_done(&hand->work);
+	key_hand_done(&hand->of);
 	sr_secret_done(&hand->pin);
 }
 
@@ -40,17 +37,18 @@ static int give_pin(void *arg, const char *name, struct sr_secret *ret,
 
 static int hand_find(const char *name, struct hand *ret, struct sr_err *err)
 {
-	int r = daemon_find(name, &ret->daemon, err);
+	int r = daemon_find(name, &ret->of.daemon, err);
 
 	ret->ask = (struct sr_ask){ .pin = give_pin, .arg = ret };
-	ret->daemon.ask = &ret->ask;
-	ret->served = r == 1;
-	return r == 0 ? key_work_load(&ret->work, name, false, err) : r < 0 ? r : 0;
+	ret->of.daemon.ask = &ret->ask;
+	ret->of.served = r == 1;
+	return r == 0 ? key_work_load(&ret->of.work, name, false, err) : r < 0 ? r : 0;
 }
 
 static int need_tpm(struct hand *hand, struct sr_err *err)
 {
-	return hand->work.tpm ? 0 : tool_tpm(hand->work.store, &hand->work.tpm, err);
+	return hand->of.work.tpm ? 0
+				 : tool_tpm(hand->of.work.store, &hand->of.work.tpm, err);
 }
 
 static int decrypt(void *arg, const struct sr_padding *padding,
@@ -60,12 +58,12 @@ static int decrypt(void *arg, const struct sr_padding *padding,
 	struct hand *hand = arg;
 	int r;
 
-	if (hand->served)
-		return daemon_decrypt(&hand->daemon, padding, cipher, ret, err);
+	if (hand->of.served)
+		return daemon_decrypt(&hand->of.daemon, padding, cipher, ret, err);
 	r = need_tpm(hand, err);
 	return r < 0 ? r
-		     : sr_key_decrypt(hand->work.key, hand->work.tpm, &hand->ask, padding,
-				      cipher, ret, err);
+		     : sr_key_decrypt(hand->of.work.key, hand->of.work.tpm, &hand->ask,
+				      padding, cipher, ret, err);
 }
 
 static int derive(void *arg, const uint8_t *peer, size_t size, struct sr_secret *ret,
@@ -74,12 +72,12 @@ static int derive(void *arg, const uint8_t *peer, size_t size, struct sr_secret 
 	struct hand *hand = arg;
 	int r;
 
-	if (hand->served)
-		return daemon_derive(&hand->daemon, peer, size, ret, err);
+	if (hand->of.served)
+		return daemon_derive(&hand->of.daemon, peer, size, ret, err);
 	r = need_tpm(hand, err);
 	return r < 0 ? r
-		     : sr_key_derive(hand->work.key, hand->work.tpm, &hand->ask, peer,
-				     size, ret, err);
+		     : sr_key_derive(hand->of.work.key, hand->of.work.tpm, &hand->ask,
+				     peer, size, ret, err);
 }
 
 /* ---- messages ---- */
@@ -90,11 +88,11 @@ static int find_certificates(const struct hand *hand, const struct sr_key_info *
 {
 	int r;
 
-	if (hand->served)
-		return daemon_certificates(&hand->daemon, ret, err);
+	if (hand->of.served)
+		return daemon_certificates(&hand->of.daemon, ret, err);
 	if (strchr(info->name, '/'))
 		return 0;
-	r = sr_key_certificate(hand->work.store, hand->work.key, ret, err);
+	r = sr_key_certificate(hand->of.work.store, hand->of.work.key, ret, err);
 	return r == -ENOKEY ? 0 : r;
 }
 
@@ -107,14 +105,14 @@ static int check_kind(const char *name, bool in_tpm, struct sr_err *err)
 
 static int describe(const struct hand *hand, struct sr_key_info *ret, struct sr_err *err)
 {
-	const struct daemon *daemon = &hand->daemon;
+	const struct daemon *daemon = &hand->of.daemon;
 	int r;
 
-	if (hand->served) {
+	if (hand->of.served) {
 		*ret = (struct sr_key_info){ .name = daemon->key, .type = daemon->type };
 		return check_kind(daemon->key, !daemon->ring[0], err);
 	}
-	r = sr_key_info(hand->work.key, ret, err);
+	r = sr_key_info(hand->of.work.key, ret, err);
 	return r < 0 ? r : check_kind(ret->name, ret->in_tpm, err);
 }
 

@@ -253,9 +253,7 @@ int cmd_sign(int argc, char **argv, struct sr_err *err)
 
 /* What verifying works with: the key, or its public part as the daemon has it. */
 struct check {
-	struct key_work work;
-	struct daemon daemon;
-	bool served;
+	struct key_hand hand;
 	struct sr_sign_options options;
 	struct sr_digest digest;
 	struct sr_secret content;
@@ -266,28 +264,25 @@ static void check_done(struct check *check)
 {
 	sr_digest_done(&check->digest);
 	sr_secret_done(&check->content);
-	key_work_done(&check->work);
-	daemon_done(&check->daemon);
+	key_hand_done(&check->hand);
 }
 
 /* Who verifies seldom has the key itself. */
 static int check_load(struct check *check, const char *name, struct sr_err *err)
 {
-	int r = daemon_find_unreadable(name, &check->daemon, err);
+	struct key_hand *hand = &check->hand;
+	int r = daemon_find_unreadable(name, &hand->daemon, err);
 
-	check->served = r == 1;
-	if (r != 0)
-		return r < 0 ? r : daemon_key(&check->daemon, &check->work.key, err);
-	r = key_work_load(&check->work, name, false, err);
-	return r == -EBADMSG && strchr(name, '/') &&
-		       sr_key_load_public(name, &check->work.key, NULL) == 0
+	r = key_hand_take(hand, r, name, false, err);
+	return r == -EBADMSG && !hand->served && strchr(name, '/') &&
+		       sr_key_load_public(name, &hand->work.key, NULL) == 0
 		   ? 0
 		   : r;
 }
 
 static int check_read(struct check *check, const char *file, struct sr_err *err)
 {
-	const char *hash = sr_key_hash(check->work.key, &check->options, err);
+	const char *hash = sr_key_hash(check->hand.work.key, &check->options, err);
 	int r = hash ? choices_read_file(sign_choices.signature, SIGNATURE_MAX,
 					 &check->content, err)
 		     : -EINVAL;
@@ -304,7 +299,8 @@ static bool is_of_version(const struct check *check, unsigned int version)
 	struct sr_key *key = NULL;
 	bool good;
 
-	(void)snprintf(name, sizeof(name), "%s@%u", daemon_name(&check->daemon), version);
+	(void)snprintf(name, sizeof(name), "%s@%u", daemon_name(&check->hand.daemon),
+		       version);
 	good = daemon_find(name, &daemon, NULL) == 1 &&
 	       daemon_key(&daemon, &key, NULL) == 0 &&
 	       sr_key_verify(key, &check->options, &check->digest, &check->signature,
@@ -317,12 +313,12 @@ static bool is_of_version(const struct check *check, unsigned int version)
 static int verify_served(const struct check *check, unsigned int *version,
 			 struct sr_err *err)
 {
-	int r = sr_key_verify(check->work.key, &check->options, &check->digest,
+	int r = sr_key_verify(check->hand.work.key, &check->options, &check->digest,
 			      &check->signature, err);
 	unsigned int older;
 
-	for (size_t i = 0; r == -EBADMSG && (older = daemon_older(&check->daemon, i));
-	     i++)
+	for (size_t i = 0;
+	     r == -EBADMSG && (older = daemon_older(&check->hand.daemon, i)); i++)
 		if (is_of_version(check, older)) {
 			*version = older;
 			return 0;
@@ -345,10 +341,11 @@ int cmd_verify(int argc, char **argv, struct sr_err *err)
 	if (r == 0)
 		r = check_read(&check, argc > 1 ? argv[1] : "-", err);
 	if (r == 0)
-		r = check.served ? verify_served(&check, &version, err)
-				 : sr_key_verify_any(check.work.store, check.work.key,
-						     &check.options, &check.digest,
-						     &check.signature, &version, err);
+		r = check.hand.served
+			? verify_served(&check, &version, err)
+			: sr_key_verify_any(check.hand.work.store, check.hand.work.key,
+					    &check.options, &check.digest,
+					    &check.signature, &version, err);
 	if (r < 0)
 		return r;
 	if (version == 0)
