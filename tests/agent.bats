@@ -151,9 +151,12 @@ asked() {
     [ "$(listed)" = 'three two' ]
     agent_said 'key bad: '
     [ "$(grep -c 'key bad' said)" -eq 1 ]
+    # Nobody knows what rules were to say that are refused.
     printf '[Access]\nUsers=nobody-of-that-name\n' >"$RULES/two.conf"
-    [ "$(listed)" = 'three two' ]
+    [ "$(listed)" = three ]
     agent_said 'two.conf:2: there is no user'
+    printf '[Access]\nUsers=0\n' >"$RULES/two.conf"
+    [ "$(listed)" = 'three two' ]
 }
 
 @test "a key is there for those whom keys.d names, and for nobody else" {
@@ -173,13 +176,19 @@ asked() {
     [ "$(peer 4712 4711 sign web)" = 0000000105 ]
     [ "$(peer 4712 4711 sign ./other.pem)" = 0000000105 ]
     [ "$(peer 4711 1 sign ./other.pem)" = 0000000105 ]
-    # Without rules, or with rules that are refused, nobody but root.
+    # Without rules nobody but root.
     rm "$RULES/web.conf"
     [ "$(peer 4711 4712 list)" = '' ]
     [ "$(peer 0 0 list)" = web ]
     printf '[Access]\nUsers=4711\nNonsense=1\n' >"$RULES/web.conf"
+    # With rules that are refused nor is it offered to root, and root is asked.
     [ "$(peer 4711 4712 list 2>complaint)" = '' ]
     grep -q 'web.conf:3: unknown key' complaint
+    [ "$(peer 0 0 list)" = '' ]
+    [ "$(peer 0 0 sign web)" = 0000000105 ]
+    [ "$(peer 0 0 use web 2>/dev/null)" = asked ]
+    rm "$RULES/web.conf"
+    [ "$(peer 0 0 use web)" = signed ]
 }
 
 @test "a PIN is asked for once, remembered, and forgotten when the agent is locked" {

@@ -14,17 +14,24 @@ setup() {
     tpm-sign keygen -q guarded --pin-file pin 2>/dev/null
     mkdir "$SEALRING_CONFIG_DIR/keys.d"
     printf '[Access]\nUsers=1\nGroups=1\n' >"$SEALRING_CONFIG_DIR/keys.d/kept.conf"
+    tpm-sign keygen -q asked
+    printf '[Access]\nConfirm=yes\n' >"$SEALRING_CONFIG_DIR/keys.d/asked.conf"
+    tpm-sign keygen -q hidden
+    printf '[Agent]\nOffer=no\n' >"$SEALRING_CONFIG_DIR/keys.d/hidden.conf"
+    # Asked whether a key may be used it does not say yes.
     askpass <<<"cat '$PWD/pin'"
     export SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/agent.sock
     HIT=$BATS_TEST_TMPDIR/hit
     listen=--listen socket=$SSH_AUTH_SOCK
-    all_good='good good good good good good'
+    all_good='good good good good good good good refused unlisted refused'
     an_answer='good|refused|gone|unlisted'
     no_answers='(gone )*(gone|nobody listens)'
 }
 
+# Of what the rules forbid nothing is good, whatever failed when they were read.
 requests() {
-    "$helper/agent" try kept guarded kept 2>&1
+    "$helper/agent" try kept guarded kept asked hidden 2>&1 |
+        sed -E 's/(\S+) good (\S+ \S+)$/\1 used \2/; s/good (\S+)$/listed \1/; s/good$/used/'
 }
 
 @test "memory fails" {

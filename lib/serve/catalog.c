@@ -95,7 +95,7 @@ static void read_key(const struct reading *reading, const struct sr_entry *same,
 	entry->served = sr_served_hold(same->served);
 }
 
-/* Rules that are refused let nobody in but root; that is said of the key that has them. */
+/* That rules are refused is said of the key that has them, and not of its older versions. */
 static void read_rules(const struct reading *reading, int before, struct sr_entry *entry)
 {
 	char plain[SR_NAME_MAX + 1];

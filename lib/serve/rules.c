@@ -112,8 +112,10 @@ int sr_rules_read(const struct sr_store *store, const char *name, struct sr_rule
 	r = sr_read_file(AT_FDCWD, path, SR_CONF_MAX, &content, err);
 	if (r == 0)
 		r = sr_conf_read(&content, path, rules_keys, &rules, err);
-	if (r < 0 && r != -ENOENT)
+	if (r < 0 && r != -ENOENT) {
+		*ret = (struct sr_rules){ .confirm = true, .hidden = true };
 		return r;
+	}
 	*ret = rules;
 	rules = (struct sr_rules){ 0 };
 	return 0;

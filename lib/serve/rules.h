@@ -34,7 +34,8 @@ void sr_rules_done(struct sr_rules *rules);
  * sr_rules_read() - what keys.d says of a key
  * @store:	whose configuration
  * @name:	the key
- * @ret:	release with sr_rules_done(); nothing is said where there is no file
+ * @ret:	release with sr_rules_done(); nothing is said where there is no file. On failure
+ *		as strict as rules can be
  * @err:	says why, with file and line, on failure
  *
  * Returns 0, -EBADMSG (also for a user or group that there is not) or -EIO.

@@ -12,7 +12,7 @@
  *   peer UID GID[,GROUP...] list		the names that are listed
  *   peer UID GID[,GROUP...] sign KEYFILE	the answer in hexadecimal; "signed" for a signature
  *   peer UID GID[,GROUP...] keys		the names of the keys that it may use otherwise
- *   peer UID GID[,GROUP...] use NAME	"signed", or why not
+ *   peer UID GID[,GROUP...] use NAME	"signed", or "asked" for a person, or why not
  *   peer UID GID[,GROUP...] open NAME	why 256 zeros are not decrypted
  *   peer UID GID[,GROUP...] rotate NAME	"rotated", or why not
  *   peer UID GID[,GROUP...] both NAME	the same twice, both asked for before one was done
@@ -123,7 +123,10 @@ static void use_key(struct sr_server *server, const struct sr_peer *peer,
 		wait_for(server, call);
 		r = sr_call_result(call, &why);
 	}
-	puts(r < 0 ? why.text : how[0] == 'r' ? "rotated" : "signed");
+	if (call && sr_call_state(call) == SR_CALL_CONFIRM)
+		puts("asked");
+	else
+		puts(r < 0 ? why.text : how[0] == 'r' ? "rotated" : "signed");
 	sr_call_free(call);
 }
 
