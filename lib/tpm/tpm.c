@@ -2,6 +2,7 @@
 /* Opening a TPM, and handles that flush themselves. */
 #include "tpm.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,17 @@ static int check_device(const char *path, struct sr_err *err)
 	    path, group ? group->gr_name : "(unknown)");
 }
 
+/* The library leaves it open for programs that we start. */
+static void keep_to_ourselves(TSS2_TCTI_CONTEXT *tcti)
+{
+	TSS2_TCTI_POLL_HANDLE handle[1];
+	size_t count = 1;
+
+	if (Tss2_Tcti_GetPollHandles(tcti, handle, &count) == TSS2_RC_SUCCESS &&
+	    count == 1)
+		(void)fcntl(handle[0].fd, F_SETFD, FD_CLOEXEC);
+}
+
 static int open_device(const char *path, struct sr_tpm *tpm, struct sr_err *err)
 {
 	size_t size = 0;
@@ -53,8 +65,10 @@ static int open_device(const char *path, struct sr_tpm *tpm, struct sr_err *err)
 			return sr_fail_memory(err);
 		rc = Tss2_Tcti_Device_Init(tpm->tcti, &size, path);
 	}
-	if (rc == TSS2_RC_SUCCESS)
+	if (rc == TSS2_RC_SUCCESS) {
+		keep_to_ourselves(tpm->tcti);
 		return 0;
+	}
 	free(take(tpm->tcti));
 	return sr_fail(
 	    err, -ENODEV,
