@@ -365,6 +365,57 @@ count_tries() {
     ssh_signs web
 }
 
+# bridge FILE: a device, whose name is there, that is the TPM of SEALRING_TCTI until it is closed
+bridge() {
+    python3 - "${SEALRING_TCTI#swtpm:path=}" >"$1" 3>&- <<'END' &
+import errno, os, pty, select, socket, sys, tty
+ours, theirs = pty.openpty()
+tty.setraw(theirs)
+tpm = socket.socket(socket.AF_UNIX)
+tpm.connect(sys.argv[1])
+print(os.ttyname(theirs), flush=True)
+try:
+    while True:
+        for ready in select.select([ours, tpm], [], [])[0]:
+            if ready is tpm:
+                os.write(ours, tpm.recv(4096))
+                continue
+            tpm.sendall(os.read(ours, 4096))
+            if theirs:
+                os.close(theirs)
+                theirs = None
+except OSError as end:
+    assert end.errno == errno.EIO
+END
+    until [ -s "$1" ]; do sleep 0.01; done
+}
+
+# device_flags PID: those of open(2) that such a process has it open with
+device_flags() {
+    local fd
+    fd=$(find "/proc/$1/fd" -lname "$(cat device)" -printf %f)
+    awk '/^flags:/ { print $2 }' "/proc/$1/fdinfo/$fd"
+}
+
+@test "what a person is asked by has neither the TPM nor anything else of the daemon" {
+    mkdir "$RULES"
+    keygen web
+    keygen asked
+    printf '[Access]\nConfirm=yes\n' >"$RULES/asked.conf"
+    askpass <<'END'
+ls -l /proc/$$/fd >open
+echo yes
+END
+    bridge device
+    SEALRING_TCTI=device:$(cat device) SSH_ASKPASS_PROMPT=none agent_start 9<pin
+    ssh_signs web
+    # Nor would other programs: O_CLOEXEC is set.
+    [ $(($(device_flags "$agent") & 02000000)) -ne 0 ]
+    ssh_signs asked
+    [ "$(awk '/->/ && $9 < 250 { print $9 }' open | tr '\n' ' ')" = '0 1 2 ' ]
+    run ! grep -qF "$(cat device)" open
+}
+
 @test "whoever hangs up while a person is asked is not waited for" {
     keygen guarded --pin-file pin
     # shellcheck disable=SC2016 # for that program

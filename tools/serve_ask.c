@@ -143,7 +143,8 @@ static const char *askpass(void)
 	return NULL;
 }
 
-static int spawn(const char *program, char *const argv[], int to, pid_t *pid)
+/* It gets our environment, and of us no descriptor but the pipe. */
+static int spawn(char *const argv[], char *const environment[], int to, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -164,11 +165,34 @@ static int spawn(const char *program, char *const argv[], int to, pid_t *pid)
 		(void)posix_spawn_file_actions_addopen(&actions, STDIN_FILENO,
 						       "/dev/null", O_RDONLY, 0);
 		(void)posix_spawn_file_actions_adddup2(&actions, to, STDOUT_FILENO);
-		number = posix_spawn(pid, program, &actions, &attributes, argv, environ);
+		(void)posix_spawn_file_actions_addclosefrom_np(&actions,
+							       STDERR_FILENO + 1);
+		number =
+		    posix_spawn(pid, argv[0], &actions, &attributes, argv, environment);
 		(void)posix_spawnattr_destroy(&attributes);
 	}
 	(void)posix_spawn_file_actions_destroy(&actions);
 	return number;
+}
+
+/* Ours, with what @confirm says; not by setenv(3), as the TPM's thread may look at ours. */
+static char **make_environment(bool confirm)
+{
+	static const char prompt[] = "SSH_ASKPASS_PROMPT=";
+	size_t count = 0, kept = 0;
+	char **environment;
+
+	while (environ[count])
+		count++;
+	environment = calloc(count + 2, sizeof(*environment));
+	if (!environment)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(environ[i], prompt, strlen(prompt)) != 0)
+			environment[kept++] = environ[i];
+	if (confirm)
+		environment[kept] = (char *)"SSH_ASKPASS_PROMPT=confirm";
+	return environment;
 }
 
 static int run(struct ask *ask, int to, struct sr_err *err)
@@ -185,19 +209,17 @@ static int run(struct ask *ask, int to, struct sr_err *err)
 				(char *)"--",
 				(char *)text,
 				NULL };
+	_cleanup_free_ char **environment = make_environment(ask->question.confirm);
 	int number;
 
+	if (!environment)
+		return sr_fail(err, -ENOMEM, "out of memory");
 	if (!program && access("/run/systemd/system", F_OK) < 0)
 		return sr_fail(err, -EACCES,
 			       "nobody to ask: set SSH_ASKPASS, and DISPLAY or "
 			       "SSH_ASKPASS_REQUIRE=force");
-	if (ask->question.confirm)
-		(void)setenv("SSH_ASKPASS_PROMPT", "confirm", 1);
-	else
-		(void)unsetenv("SSH_ASKPASS_PROMPT");
 	ask->typed_yes = !program;
-	number = program ? spawn(program, plain, to, &ask->pid)
-			 : spawn(ask_password, agent, to, &ask->pid);
+	number = spawn(program ? plain : agent, environment, to, &ask->pid);
 	return number == 0 ? 0
 			   : sr_fail_sys(err, number, "cannot run %s",
 					 program ? program : ask_password);
