@@ -84,8 +84,8 @@ static bool send_answer(struct connection *connection, bool *gone)
 		}
 		connection->sent += (size_t)n;
 	}
-	sr_call_free(connection->waiter.call);
-	connection->waiter.call = NULL;
+	person_forget(&connection->waiter);
+	sr_call_free(take(connection->waiter.call));
 	connection->deaf = false;
 	connection->sent = 0;
 	return data;
