@@ -413,7 +413,83 @@ END
     [ $(($(device_flags "$agent") & 02000000)) -ne 0 ]
     ssh_signs asked
     [ "$(awk '/->/ && $9 < 250 { print $9 }' open | tr '\n' ' ')" = '0 1 2 ' ]
-    run ! grep -qF "$(cat device)" open
+    [ "$(grep -cF "$(cat device)" open)" -eq 0 ]
+}
+
+@test "what is removed, or forbidden, while a person is asked is not used" {
+    local missing
+    mkdir "$RULES"
+    keygen web
+    printf '[Access]\nUsers=4711\nConfirm=yes\nRotate=yes\n' >"$RULES/web.conf"
+    cp "$RULES/web.conf" "$KEYS/web.pem" .
+    peer() { "$helper/peer" 4711 1 "$@"; }
+    missing=$(peer use none)
+    missing=${missing//none/web}
+    [ "$(peer use web true)" = signed ]
+    [ "$(peer use web "rm '$KEYS/web.pem'")" = "$missing" ]
+    cp web.pem "$KEYS"
+    [ "$(peer use web "echo >'$RULES/web.conf'")" = "$missing" ]
+    cp web.conf "$RULES"
+    [ "$(peer rotate web "sed -i /Rotate/d '$RULES/web.conf'")" = "$missing" ]
+    cp web.conf "$RULES"
+    # The same name, and another key.
+    keygen other
+    [ "$(peer use web "mv '$KEYS/other.pem' '$KEYS/web.pem'")" = "$missing" ]
+    cp web.pem "$KEYS"
+    # By the daemon: with consent, and with a PIN.
+    keygen guarded --pin-file pin
+    answers yes
+    agent_start
+    ssh_signs web
+    sed -i "1a rm '$KEYS/web.pem'" askpass
+    run ssh_signs web
+    [ "$status" -ne 0 ]
+    answers 'correct horse battery'
+    public guarded
+    sed -i "1a mv '$KEYS/guarded.pem' ." askpass
+    run ssh_signs guarded
+    [ "$status" -ne 0 ]
+    [ "$(failed_tries)" -eq 0 ]
+    answers 'correct horse battery'
+    mv guarded.pem "$KEYS"
+    ssh_signs guarded
+}
+
+@test "locked while a person is asked, it refuses, and asks no more" {
+    keygen guarded --pin-file pin
+    public guarded
+    # shellcheck disable=SC2016 # for that program
+    askpass <<<'echo $$ >asking; until [ -e go ]; do sleep 0.01; done; cat pin'
+    agent_start
+    python3 - >answered <<'END'
+import base64, os, socket, struct, time
+
+def text(data):
+    return struct.pack('>I', len(data)) + data
+
+def ask(message):
+    agent = socket.socket(socket.AF_UNIX)
+    agent.connect(os.environ['SSH_AUTH_SOCK'])
+    agent.sendall(text(message))
+    return agent
+
+with open('guarded.pub') as file:
+    key = base64.b64decode(file.read().split()[1])
+sign = ask(bytes([13]) + text(key) + text(b'x') + bytes(4))
+while not os.path.exists('asking'):
+    time.sleep(0.01)
+print(ask(bytes([22]) + text(b'sesame')).recv(99).hex())
+# It hears of that when the client says more.
+sign.sendall(text(bytes([11])))
+print(sign.recv(99).hex())
+open('go', 'w').close()
+END
+    [ "$(tr '\n' ' ' <answered)" = '0000000106 0000000105 ' ]
+    while grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$(cat asking)/status"; do sleep 0.01; done
+    SSH_ASKPASS_REQUIRE=never ssh-add -X < <(printf 'sesame\n')
+    kill -0 "$agent"
+    answers 'correct horse battery'
+    ssh_signs guarded
 }
 
 @test "whoever hangs up while a person is asked is not waited for" {

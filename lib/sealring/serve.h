@@ -96,7 +96,7 @@ enum sr_call_state {
 /**
  * sr_agent_call() - a message of ssh-agent's protocol
  * @server:	the server
- * @peer:	who sent it
+ * @peer:	who sent it; has to live as long as the call
  * @message:	without the four bytes of its length
  * @size:	bytes in it
  * @arg:	for sr_call_arg()
@@ -172,7 +172,7 @@ struct sr_sign_request {
 /**
  * sr_sign_call() - sign digests
  * @server:	the server
- * @peer:	who asks
+ * @peer:	who asks; has to live as long as the call
  * @request:	what; @options and @digests have to live as long as the call
  * @arg:	for sr_call_arg()
  * @ret:	the call; release with sr_call_free()

@@ -101,6 +101,7 @@ static void sign(struct sr_call *call, const struct sr_peer *peer,
 		return;
 	}
 	call->served = sr_served_hold(entry->served);
+	call->may = sr_catalog_may_sign;
 	call->answer = answer_sign;
 	sr_call_start(call, entry->rules.confirm);
 }

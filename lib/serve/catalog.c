@@ -179,6 +179,17 @@ bool sr_catalog_may_sign(const struct sr_entry *entry, const struct sr_peer *pee
 	       !entry->rules.hidden && sr_rules_allow(&entry->rules, peer);
 }
 
+bool sr_catalog_may_use(const struct sr_entry *entry, const struct sr_peer *peer)
+{
+	return sr_rules_allow(&entry->rules, peer);
+}
+
+bool sr_catalog_may_rotate(const struct sr_entry *entry, const struct sr_peer *peer)
+{
+	return !entry->older && sr_rules_allow(&entry->rules, peer) &&
+	       sr_rules_allow_rotate(&entry->rules, peer);
+}
+
 const struct sr_entry *sr_catalog_find(const struct sr_catalog *catalog,
 				       const struct sr_reader *blob,
 				       const struct sr_peer *peer)
@@ -226,17 +237,31 @@ static const struct sr_entry *find_fingerprint(const struct sr_catalog *catalog,
 	return older;
 }
 
+static const struct sr_entry *find_entry(const struct sr_catalog *catalog,
+					 const char *name)
+{
+	return catalog->count > 0 ? bsearch(name, catalog->entry, catalog->count,
+					    sizeof(*catalog->entry), compare_name)
+				  : NULL;
+}
+
+const struct sr_entry *sr_catalog_of(const struct sr_catalog *catalog,
+				     const struct sr_served *served)
+{
+	const struct sr_entry *entry = find_entry(catalog, served->key->name);
+
+	return entry && entry->served == served ? entry : NULL;
+}
+
 const struct sr_entry *sr_catalog_named(const struct sr_catalog *catalog,
 					const char *name, const struct sr_peer *peer)
 {
-	const struct sr_entry *entry = NULL;
+	const struct sr_entry *entry;
 
 	if (sr_key_is_fingerprint(name))
 		return find_fingerprint(catalog, name, peer);
-	if (catalog->count > 0)
-		entry = bsearch(name, catalog->entry, catalog->count, sizeof(*entry),
-				compare_name);
-	return entry && sr_rules_allow(&entry->rules, peer) ? entry : NULL;
+	entry = find_entry(catalog, name);
+	return entry && sr_catalog_may_use(entry, peer) ? entry : NULL;
 }
 
 /* ---- all of it ---- */

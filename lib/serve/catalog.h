@@ -74,6 +74,16 @@ void sr_catalog_done(struct sr_catalog *catalog);
 /** sr_catalog_may_sign() - whether the agent may sign with it for somebody */
 bool sr_catalog_may_sign(const struct sr_entry *entry, const struct sr_peer *peer);
 
+/** sr_catalog_may_use() - whether anything may be done with it for somebody */
+bool sr_catalog_may_use(const struct sr_entry *entry, const struct sr_peer *peer);
+
+/** sr_catalog_may_rotate() - whether it may be replaced for somebody */
+bool sr_catalog_may_rotate(const struct sr_entry *entry, const struct sr_peer *peer);
+
+/** sr_catalog_of() - the entry of a key that was found before; NULL if it is gone since */
+const struct sr_entry *sr_catalog_of(const struct sr_catalog *catalog,
+				     const struct sr_served *served);
+
 /**
  * sr_catalog_named() - the key that somebody may use, by name or fingerprint; or NULL
  *

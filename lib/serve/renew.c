@@ -150,6 +150,7 @@ int sr_rotate_call(struct sr_server *server, const struct sr_peer *peer,
 		r = sr_call_new_using(server, peer, entry, request->pin, arg, &call, err);
 	if (r < 0)
 		return r;
+	call->may = sr_catalog_may_rotate;
 	call->work = rotate;
 	call->exactly = exactly;
 	call->accept_unmeasured = request->accept_unmeasured;

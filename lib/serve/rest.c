@@ -114,6 +114,7 @@ int sr_call_new_using(struct sr_server *server, const struct sr_peer *peer,
 	if (!call)
 		return sr_fail_memory(err);
 	call->served = sr_served_hold(entry->served);
+	call->may = sr_catalog_may_use;
 	call->answer = answer;
 	call->own_pin = true;
 	/* For a key without one the TPM is not told any; the ring of one in software may have it. */

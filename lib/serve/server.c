@@ -222,6 +222,7 @@ struct sr_call *sr_call_new(struct sr_server *server, const struct sr_peer *peer
 	call->job.run = run;
 	call->server = server;
 	call->arg = arg;
+	call->peer = peer;
 	call->uid = peer->uid;
 	call->state = SR_CALL_DONE;
 	return call;
@@ -382,17 +383,32 @@ static void go_on_in_software(struct sr_call *call)
 }
 
 /*
- * With a PIN that is remembered nobody is asked, nor where it would be in vain; it may have
- * been locked meanwhile.
+ * What was right when it was asked for may not be so any more: a person takes his time, and
+ * the key may have been locked meanwhile, or removed, or forbidden.
  */
+static int check(struct sr_call *call)
+{
+	struct sr_server *server = call->server;
+	const struct sr_entry *entry;
+
+	if (sr_locks_has(&server->locks, call->uid))
+		return sr_fail(&call->err, -EPERM,
+			       "the agent is locked: unlock it with ssh-add -X");
+	sr_server_read(server);
+	entry = sr_catalog_of(&server->catalog, call->served);
+	return entry && call->may(entry, call->peer)
+		   ? 0
+		   : sr_fail_no_key(server->store, sr_call_key(call), &call->err);
+}
+
+/* With a PIN that is remembered nobody is asked, nor where it would be in vain. */
 static void go_on(struct sr_call *call)
 {
 	const struct sr_secret *pin;
+	int r = check(call);
 
-	if (sr_locks_has(&call->server->locks, call->uid)) {
-		(void)sr_fail(&call->err, -EPERM,
-			      "the agent is locked: unlock it with ssh-add -X");
-		sr_call_fail(call, -EPERM);
+	if (r < 0) {
+		sr_call_fail(call, r);
 		return;
 	}
 	if (is_software(call)) {
@@ -452,6 +468,7 @@ void sr_call_confirm(struct sr_call *call, bool yes)
 {
 	if (call->state != SR_CALL_CONFIRM)
 		return;
+	call->server->changed = true;
 	if (yes)
 		go_on(call);
 	else
@@ -464,12 +481,16 @@ void sr_call_confirm(struct sr_call *call, bool yes)
 
 void sr_call_pin(struct sr_call *call, const struct sr_secret *pin)
 {
+	int r;
+
 	if (call->state != SR_CALL_PIN)
 		return;
-	if (pin && pin->size > 0)
-		take_pin(call, pin);
+	call->server->changed = true;
+	r = pin && pin->size > 0 ? check(call) : -EACCES;
+	if (r < 0)
+		sr_call_fail(call, r);
 	else
-		sr_call_fail(call, -EACCES);
+		take_pin(call, pin);
 }
 
 const uint8_t *sr_call_answer(const struct sr_call *call, size_t *size)

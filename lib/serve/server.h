@@ -36,13 +36,15 @@ struct sr_server {
  * @job:	what the TPM's thread does; first, as the queue gives it back
  * @server:	whose
  * @arg:	the caller's
- * @uid:	who asked
+ * @peer:	who asked
+ * @uid:	... also when he is gone
  * @state:	what it waits for
  * @abandoned:	released by its caller while the thread had it
  * @doubted:	a signature that did not verify was made again
  * @checking:	the thread has only to say whether the key's policy holds
  * @checked:	it did
  * @served:	the key; NULL where none is used
+ * @may:	whether @peer may have done with it what is asked
  * @scheme:	how it signs
  * @digest:	what
  * @pin:	its PIN
@@ -75,6 +77,7 @@ struct sr_call {
 	struct sr_job job;
 	struct sr_server *server;
 	void *arg;
+	const struct sr_peer *peer;
 	uid_t uid;
 	enum sr_call_state state;
 	bool abandoned;
@@ -82,6 +85,7 @@ struct sr_call {
 	bool checking;
 	bool checked;
 	struct sr_served *served;
+	bool (*may)(const struct sr_entry *entry, const struct sr_peer *peer);
 	struct sr_scheme scheme;
 	struct sr_digest digest;
 	struct sr_secret pin;
@@ -111,7 +115,7 @@ struct sr_call {
 	struct sr_signature *signatures;
 };
 
-/** sr_call_new() - NULL without memory */
+/** sr_call_new() - NULL without memory; @peer has to live as long */
 struct sr_call *sr_call_new(struct sr_server *server, const struct sr_peer *peer,
 			    void *arg);
 

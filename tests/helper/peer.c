@@ -12,9 +12,12 @@
  *   peer UID GID[,GROUP...] list		the names that are listed
  *   peer UID GID[,GROUP...] sign KEYFILE	the answer in hexadecimal; "signed" for a signature
  *   peer UID GID[,GROUP...] keys		the names of the keys that it may use otherwise
- *   peer UID GID[,GROUP...] use NAME	"signed", or "asked" for a person, or why not
+ *   peer UID GID[,GROUP...] use NAME [COMMAND]
+ *					"signed", or "asked" for a person, or why not. With
+ *					COMMAND he does that, and then says yes
  *   peer UID GID[,GROUP...] open NAME	why 256 zeros are not decrypted
- *   peer UID GID[,GROUP...] rotate NAME	"rotated", or why not
+ *   peer UID GID[,GROUP...] rotate NAME [COMMAND]
+ *					"rotated", or as before
  *   peer UID GID[,GROUP...] both NAME	the same twice, both asked for before one was done
  *
  * The store is in $SEALRING_STATE_DIR and $SEALRING_CONFIG_DIR, the TPM in $SEALRING_TCTI.
@@ -102,7 +105,7 @@ static void print_keys(struct sr_server *server, const struct sr_peer *peer)
 }
 
 static void use_key(struct sr_server *server, const struct sr_peer *peer,
-		    const char *name, const char *how)
+		    const char *name, const char *how, const char *command)
 {
 	static const struct sr_sign_options options = { .hash = "sha256" };
 	static const struct sr_padding oaep = { "sha256", 0 };
@@ -119,6 +122,10 @@ static void use_key(struct sr_server *server, const struct sr_peer *peer,
 		: how[0] == 'r' ? sr_rotate_call(server, peer, &rotate, NULL, &call, &why)
 				: sr_sign_call(server, peer, &sign, NULL, &call, &why);
 
+	if (call && command && sr_call_state(call) == SR_CALL_CONFIRM) {
+		assert(system(command) == 0);
+		sr_call_confirm(call, true);
+	}
 	if (call) {
 		wait_for(server, call);
 		r = sr_call_result(call, &why);
@@ -189,7 +196,7 @@ int main(int argc, char **argv)
 		print_keys(server, &peer);
 	else if (strcmp(argv[3], "use") == 0 || strcmp(argv[3], "open") == 0 ||
 		 strcmp(argv[3], "rotate") == 0)
-		use_key(server, &peer, name, argv[3]);
+		use_key(server, &peer, name, argv[3], argc > 5 ? argv[5] : NULL);
 	else if (strcmp(argv[3], "both") == 0)
 		rotate_both(server, &peer, name);
 	else
