@@ -11,6 +11,11 @@ listed() {
     ssh-add -l | awk '/^[0-9]/ { print $3 }' | tr '\n' ' ' | sed 's/ $//'
 }
 
+# ticks PID: hundredths of a second that the processor worked for it
+ticks() {
+    awk '{ print $14 + $15 }' "/proc/$1/stat"
+}
+
 # answers TEXT [STATUS]: a program that says so when it is asked, from now on
 answers() {
     printf '%s\n' "$1" >answer
@@ -68,6 +73,25 @@ asked() {
     [ "$(cat held)" = signed ]
     wait "$client"
     [ "$(wc -l <held)" -eq 2 ]
+}
+
+@test "with --idle 0 it ends with its last client, and sleeps until then" {
+    keygen web
+    SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/activated.sock
+    systemd-socket-activate --fdname=agent -l "$SSH_AUTH_SOCK" -E SEALRING_TCTI \
+        -E SEALRING_STATE_DIR -E SEALRING_CONFIG_DIR -E PATH -E ASAN_OPTIONS \
+        tpm-serve --idle 0 >served 2>said 3>&- &
+    agent=$!
+    until [ -S "$SSH_AUTH_SOCK" ]; do sleep 0.01; done
+    "$helper/agent" hold 3 >held 3>&- &
+    client=$!
+    until [ -s held ]; do sleep 0.01; done
+    before=$(ticks "$agent")
+    sleep 2
+    [ $(($(ticks "$agent") - before)) -lt 40 ]
+    wait "$client"
+    [ "$(wc -l <held)" -eq 2 ]
+    agent_gone
 }
 
 @test "started by its socket, and only by one of its name" {

@@ -17,6 +17,7 @@ void daemon_active(void)
 	(void)sd_event_now(loop, CLOCK_BOOTTIME, &active);
 }
 
+/* With 0 it ends when nobody is there; that is not asked without pause. */
 static int on_idle(sd_event_source *source, uint64_t usec, void *arg)
 {
 	uint64_t end = active + when.seconds * SECOND;
@@ -25,7 +26,7 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *arg)
 	if (usec >= end) {
 		if (when.idle())
 			return sd_event_exit(loop, 0);
-		end = usec + when.seconds * SECOND;
+		end = usec + (when.seconds ?: 1) * SECOND;
 	}
 	(void)sd_event_source_set_time(source, end);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
