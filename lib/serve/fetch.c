@@ -12,7 +12,10 @@
 
 #define SOCKET "softkey.sock"
 #define UNIT "tpm-sign.service"
-/* It may have to be started, and to wait for the TPM; but who stops us waits, too, for 30 s. */
+/*
+ * It may have to be started, and to wait for the TPM. But who stops us waits no longer than 30 s
+ * for what was begun, and 8 s of them are those of other clients.
+ */
 #define SECONDS 20
 #define CONTENT_MAX 1024 /* bytes of PKCS#8, or of a refusal; that of a unit is more */
 
@@ -59,6 +62,7 @@ static int connect_to(const struct sr_store *store, const char *name, int *ret,
 	if (r < 0)
 		return r;
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return sr_fail(err, -EIO,
 			       "its ring is not for this user to read, and at %s nobody "
