@@ -123,6 +123,22 @@ sent() {
     done
 }
 
+@test "told to end, it does not wait long for a slow TPM" {
+    keygen web
+    SEALRING_TCTI="cmd:$helper/proxy ${SEALRING_TCTI#swtpm:path=} hang 15d 100" rest_start
+    # Each of 100 signatures takes three seconds.
+    jq -n '{ data: [range(100) | tojson | @base64] }' >body
+    curl -s --unix-socket "$REST" -d @body "http://localhost$(key_path web sign)" 3>&- &
+    client=$!
+    sleep 1
+    SECONDS=0
+    rest_stop
+    wait "$client" || true
+    echo "# ended after $SECONDS s" >&3
+    [ "$SECONDS" -ge 7 ]
+    [ "$SECONDS" -le 14 ]
+}
+
 @test "both sockets at once: one queue, one session" {
     local n
     for ((n = 0; n < 4; n++)); do keygen k$n; done

@@ -259,6 +259,22 @@ count_tries() {
     signs web
 }
 
+@test "told to end, it does not wait for a person" {
+    mkdir "$RULES"
+    keygen web
+    printf '[Access]\nConfirm=yes\n' >"$RULES/web.conf"
+    # shellcheck disable=SC2016 # for that program
+    askpass <<<'echo $$ >asking; exec sleep 60'
+    rest_start
+    curl -s --unix-socket "$REST" -d '{"data":"AAAA"}' "http://localhost$(key_path web sign)" 3>&- &
+    client=$!
+    until [ -s asking ]; do sleep 0.01; done
+    SECONDS=0
+    rest_stop
+    wait "$client" || true
+    [ "$SECONDS" -lt 5 ]
+}
+
 @test "what the agent's lock locks is not there for REST either" {
     keygen web
     export SSH_AUTH_SOCK=$PWD/agent.sock SSH_ASKPASS=

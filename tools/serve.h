@@ -68,7 +68,7 @@ struct waiter {
 /** serve_start() - call waiters once their calls are done */
 int serve_start(sd_event *event, struct sr_server *server, struct sr_err *err);
 
-/** serve_stop() - hear no more requests; end the event loop once all are answered */
+/** serve_stop() - hear no more requests; end the event loop once all are answered, or in 8 s */
 void serve_stop(void);
 
 /** serve_stopping() - whether no more requests are to be heard */
@@ -99,7 +99,7 @@ int agent_serve(sd_event *event, struct sr_server *server, int fd, struct sr_err
 /** agent_stop() - take no more connections */
 void agent_stop(void);
 
-/** agent_busy() - whether a client waits for the TPM */
+/** agent_busy() - whether a client waits for the TPM, and not for a person */
 bool agent_busy(void);
 
 /** agent_end() - hang up on all */

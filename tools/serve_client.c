@@ -8,6 +8,7 @@
 #define CLIENTS_MAX 512
 #define BYTES_MAX (32U << 20) /* that clients make us hold: of LimitMEMLOCK=, half */
 #define PAGE 4096U	      /* what each may have, whatever others have */
+#define LAST_SECONDS 8 /* for what is worked on when told to end; see also fetch.c */
 
 static sd_event *loop;
 static struct sr_server *keys;
@@ -15,6 +16,7 @@ static sd_event_source *finished;
 static struct client *clients;
 static size_t count;
 static bool stopping;
+static sd_event_source *patience;
 
 /* ---- who ---- */
 
@@ -214,8 +216,20 @@ void serve_check_stop(void)
 		(void)sd_event_exit(loop, 0);
 }
 
+/* Lists of signatures may be long, and a TPM slow; systemd does not wait for ever either. */
+static int on_patience_end(sd_event_source *source, uint64_t usec, void *arg)
+{
+	(void)usec;
+	(void)arg;
+	return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
 void serve_stop(void)
 {
+	if (!stopping && sd_event_add_time_relative(loop, &patience, CLOCK_BOOTTIME,
+						    LAST_SECONDS * SECOND, 0,
+						    on_patience_end, NULL) < 0)
+		(void)sd_event_exit(loop, 0);
 	stopping = true;
 	agent_stop();
 	rest_stop();
@@ -228,4 +242,5 @@ void serve_end(void)
 	agent_end();
 	rest_end();
 	finished = sd_event_source_disable_unref(finished);
+	patience = sd_event_source_disable_unref(patience);
 }

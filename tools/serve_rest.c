@@ -518,11 +518,18 @@ void rest_stop(void)
 	listener = sd_event_source_disable_unref(listener);
 }
 
-/* An answer is not there before it is sent. */
+/* An answer is not there before it is sent. Who waits for a person may wait long. */
+static bool is_busy(const struct request *request)
+{
+	struct sr_call *call = request->waiter.call;
+
+	return request->begun && !(call && sr_call_state(call) == SR_CALL_CONFIRM);
+}
+
 bool rest_busy(void)
 {
 	for (struct link *link = links; link; link = link->next)
-		if (link->request && link->request->begun)
+		if (link->request && is_busy(link->request))
 			return true;
 	return false;
 }
