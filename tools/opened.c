@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "ground/clock.h"
 #include "tool.h"
 
 #define OPEN_SECONDS 60
@@ -30,15 +30,6 @@ struct opened {
 
 static struct opened table[8];
 static size_t next;
-
-/* Goes on while the machine sleeps. */
-static time_t now(void)
-{
-	struct timespec time;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &time);
-	return time.tv_sec;
-}
 
 static void forget(struct opened *opened)
 {
@@ -71,7 +62,7 @@ static int look_at(const struct sr_store *store, const char *name, struct stat *
 
 static bool is_good(const struct opened *opened, const struct sr_store *store)
 {
-	time_t age = now() - opened->when;
+	time_t age = sr_clock() - opened->when;
 	struct stat st;
 
 	if (!opened->ring)
@@ -119,7 +110,7 @@ int opened_get(struct sr_store *store, const char *name, struct sr_ring **ret,
 		(void)look_at(store, name, &opened->directory);
 		r = open_ring(store, name, &opened->ring, &opened->failure);
 		opened->failure.code = r;
-		opened->when = now();
+		opened->when = sr_clock();
 	}
 	if (!opened->ring) {
 		*err = opened->failure;

@@ -2,15 +2,7 @@
 /* PINs and software keys, remembered for a while: each for one key, and for one user. */
 #include "pins.h"
 
-#include <time.h>
-
-static time_t now(void)
-{
-	struct timespec time = { 0 };
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &time);
-	return time.tv_sec;
-}
+#include "ground/clock.h"
 
 static void forget(struct sr_pin *pin)
 {
@@ -20,7 +12,7 @@ static void forget(struct sr_pin *pin)
 
 static void forget_old(struct sr_pins *pins)
 {
-	time_t time = now();
+	time_t time = sr_clock();
 
 	for (size_t i = 0; i < SR_PINS_MAX; i++)
 		if (pins->pin[i].served && pins->pin[i].until <= time)
@@ -57,7 +49,7 @@ static const struct sr_secret *use(const struct sr_pins *pins, struct sr_pin *pi
 {
 	if (!pin)
 		return NULL;
-	pin->until = now() + pins->seconds;
+	pin->until = sr_clock() + pins->seconds;
 	return &pin->value;
 }
 
@@ -102,7 +94,7 @@ void sr_pins_keep(struct sr_pins *pins, struct sr_served *served, uid_t uid, boo
 	place = find_place(pins);
 	place->served = sr_served_hold(served);
 	place->uid = uid;
-	place->until = now() + pins->seconds;
+	place->until = sr_clock() + pins->seconds;
 	place->typed = typed;
 	sr_secret_take(pin, &place->value);
 }
@@ -124,10 +116,11 @@ void sr_pins_clear(struct sr_pins *pins)
 			forget(&pins->pin[i]);
 }
 
-time_t sr_pins_end(const struct sr_pins *pins)
+time_t sr_pins_forget_old(struct sr_pins *pins)
 {
 	time_t end = 0;
 
+	forget_old(pins);
 	for (size_t i = 0; i < SR_PINS_MAX; i++)
 		if (pins->pin[i].served && (end == 0 || pins->pin[i].until < end))
 			end = pins->pin[i].until;

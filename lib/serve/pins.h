@@ -54,8 +54,12 @@ void sr_pins_forget(struct sr_pins *pins, const struct sr_served *served, uid_t 
 /** sr_pins_clear() - all of them */
 void sr_pins_clear(struct sr_pins *pins);
 
-/** sr_pins_end() - when the first of them is to be forgotten (CLOCK_BOOTTIME); 0 for never */
-time_t sr_pins_end(const struct sr_pins *pins);
+/**
+ * sr_pins_forget_old() - forget those whose time is over
+ *
+ * Returns when the next one's is (CLOCK_BOOTTIME, seconds); 0 for never.
+ */
+time_t sr_pins_forget_old(struct sr_pins *pins);
 
 /** sr_pins_typed() - forget those whose time is over; whether one is left that took a PIN */
 bool sr_pins_typed(struct sr_pins *pins);

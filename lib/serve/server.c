@@ -3,9 +3,9 @@
 #include "server.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "fetch.h"
+#include "ground/clock.h"
 #include "tpm/meter.h"
 
 #define REFUSED_SECONDS 1    /* after which a file that was refused is looked at again */
@@ -88,25 +88,17 @@ void sr_server_changed(struct sr_server *server)
 	server->changed = true;
 }
 
-static time_t now(void)
-{
-	struct timespec time = { 0 };
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &time);
-	return time.tv_sec;
-}
-
 /* What was refused may have been so for want of memory, or of descriptors. */
 void sr_server_read(struct sr_server *server)
 {
 	struct sr_err err = { 0 };
 	int r;
 
-	if (!server->changed && (server->again == 0 || now() < server->again))
+	if (!server->changed && (server->again == 0 || sr_clock() < server->again))
 		return;
 	r = sr_catalog_read(&server->catalog, server->store, &server->reporter, &err);
 	server->changed = r < 0;
-	server->again = server->catalog.refused ? now() + REFUSED_SECONDS : 0;
+	server->again = server->catalog.refused ? sr_clock() + REFUSED_SECONDS : 0;
 	if (r < 0)
 		report(server, r, &err);
 }
@@ -121,12 +113,9 @@ bool sr_server_remembers(struct sr_server *server)
 
 time_t sr_server_forget(struct sr_server *server)
 {
-	time_t pins, keys;
+	time_t pins = sr_pins_forget_old(&server->pins);
+	time_t keys = sr_pins_forget_old(&server->opened);
 
-	(void)sr_pins_typed(&server->pins);
-	(void)sr_pins_typed(&server->opened);
-	pins = sr_pins_end(&server->pins);
-	keys = sr_pins_end(&server->opened);
 	return pins && (!keys || pins < keys) ? pins : keys;
 }
 

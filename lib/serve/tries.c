@@ -2,20 +2,12 @@
 /* Wrong PINs in a row: a user who goes on must not use up the tries that the TPM has for all. */
 #include "tries.h"
 
-#include <time.h>
+#include "ground/clock.h"
 
 #define FREE 3	      /* for one key */
 #define FREE_IN_ALL 8 /* for all keys, each of which may have older versions */
 #define PAUSE 5
 #define PAUSE_MAX 3600
-
-static time_t now(void)
-{
-	struct timespec time = { 0 };
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &time);
-	return time.tv_sec;
-}
 
 static void forget(struct sr_try *tried)
 {
@@ -69,7 +61,7 @@ int sr_tries_check(const struct sr_tries *tries, const struct sr_served *served,
 			until = tries->tried[i].until_all;
 			wrong = wrong_in_all(tries, uid);
 		}
-	left = until - now();
+	left = until - sr_clock();
 	if (left <= 0)
 		return 0;
 	(void)sr_fail(err, -EAGAIN,
@@ -92,7 +84,7 @@ static time_t pause_after(unsigned int wrong, unsigned int free)
 
 static void count(struct sr_tries *tries, struct sr_try *tried)
 {
-	time_t time = now();
+	time_t time = sr_clock();
 
 	tried->wrong++;
 	tried->until = time + pause_after(tried->wrong, FREE);
@@ -130,7 +122,7 @@ void sr_tries_learn(struct sr_tries *tries, struct sr_served *served, uid_t uid,
 
 bool sr_tries_count(struct sr_tries *tries)
 {
-	return atomic_load(&tries->end) > now();
+	return atomic_load(&tries->end) > sr_clock();
 }
 
 void sr_tries_clear(struct sr_tries *tries)
