@@ -81,14 +81,11 @@ static bool is_good(const struct sr_diary *diary)
 
 struct sr_diary *sr_diary_open(const char *path)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_cleanup_close_ int fd =
+	    open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	struct sr_diary *diary = fd < 0 ? NULL : map(fd);
 
-	if (!diary) {
-		sr_closep(&fd);
-		return NULL;
-	}
-	if (!is_good(diary))
+	if (diary && !is_good(diary))
 		*diary = (struct sr_diary){ .kind = SR_DIARY_KIND };
 	return diary;
 }
