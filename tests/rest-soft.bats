@@ -130,6 +130,13 @@ vector() {
     for _ in 1 2 3; do
         answers 200 "$(key_path ed sign)" -d "$(body data AAAA)"
     done
+    # One that could not be unsealed is counted, too.
+    mv "$SEALRING_STATE_DIR/rings" away
+    ask "$(key_path ed sign)" -d "$(body data AAAA)"
+    [ "$http" -ne 200 ]
+    answers 200 /metrics
+    grep -qxF 'sealring_operations_total{operation="sign",result="failed"} 1' answer
+    mv away "$SEALRING_STATE_DIR/rings"
     [ "$(unseals each)" -eq 3 ]
 }
 

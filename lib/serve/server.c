@@ -525,6 +525,7 @@ static bool conclude_in_software(struct sr_call *call)
 		return true;
 	}
 	if (call->r < 0) {
+		count(call);
 		report(server, call->r, &call->err);
 	} else if (sign_in_software(call, &call->value)) {
 		sign_more(call);
@@ -562,12 +563,12 @@ static bool conclude(struct sr_call *call)
 	call->server->changed |= call->renewed != NULL;
 	learn(call);
 	count(call);
-	if (call->r < 0)
-		report(call->server, call->r, &call->err);
 	if (call->r == 0 && call->again && call->again(call)) {
 		submit(call);
 		return call->state != SR_CALL_WORK;
 	}
+	if (call->r < 0)
+		report(call->server, call->r, &call->err);
 	finish(call);
 	return true;
 }
