@@ -201,10 +201,13 @@ int sr_sign_call(struct sr_server *server, const struct sr_peer *peer,
 	call->count = request->count;
 	call->scheme = sr_sign_scheme(entry->served->key, request->options);
 	call->signatures = calloc(request->count, sizeof(*call->signatures));
-	r = call->signatures ? set_digest(call, &call->digests[0]) : -ENOMEM;
+	r = call->signatures ? set_digest(call, &call->digests[0])
+			     : sr_fail_memory(&call->err);
 	if (r < 0) {
+		if (err)
+			*err = call->err;
 		sr_call_free(call);
-		return sr_fail(err, r, "out of memory");
+		return r;
 	}
 	call->again = again;
 	sr_call_start(call, entry->rules.confirm);
