@@ -12,18 +12,24 @@
 #define CIPHER_MAX 1024	    /* bytes that are decrypted */
 #define PEER_MAX 1024	    /* bytes in the public key of a peer */
 
-int api_sign(struct api_work *work, struct sr_err *err)
+static int read_digests(struct api_work *work, unsigned int to, const struct sr_key **key,
+			struct sr_err *err)
 {
-	const struct sr_key *key = NULL;
-	struct sr_secret pin;
-	int r = body_read(work, TO_SIGN, err);
+	int r = body_read(work, to, err);
 
 	if (r == 0)
 		r = body_options(work, err);
 	if (r == 0)
-		r = api_find_key(work, &key, err);
-	if (r == 0)
-		r = body_digests(work, key, err);
+		r = api_find_key(work, key, err);
+	return r < 0 ? r : body_digests(work, *key, err);
+}
+
+int api_sign(struct api_work *work, struct sr_err *err)
+{
+	const struct sr_key *key = NULL;
+	struct sr_secret pin;
+	int r = read_digests(work, TO_SIGN, &key, err);
+
 	if (r < 0)
 		return r;
 	pin = body_pin(work);
@@ -39,14 +45,8 @@ int api_verify(struct api_work *work, struct sr_err *err)
 	struct sr_buf bytes = { 0 };
 	const struct sr_key *key = NULL;
 	unsigned int version = 0;
-	int r = body_read(work, TO_VERIFY, err);
+	int r = read_digests(work, TO_VERIFY, &key, err);
 
-	if (r == 0)
-		r = body_options(work, err);
-	if (r == 0)
-		r = api_find_key(work, &key, err);
-	if (r == 0)
-		r = body_digests(work, key, err);
 	if (r == 0 &&
 	    (work->count != 1 || work->fields[BODY_SIGNATURE].is == JSON_ABSENT))
 		r = sr_fail(err, -EINVAL, "one message and one signature it has to be");
