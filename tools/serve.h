@@ -43,6 +43,10 @@ int client_accept(sd_event_source *source, int listener, struct client *ret);
  */
 bool client_hold(struct client *client, size_t bytes);
 
+/** client_grow() - a larger @buffer for what it sends, of which @used bytes are there already */
+int client_grow(struct client *client, struct sr_secret *buffer, size_t used,
+		size_t size);
+
 /** client_done() - it is gone */
 void client_done(struct client *client);
 

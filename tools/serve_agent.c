@@ -137,25 +137,16 @@ static int take_message(struct connection *connection)
 /* Room is made for what has arrived, not for what is announced. */
 static int make_room(struct connection *connection)
 {
-	struct sr_secret larger = { 0 };
-	size_t have = connection->end - connection->at, size = have > 0 ? 2 * have : PAGE;
-	int r;
+	size_t have = connection->end - connection->at;
 
 	if (connection->at > 0)
 		memmove(connection->in.data, connection->in.data + connection->at, have);
 	connection->at = 0;
 	connection->end = have;
-	if (have < connection->in.size)
-		return 0;
-	r = client_hold(&connection->client, size) ? sr_secret_alloc(size, &larger, NULL)
-						   : -ENOMEM;
-	if (r < 0)
-		return r;
-	if (have > 0)
-		memcpy(larger.data, connection->in.data, have);
-	sr_secret_done(&connection->in);
-	connection->in = larger;
-	return 0;
+	return have < connection->in.size
+		   ? 0
+		   : client_grow(&connection->client, &connection->in, have,
+				 have > 0 ? 2 * have : PAGE);
 }
 
 /*

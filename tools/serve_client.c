@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tpm-serve: what clients of all sockets have in common: who they are, and waiting. */
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "serve.h"
@@ -50,11 +51,6 @@ static int identify(int fd, struct client *client)
 
 /* ---- how much of it ---- */
 
-static bool is_trusted(uid_t uid)
-{
-	return uid == 0 || uid == geteuid();
-}
-
 /* What clients have between them. */
 struct held {
 	size_t clients;
@@ -67,7 +63,7 @@ static void add_up(uid_t uid, struct held *own, struct held *others)
 	for (const struct client *client = clients; client; client = client->next) {
 		struct held *to = client->peer.uid == uid ? own : others;
 
-		if (to == others && is_trusted(client->peer.uid))
+		if (to == others && sr_peer_is_trusted(client->peer.uid))
 			continue;
 		to->clients++;
 		to->bytes += client->bytes;
@@ -77,7 +73,7 @@ static void add_up(uid_t uid, struct held *own, struct held *others)
 /* Half of what others leave: it takes many users to leave one more without. */
 static size_t share(uid_t uid, size_t all, size_t others)
 {
-	return (all - (is_trusted(uid) ? 0 : others)) / 2;
+	return (all - (sr_peer_is_trusted(uid) ? 0 : others)) / 2;
 }
 
 static bool is_welcome(uid_t uid)
@@ -100,6 +96,21 @@ bool client_hold(struct client *client, size_t bytes)
 		return false;
 	client->bytes = bytes;
 	return true;
+}
+
+int client_grow(struct client *client, struct sr_secret *buffer, size_t used, size_t size)
+{
+	struct sr_secret larger = { 0 };
+	int r =
+	    client_hold(client, size) ? sr_secret_alloc(size, &larger, NULL) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	if (used > 0)
+		memcpy(larger.data, buffer->data, used);
+	sr_secret_done(buffer);
+	*buffer = larger;
+	return 0;
 }
 
 /* ---- taking them in ---- */

@@ -292,24 +292,14 @@ static enum MHD_Result begin(struct link *link, void **state)
 
 static int make_room(struct request *request, size_t size)
 {
-	struct sr_secret larger = { 0 };
 	size_t wanted = request->body.size ?: PAGE;
-	int r;
 
 	while (wanted - request->used < size)
 		wanted *= 2;
-	if (wanted == request->body.size)
-		return 0;
-	r = client_hold(&request->link->client, wanted)
-		? sr_secret_alloc(wanted, &larger, NULL)
-		: -ENOMEM;
-	if (r < 0)
-		return r;
-	if (request->used > 0)
-		memcpy(larger.data, request->body.data, request->used);
-	sr_secret_done(&request->body);
-	request->body = larger;
-	return 0;
+	return wanted == request->body.size
+		   ? 0
+		   : client_grow(&request->link->client, &request->body, request->used,
+				 wanted);
 }
 
 /* What has been taken libmicrohttpd does not need, and there may be a PIN in it. */

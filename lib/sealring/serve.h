@@ -24,6 +24,9 @@ struct sr_peer {
 	size_t group_count;
 };
 
+/** sr_peer_is_trusted() - root, and who we run as: all keys are for them */
+bool sr_peer_is_trusted(uid_t uid);
+
 /**
  * sr_rules_check() - read keys.d/NAME.conf, as the server would
  *

@@ -136,14 +136,14 @@ static bool has_group(const struct sr_rules *rules, gid_t group)
 	return false;
 }
 
-static bool is_ours(const struct sr_peer *peer)
+bool sr_peer_is_trusted(uid_t uid)
 {
-	return peer->uid == 0 || peer->uid == geteuid();
+	return uid == 0 || uid == geteuid();
 }
 
 bool sr_rules_allow(const struct sr_rules *rules, const struct sr_peer *peer)
 {
-	bool allowed = is_ours(peer) || has_group(rules, peer->gid);
+	bool allowed = sr_peer_is_trusted(peer->uid) || has_group(rules, peer->gid);
 
 	for (size_t i = 0; i < rules->user_count; i++)
 		allowed = allowed || rules->users[i] == peer->uid;
@@ -154,5 +154,5 @@ bool sr_rules_allow(const struct sr_rules *rules, const struct sr_peer *peer)
 
 bool sr_rules_allow_rotate(const struct sr_rules *rules, const struct sr_peer *peer)
 {
-	return is_ours(peer) || rules->rotate;
+	return sr_peer_is_trusted(peer->uid) || rules->rotate;
 }
