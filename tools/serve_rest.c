@@ -286,6 +286,7 @@ static enum MHD_Result begin(struct link *link, void **state)
 	request->link = link;
 	link->request = request;
 	*state = request;
+	set_deadline(link);
 	daemon_active();
 	return MHD_YES;
 }
