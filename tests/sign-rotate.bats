@@ -35,6 +35,13 @@ signs() {
     fails 8 tpm-sign verify web -s one other
     tpm-sign rotate -q web
     for signature in one two; do tpm-sign verify -q web -s "$signature" message; done
+    # Of what can't be read nobody knows whether it is that one's.
+    cp "$KEYS/web@1.pem" first
+    echo nonsense >"$KEYS/web@1.pem"
+    tpm-sign verify -q web -s two message
+    fails 8 tpm-sign verify web -s one message
+    says 'web@1'
+    mv first "$KEYS/web@1.pem"
     [ "$(ls "$KEYS")" = $'web.pem\nweb.pub\nweb@1.pem\nweb@1.pub\nweb@2.pem\nweb@2.pub' ]
     # an old one can still be used, by its own name
     signs web@1 three

@@ -135,18 +135,34 @@ unsigned int sr_key_older(const struct sr_store *store, const struct sr_key *key
 	return version;
 }
 
-static int verify_older(struct sr_store *store, const struct sr_key *key,
-			unsigned int version, const struct sr_sign_options *options,
-			const struct sr_digest *digest,
-			const struct sr_signature *signature)
+/* What is no key at all has the same errno as a signature that is wrong, but says nothing of it. */
+static int load_version(struct sr_store *store, const struct sr_key *key,
+			unsigned int version, struct sr_key **ret, struct sr_err *err)
 {
-	_cleanup_key_ struct sr_key *old = NULL;
 	char older[SR_KEY_NAME + 1];
 	int r;
 
 	sr_keystore_older(key->name, version, older);
-	r = sr_key_load(store, older, &old, NULL);
-	return r < 0 ? r : sr_key_verify(old, options, digest, signature, NULL);
+	r = sr_key_load(store, older, ret, err);
+	if (r != -EBADMSG)
+		return r;
+	err->code = -EUCLEAN;
+	return -EUCLEAN;
+}
+
+/* 1 or 0; 0 also if it has been removed meanwhile. */
+static int is_of_version(struct sr_store *store, const struct sr_key *key,
+			 unsigned int version, const struct sr_sign_options *options,
+			 const struct sr_digest *digest,
+			 const struct sr_signature *signature, struct sr_err *err)
+{
+	_cleanup_key_ struct sr_key *old = NULL;
+	int r = load_version(store, key, version, &old, err);
+
+	if (r < 0)
+		return r == -ENOKEY ? 0 : r;
+	r = sr_key_verify(old, options, digest, signature, err);
+	return r == -EBADMSG ? 0 : r < 0 ? r : 1;
 }
 
 int sr_key_verify_any(struct sr_store *store, const struct sr_key *key,
@@ -156,13 +172,18 @@ int sr_key_verify_any(struct sr_store *store, const struct sr_key *key,
 		      struct sr_err *err)
 {
 	unsigned int version = key->version;
-	int r = sr_key_verify(key, options, digest, signature, err);
+	int r = sr_key_verify(key, options, digest, signature, err), is = 0;
+	struct sr_err why = { 0 };
 
 	*ret = 0;
-	while (r == -EBADMSG && (version = sr_key_older(store, key, version)))
-		if (verify_older(store, key, version, options, digest, signature) == 0) {
-			*ret = version;
-			return 0;
-		}
-	return r;
+	if (r != -EBADMSG)
+		return r;
+	while (is == 0 && (version = sr_key_older(store, key, version)))
+		is = is_of_version(store, key, version, options, digest, signature, &why);
+	if (is == 0)
+		return r;
+	if (is < 0 && err)
+		*err = why;
+	*ret = is > 0 ? version : 0;
+	return is < 0 ? is : 0;
 }
