@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "sign_ask.h"
 #include "sign_daemon.h"
 
 #define SIGNATURE_MAX 16384 /* bytes in a file with a signature */
@@ -292,38 +293,59 @@ static int check_read(struct check *check, const char *file, struct sr_err *err)
 	return r < 0 ? r : read_digest(file, hash, &check->digest, err);
 }
 
-static bool is_of_version(const struct check *check, unsigned int version)
+/* -ENOKEY if it has been removed meanwhile. */
+static int take_version(const struct check *check, unsigned int version,
+			struct daemon *daemon, struct sr_key **ret, struct sr_err *err)
 {
-	_cleanup_daemon_ struct daemon daemon = { 0 };
 	char name[DAEMON_NAME_MAX + 1];
-	struct sr_key *key = NULL;
-	bool good;
+	int r;
 
 	(void)snprintf(name, sizeof(name), "%s@%u", daemon_name(&check->hand.daemon),
 		       version);
-	good = daemon_find(name, &daemon, NULL) == 1 &&
-	       daemon_key(&daemon, &key, NULL) == 0 &&
-	       sr_key_verify(key, &check->options, &check->digest, &check->signature,
-			     NULL) == 0;
-	sr_key_free(key);
-	return good;
+	r = daemon_find(name, daemon, err);
+	if (r == 0) /* it was there a moment ago */
+		return daemon_fail(&check->hand.daemon, err);
+	return r < 0 ? r : daemon_key(daemon, ret, err);
 }
 
-/* As sr_key_verify_any(). */
+/*
+ * 1 or 0. What is no key at all has the same errno as a signature that is wrong, so that only
+ * verifying may say no by it.
+ */
+static int is_of_version(const struct check *check, unsigned int version,
+			 struct sr_err *err)
+{
+	_cleanup_daemon_ struct daemon daemon = { 0 };
+	_cleanup_key_ struct sr_key *key = NULL;
+	int r = take_version(check, version, &daemon, &key, err);
+
+	if (r < 0)
+		return r == -ENOKEY ? 0 : r;
+	r = sr_key_verify(key, &check->options, &check->digest, &check->signature, err);
+	return r == -EBADMSG ? 0 : r < 0 ? r : 1;
+}
+
+/* As sr_key_verify_any(); but whether it is of a version that can't be had, nobody knows. */
 static int verify_served(const struct check *check, unsigned int *version,
 			 struct sr_err *err)
 {
 	int r = sr_key_verify(check->hand.work.key, &check->options, &check->digest,
 			      &check->signature, err);
-	unsigned int older;
+	int found = 0;
 
-	for (size_t i = 0;
-	     r == -EBADMSG && (older = daemon_older(&check->hand.daemon, i)); i++)
-		if (is_of_version(check, older)) {
+	for (size_t i = 0; r == -EBADMSG && found == 0; i++) {
+		unsigned int older = daemon_older(&check->hand.daemon, i);
+		struct sr_err why = { 0 };
+
+		if (older == 0)
+			break;
+		found = is_of_version(check, older, &why);
+		if (found == 1)
 			*version = older;
-			return 0;
-		}
-	return r;
+		else if (found < 0)
+			*err = why;
+	}
+	return found < 0 ? found : found == 1 ? 0 : r;
 }
 
 int cmd_verify(int argc, char **argv, struct sr_err *err)

@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# tpm-sign for who may not read the store, told something else than it asked for by the daemon.
+# shellcheck disable=SC2154 # status, output: from bats
+
+load common
+
+setup() {
+    store_new
+    echo message >message
+    keygen web
+    tpm-sign sign web message -o old.sig
+    tpm-sign rotate -q web
+    tpm-sign sign web message -o new.sig
+    strange
+}
+
+teardown() {
+    kill "$listener" 2>/dev/null || true
+    wait "$listener" || true
+    chmod 700 "$open/state/keys"
+    rm -r "$open"
+    no_handles_left
+}
+
+# strange: one listens who answers with the files in "answers", and to all else by hanging up; behind
+# NAME+last nobody listens any more. What he is asked for is in "asked". By "reader" tpm-sign is run by who may read no key.
+strange() {
+    local name
+    open=$(mktemp -d "${TMPDIR:-/tmp}/sealring-strange-XXXXXX")
+    mkdir answers "$open/bin"
+    for name in web web@1; do
+        tpm-sign info $name --json | jq '.[0]' >key
+        answer $name 200 <key
+        tpm-sign pubkey $name >key
+        answer $name+public 200 <key
+        tpm-sign pubkey $name --format ssh >key
+        answer $name+public?format=ssh 200 <key
+    done
+    cp "$SEALRING_BUILD/bin/tpm-sign" "$open/bin"
+    cp "$SEALRING_BUILD"/libsealring.so.0 message old.sig new.sig "$open"
+    mkdir -p "$open/state/keys"
+    chmod 755 "$open"
+    timeout 60 python3 - "$open/sign.sock" >ready 3>&- <<'END' &
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o666)
+s.listen()
+print('ready', flush=True)
+while True:
+    c, _ = s.accept()
+    head = b''
+    while not head.endswith(b'\r\n\r\n') and (got := c.recv(1)):
+        head += got
+    name = head.split()[1].decode().replace('%40', '@').removeprefix('/api/v1/keys/').replace('/', '+')
+    with open('asked', 'a') as asked:
+        print(name, file=asked)
+    try:
+        if os.path.exists('answers/' + name + '+last'):
+            s.close()
+        with open('answers/' + name, 'rb') as answer:
+            c.sendall(answer.read())
+    except FileNotFoundError:
+        pass
+    c.close()
+    if s.fileno() < 0:
+        break
+END
+    listener=$!
+    until [ -s ready ]; do sleep 0.01; done
+    chmod 000 "$open/state/keys"
+    reader=(env -C "$open" "SEALRING_STATE_DIR=$open/state" "SEALRING_RUNTIME_DIR=$open" "$open/bin/tpm-sign")
+    # Leaks are looked for by a tracer, which such a user may not be.
+    [ "$(id -u)" -ne 0 ] || reader=(setpriv --reuid 4711 --regid 4711 --clear-groups
+        env "ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0" "${reader[@]}")
+}
+
+# answer NAME STATUS: the body is on standard input
+answer() {
+    { printf 'HTTP/1.0 %s Strange\r\n\r\n' "$2" && cat; } >"answers/$1"
+}
+
+# refusal NAME STATUS CODE
+refusal() {
+    answer "$1" "$2" <<<"{\"code\":\"$3\",\"message\":\"it says $3\"}"
+}
+
+# bats test_tags=minimal
+@test "verify: an older version that can't be had is no signature that is wrong" {
+    local name
+    verify=("${reader[@]}" verify web message)
+    "${verify[@]}" -s new.sig
+    fails 0 "${verify[@]}" -s old.sig
+    says 'web@1, which has been replaced'
+    fails 8 "${verify[@]}" -s message
+    says 'the signature is not of this key'
+    [ "$(grep -c '^web@1' asked)" -eq 4 ]
+    for name in web@1 web@1+public; do
+        cp "answers/$name" kept
+        # It is gone: whatever the signature is of, it is of none that is there.
+        refusal $name 404 no_such_key
+        fails 8 "${verify[@]}" -s old.sig
+        says 'the signature is not of this key'
+        refusal $name 503 no_tpm
+        fails 6 "${verify[@]}" -s old.sig
+        says 'it says no_tpm'
+        for code in 'failed 500' 'busy 503' 'too_many 429'; do
+            # shellcheck disable=SC2086 # words
+            refusal $name ${code#* } ${code% *}
+            fails 1 "${verify[@]}" -s old.sig
+            says "it says ${code% *}"
+        done
+        rm "answers/$name"
+        fails 1 "${verify[@]}" -s old.sig
+        says 'what answers there is not tpm-serve, or hung up'
+        mv kept "answers/$name"
+    done
+    echo nonsense | answer web@1+public 200
+    run "${verify[@]}" -s old.sig
+    [ "$status" -ne 0 ]
+    says 'web@1: no public key'
+    # The newest one's own says all, without them.
+    "${verify[@]}" -s new.sig
+    : >answers/web+public+last
+    fails 1 "${verify[@]}" -s old.sig
+    says 'what answers there is not tpm-serve, or hung up'
+}
