@@ -92,12 +92,40 @@ has() {
     has 'X.509, OpenSSH' '"x509","openssh"'
 }
 
+@test "a certificate of OpenSSH is taken as ssh takes it, and shown as one line" {
+    local kind blob format count=0
+    openssh always:forever
+    read -r kind blob _ <web-cert.pub
+    for format in '%s\t%s\tme\n' '\n\n%s %s me\n' ' \t%s %s me\n' '%s %s me\r\n' '%s %s\r\n' '\r\n \r\n%s\t %s me\t too' \
+        ' \t\n%s \t %s me \n \t\n'; do
+        # shellcheck disable=SC2059 # it is one
+        printf "$format" "$kind" "$blob" >odd-cert.pub
+        ssh-keygen -L -f odd-cert.pub | grep -q 'Key ID: "web"'
+        fails 0 tpm-sign cert install web odd-cert.pub
+        one_line
+        has OpenSSH '"openssh"'
+        fails 0 tpm-sign cert show web --format ssh
+        [ "${#lines[@]}" -eq 2 ]
+        [[ ${lines[1]} == "$kind"*"$blob"* && $output != *$'\r'* ]]
+        ssh-keygen -L -f - <<<"$output" | grep -q 'Key ID: "web"'
+        tpm-sign cert remove -q web
+        count=$((count + 1))
+    done
+    [ "$count" -eq 7 ]
+}
+
 @test "a certificate of OpenSSH is one line, which a terminal only shows" {
     openssh always:forever
     cp web-cert.pub good
     ssh-keygen -q -t ed25519 -N '' -f secret
-    for bad in '\n\e]0;owned\a\e[31m\n' ' \e[31m\n' ' \xe2\x80\xae\n' ' \xff\n' "\n$(cat secret)\n" "\n$(cat good)\n"; do
+    for bad in '\v\n' '\t\a\n' '\r\tx\n' ' x\ry\n' '\n\n\t# x\n' \
+        '\n\e]0;owned\a\e[31m\n' ' \e[31m\n' ' \xe2\x80\xae\n' ' \xff\n' "\n$(cat secret)\n" "\n$(cat good)\n"; do
         { tr -d '\n' <good && printf '%b' "$bad"; } >web-cert.pub
+        fails 8 tpm-sign cert install web web-cert.pub
+        [ ! -e "$KEYS/web-cert.pub" ]
+    done
+    for bad in '\e[31m\n' '\v' '\f\n' '# x\n' "$(cat secret)\n"; do
+        { printf '%b' "\n$bad" && cat good; } >web-cert.pub
         fails 8 tpm-sign cert install web web-cert.pub
         [ ! -e "$KEYS/web-cert.pub" ]
     done

@@ -9,7 +9,7 @@
 #include "ssh.h"
 #include "wire.h"
 
-#define BLANKS " \t\r\n"
+#define BLANKS SR_SSHCERT_BLANKS
 
 static const char suffix[] = "-cert-v01@openssh.com";
 
@@ -18,16 +18,30 @@ static int fail_file(struct sr_err *err)
 	return sr_fail(err, -EBADMSG, "not a certificate of OpenSSH, or a damaged one");
 }
 
+/* Tabs may stand for blanks. */
+static bool is_harmless(const char *line, size_t length)
+{
+	for (size_t part; length > 0; line += part, length -= part) {
+		bool tab = *line == '\t';
+
+		part = tab ? 1 : strcspn(line, "\t\r\n");
+		if (!tab && !sr_text_is_harmless(line, part))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Whoever may see a certificate may not see what else is in its file, and a terminal should only
- * show it: one line, and nothing behind it.
+ * show it: one line with nothing before and behind it, as far as ssh takes that.
  */
-static bool is_one_line(const char *text, size_t size)
+static bool is_one_line(const char *text)
 {
-	size_t length = strcspn(text, "\r\n");
+	const char *line = text + strspn(text, BLANKS);
+	size_t length = strcspn(line, "\r\n");
+	const char *behind = line + length;
 
-	return sr_text_is_harmless(text, length) &&
-	       length + strspn(text + length, BLANKS) == size;
+	return is_harmless(line, length) && behind[strspn(behind, BLANKS)] == '\0';
 }
 
 /* The second word of the only line. */
@@ -42,7 +56,7 @@ static int unarmour(const struct sr_buf *file, struct sr_buf *ret, struct sr_err
 	line = strndup((const char *)file->data, file->size);
 	if (!line)
 		return sr_fail_memory(err);
-	if (!is_one_line(line, file->size))
+	if (!is_one_line(line))
 		return sr_fail(err, -EBADMSG,
 			       "more than a certificate of OpenSSH in one line");
 	text = strtok_r(line, BLANKS, &save) ? strtok_r(NULL, BLANKS, &save) : NULL;

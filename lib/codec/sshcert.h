@@ -5,11 +5,12 @@
 
 #include "pubkey.h"
 
-#define SR_SSHCERT_MAX 65536 /* bytes in such a file, at most */
+#define SR_SSHCERT_MAX 65536	    /* bytes in such a file, at most */
+#define SR_SSHCERT_BLANKS " \t\r\n" /* what may stand around its words, and its line */
 
 /**
  * sr_sshcert_read() - read a NAME-cert.pub, as ssh-keygen -s writes it
- * @file:	one line: kind, base64, comment
+ * @file:	one line: kind, base64, comment; or one that ssh takes for it
  * @pub:	the key that it has to be of
  * @ret:	the certificate in binary; release with sr_buf_done()
  * @err:	says why, on failure

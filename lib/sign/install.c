@@ -123,11 +123,17 @@ static int check_certificate(const struct sr_key *key, const char *pem, size_t s
 	return r < 0 ? r : check_chain(list, err);
 }
 
-/* One line that begins with the kind of key; PEM does not. */
+/* The first word is the kind of key; that of PEM is not. */
 static bool is_ssh(const struct sr_buf *content)
 {
-	return content->size > 4 && (memcmp(content->data, "ssh-", 4) == 0 ||
-				     memcmp(content->data, "ecds", 4) == 0);
+	const uint8_t *at = content->data;
+	size_t left = content->size;
+
+	while (left > 0 && memchr(SR_SSHCERT_BLANKS, *at, strlen(SR_SSHCERT_BLANKS))) {
+		at++;
+		left--;
+	}
+	return left > 4 && (memcmp(at, "ssh-", 4) == 0 || memcmp(at, "ecds", 4) == 0);
 }
 
 static int check_content(const struct sr_key *key, const struct sr_buf *content,
@@ -267,6 +273,17 @@ int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **
 	return 0;
 }
 
+/* A file that ssh takes may have blanks around it, which nobody wants to see. */
+static char *only_line(const struct sr_buf *content)
+{
+	const char *text = (const char *)content->data;
+	const char *line = text + strspn(text, SR_SSHCERT_BLANKS);
+	char *ret = NULL;
+
+	return asprintf(&ret, "%.*s\n", (int)strcspn(line, "\r\n"), line) < 0 ? NULL
+									      : ret;
+}
+
 int sr_key_ssh_certificate(struct sr_store *store, const struct sr_key *key,
 			   struct sr_ssh_certificate *ret, struct sr_err *err)
 {
@@ -280,9 +297,11 @@ int sr_key_ssh_certificate(struct sr_store *store, const struct sr_key *key,
 		r = sr_sshcert_valid(&content, &key->file->pub, &valid, err);
 	if (r < 0)
 		return sr_fail_key(key, r, err);
+	ret->line = only_line(&content);
+	if (!ret->line)
+		return sr_fail_memory(err);
 	ret->from = valid.after > SR_TIME_LAST ? SR_TIME_LAST : (time_t)valid.after;
 	ret->until = valid.before > SR_TIME_LAST ? SR_TIME_LAST : (time_t)valid.before;
-	ret->line = (char *)take(content.data);
 	return 0;
 }
 
