@@ -192,6 +192,19 @@ rotated() {
     campaign "tpm memory crypto file" tpm-sign -q rotate kept
 }
 
+@test "tpm-sign info, of a key with a certificate" {
+    start_from "$BASE"
+    tpm-sign cert self-sign kept --subject /CN=kept | tpm-sign cert install -q kept
+    mkdir certified
+    cp -a state certified/
+    start_from certified
+    # There are few of them, and the ones that matter are those that read the certificate.
+    local THOROUGH=1
+    succeeded() { grep -qx 'Certificate: X.509' out; }
+    unharmed() { false; }
+    campaign "memory file" tpm-sign info kept
+}
+
 @test "tpm-sign keygen --backup" {
     start_from "$BASE"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=owner \

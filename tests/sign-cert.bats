@@ -3,7 +3,7 @@
 # Certificates beside a key, of X.509 and of OpenSSH: seen, taken away, and told when out of time.
 # shellcheck disable=SC2154 # status, output: from bats
 
-load common
+load rest
 
 setup() {
     store_new
@@ -69,6 +69,54 @@ has() {
     has none ''
     [ "$(ls "$KEYS")" = $'web.pem\nweb.pub' ]
     tpm-sign sign web web.csr >/dev/null
+}
+
+# unreadable COMMAND...: in the place of this shell, with an X.509 certificate of web that can't be read
+unreadable() {
+    if [ "$(id -u)" -eq 0 ]; then
+        # shellcheck disable=SC2016 # of the inner shell
+        exec unshare -m sh -c 'mount --bind /proc/self/mem "$KEYS/web.crt" && exec "$@"' sh "$@"
+    fi
+    chmod 000 "$KEYS/web.crt"
+    exec "$@"
+}
+
+# bats test_tags=minimal
+@test "where a certificate can't be read, nobody says that there is none" {
+    export KEYS
+    keygen other
+    x509 -days 3
+    openssh always:forever
+    tpm-sign cert install -q web web.crt
+    tpm-sign cert install -q web web-cert.pub
+    for json in '' --json; do
+        # shellcheck disable=SC2086 # a word, or none
+        fails 1 unreadable tpm-sign info web $json
+        one_line
+        says 'key web: cannot '
+        says ' web.crt: '
+    done
+    # The others are listed all the same.
+    fails 1 unreadable tpm-sign list --json
+    says 'key web: cannot '
+    [ "$(grep -v '^tpm-sign:' <<<"$output" | jq -c '[.[].name]')" = '["other"]' ]
+    fails 0 unreadable tpm-sign list
+    fails 0 unreadable tpm-sign info other
+    says 'Certificate: none'
+    # The daemon says what it knows.
+    chmod 644 "$KEYS/web.crt"
+    rest_start
+    answers 200 "$(key_path web)"
+    [ "$(jq -c .certificates answer)" = '["x509","openssh"]' ]
+    rest_stop
+    # shellcheck disable=SC2317 # called by rest_start
+    tpm-sign() { unreadable "$(type -P tpm-sign)" "$@"; }
+    rest_start
+    answers 200 "$(key_path web)"
+    [ "$(jq -c '.name, .certificates' answer | tr '\n' ' ')" = '"web" null ' ]
+    answers 200 "$(key_path other)"
+    [ "$(jq -c .certificates answer)" = '[]' ]
+    unset -f tpm-sign
 }
 
 @test "install warns of one that has expired or is not yet valid, and keeps it" {

@@ -86,6 +86,15 @@ refusal() {
     answer "$1" "$2" <<<"{\"code\":\"$3\",\"message\":\"it says $3\"}"
 }
 
+@test "certificates that the daemon can't read are not none" {
+    local said
+    for said in '[]:none' '["x509"]:X.509' null:unknown; do
+        tpm-sign info web --json | jq ".[0] | .certificates = ${said%:*}" | answer web 200
+        "${reader[@]}" info web | grep -qx "Certificate: ${said##*:}"
+        [ "$("${reader[@]}" info web --json | jq -c '.[0].certificates')" = "${said%:*}" ]
+    done
+}
+
 # bats test_tags=minimal
 @test "verify: an older version that can't be had is no signature that is wrong" {
     local name

@@ -107,20 +107,34 @@ struct json_object *key_to_json(const struct sr_key_info *info)
 	return key;
 }
 
-static struct json_object *certificates_of(struct sr_store *store,
-					   const struct sr_key *key)
+static int certificates_of(struct sr_store *store, const struct sr_key *key,
+			   struct json_object **ret, struct sr_err *err)
 {
-	struct json_object *kinds = json_object_new_array();
+	static const struct {
+		enum sr_key_form form;
+		const char *name;
+	} kinds[] = { { SR_FORM_PEM, "x509" }, { SR_FORM_SSH, "openssh" } };
+	struct json_object *found = json_object_new_array();
 
-	if (sr_key_has_certificate(store, key, SR_FORM_PEM))
-		json_object_array_add(kinds, json_object_new_string("x509"));
-	if (sr_key_has_certificate(store, key, SR_FORM_SSH))
-		json_object_array_add(kinds, json_object_new_string("openssh"));
-	return kinds;
+	for (size_t i = 0; i < SR_COUNT(kinds); i++) {
+		int r = sr_key_has_certificate(store, key, kinds[i].form, err);
+
+		if (r < 0) {
+			json_object_put(found);
+			return r;
+		}
+		if (r == 1)
+			json_object_array_add(found,
+					      json_object_new_string(kinds[i].name));
+	}
+	*ret = found;
+	return 0;
 }
 
-struct json_object *key_whole_to_json(struct sr_store *store, const struct sr_key *key,
-				      const struct sr_key_info *info)
+/* Takes @certificates. */
+static struct json_object *whole(struct sr_store *store, const struct sr_key *key,
+				 const struct sr_key_info *info,
+				 struct json_object *certificates)
 {
 	struct json_object *json = key_to_json(info), *older = json_object_new_array();
 	unsigned int version = info->version;
@@ -128,6 +142,27 @@ struct json_object *key_whole_to_json(struct sr_store *store, const struct sr_ke
 	while ((version = sr_key_older(store, key, version)))
 		json_object_array_add(older, json_object_new_int((int)version));
 	json_object_object_add(json, "older", older);
-	json_object_object_add(json, "certificates", certificates_of(store, key));
+	json_object_object_add(json, "certificates", certificates);
 	return json;
+}
+
+struct json_object *key_whole_to_json(struct sr_store *store, const struct sr_key *key,
+				      const struct sr_key_info *info)
+{
+	struct json_object *certificates = NULL;
+
+	(void)certificates_of(store, key, &certificates, NULL);
+	return whole(store, key, info, certificates);
+}
+
+int key_whole_read(struct sr_store *store, const struct sr_key *key,
+		   const struct sr_key_info *info, struct json_object **ret,
+		   struct sr_err *err)
+{
+	struct json_object *certificates = NULL;
+	int r = certificates_of(store, key, &certificates, err);
+
+	if (r == 0)
+		*ret = whole(store, key, info, certificates);
+	return r;
 }

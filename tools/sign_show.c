@@ -133,6 +133,7 @@ static int list_one(struct sr_store *store, const char *name, struct json_object
 		    struct sr_err *err)
 {
 	_cleanup_key_ struct sr_key *key = NULL;
+	struct json_object *json = NULL;
 	struct sr_key_info info;
 	int r = sr_key_load(store, name, &key, err);
 
@@ -140,12 +141,14 @@ static int list_one(struct sr_store *store, const char *name, struct json_object
 		r = sr_key_info(key, &info, err);
 	if (r < 0 || !key_has_tags(&info))
 		return r;
-	if (into) {
-		json_object_array_add(into, key_whole_to_json(store, key, &info));
-	} else {
+	if (!into) {
 		print_line(&info);
+		return 0;
 	}
-	return 0;
+	r = key_whole_read(store, key, &info, &json, err);
+	if (r == 0)
+		json_object_array_add(into, json);
+	return r;
 }
 
 static int list_told(struct json_object *json, struct json_object *into,
@@ -228,7 +231,7 @@ static void print_certificates(struct json_object *json)
 	struct json_object *kinds = NULL;
 	size_t count = array_in(json, "certificates", &kinds);
 
-	printf("Certificate: %s", count == 0 ? "none" : "");
+	printf("Certificate: %s", count > 0 ? "" : kinds ? "none" : "unknown");
 	for (size_t i = 0; i < count; i++) {
 		const char *kind =
 		    json_object_get_string(json_object_array_get_idx(kinds, i));
@@ -299,7 +302,7 @@ int cmd_info(int argc, char **argv, struct sr_err *err)
 {
 	_cleanup_key_work_ struct key_work work = { 0 };
 	_cleanup_daemon_ struct daemon daemon = { 0 };
-	struct json_object *json;
+	struct json_object *json = NULL;
 	struct sr_key_info info;
 	int r;
 
@@ -311,9 +314,10 @@ int cmd_info(int argc, char **argv, struct sr_err *err)
 	r = key_work_load(&work, argv[0], false, err);
 	if (r == 0)
 		r = sr_key_info(work.key, &info, err);
+	if (r == 0)
+		r = key_whole_read(work.store, work.key, &info, &json, err);
 	if (r < 0)
 		return r;
-	json = key_whole_to_json(work.store, work.key, &info);
 	print_details(&info, json, true);
 	json_object_put(json);
 	return 0;

@@ -677,12 +677,19 @@ int sr_key_keep_request(struct sr_store *store, const struct sr_key *key, const 
 bool sr_key_has_request(const struct sr_store *store, const struct sr_key *key);
 
 /**
- * sr_key_has_certificate() - whether there is one for this key: SR_FORM_PEM or SR_FORM_SSH
+ * sr_key_has_certificate() - whether there is one for this key
+ * @store:	where
+ * @key:	a loaded key
+ * @form:	SR_FORM_PEM or SR_FORM_SSH
+ * @err:	says why, on failure
  *
- * Whether those behind it issued it is not looked at: that takes as long as signing.
+ * Whether those behind it issued it is not looked at: that takes as long as signing. One that is
+ * damaged, or of another key, is none.
+ *
+ * Returns 1, 0, or -EIO, -ENOMEM ... if nobody knows, as it can't be read.
  */
-bool sr_key_has_certificate(struct sr_store *store, const struct sr_key *key,
-			    enum sr_key_form form);
+int sr_key_has_certificate(struct sr_store *store, const struct sr_key *key,
+			   enum sr_key_form form, struct sr_err *err);
 
 /**
  * sr_key_certificate() - what was installed; release with free()

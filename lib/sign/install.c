@@ -243,18 +243,24 @@ static int read_beside(struct sr_store *store, const struct sr_key *key,
 	return r == -ENOENT ? fail_none(key, form, err) : r;
 }
 
-bool sr_key_has_certificate(struct sr_store *store, const struct sr_key *key,
-			    enum sr_key_form form)
+int sr_key_has_certificate(struct sr_store *store, const struct sr_key *key,
+			   enum sr_key_form form, struct sr_err *err)
 {
 	_cleanup_(x509s_freep) certificates *list = sk_X509_new_null();
 	_cleanup_buf_ struct sr_buf content = { 0 }, blob = { 0 };
+	int r;
 
-	if (read_beside(store, key, form, &content, NULL) < 0)
-		return false;
-	return form == SR_FORM_SSH
-		   ? sr_sshcert_read(&content, &key->file->pub, &blob, NULL) == 0
-		   : check_first(key, (const char *)content.data, content.size, list,
-				 NULL) == 0;
+	if (sr_key_in_store(key, NULL) < 0)
+		return 0;
+	r = read_beside(store, key, form, &content, err);
+	if (r == 0)
+		r = form == SR_FORM_SSH
+			? sr_sshcert_read(&content, &key->file->pub, &blob, err)
+			: check_first(key, (const char *)content.data, content.size, list,
+				      err);
+	if (r == -ENOKEY || r == -EBADMSG)
+		return 0;
+	return r < 0 ? sr_fail_key(key, r, err) : 1;
 }
 
 int sr_key_certificate(struct sr_store *store, const struct sr_key *key, char **ret,
