@@ -29,14 +29,8 @@ strange() {
     local name
     open=$(mktemp -d "${TMPDIR:-/tmp}/sealring-strange-XXXXXX")
     mkdir answers "$open/bin"
-    for name in web web@1; do
-        tpm-sign info $name --json | jq '.[0]' >key
-        answer $name 200 <key
-        tpm-sign pubkey $name >key
-        answer $name+public 200 <key
-        tpm-sign pubkey $name --format ssh >key
-        answer $name+public?format=ssh 200 <key
-    done
+    answers_for web
+    answers_for web@1
     cp "$SEALRING_BUILD/bin/tpm-sign" "$open/bin"
     cp "$SEALRING_BUILD"/libsealring.so.0 message old.sig new.sig "$open"
     mkdir -p "$open/state/keys"
@@ -81,6 +75,13 @@ answer() {
     { printf 'HTTP/1.0 %s Strange\r\n\r\n' "$2" && cat; } >"answers/$1"
 }
 
+# answers_for KEY: those of tpm-serve
+answers_for() {
+    tpm-sign info "$1" --json | jq '.[0]' | answer "$1" 200
+    tpm-sign pubkey "$1" | answer "$1+public" 200
+    ! tpm-sign pubkey "$1" --format ssh >line 2>/dev/null || answer "$1+public?format=ssh" 200 <line
+}
+
 # refusal NAME STATUS CODE
 refusal() {
     answer "$1" "$2" <<<"{\"code\":\"$3\",\"message\":\"it says $3\"}"
@@ -92,6 +93,51 @@ refusal() {
         tpm-sign info web --json | jq ".[0] | .certificates = ${said%:*}" | answer web 200
         "${reader[@]}" info web | grep -qx "Certificate: ${said##*:}"
         [ "$("${reader[@]}" info web --json | jq -c '.[0].certificates')" = "${said%:*}" ]
+    done
+}
+
+@test "pubkey prints a key, and nothing else that the daemon says" {
+    local bad format spki good key type by
+    good=$(tpm-sign pubkey web)
+    spki=$(tpm-sign info web --json | jq -r '.[0].spki_sha256')
+    cp answers/web "answers/$spki"
+    cp answers/web+public "answers/$spki+public"
+    for format in pem ssh; do
+        for key in web web@1 "$spki"; do
+            "${reader[@]}" pubkey "$key" --format $format | diff <(tpm-sign pubkey "$key" --format $format) -
+        done
+        # Around the key something may stand: it is not printed.
+        printf '\e]0;owned\a\n%s\n\e[31mred\e[0m\n' "$good" | answer web+public 200
+        printf '\e]0;owned\a ssh-ed25519 AAAA \e[31m' | answer web+public?format=ssh 200
+        "${reader[@]}" pubkey web --format $format | diff <(tpm-sign pubkey web --format $format) -
+        for bad in '\e[31mred\n' '' "${good/MF/M\\e[31mF}" '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n'; do
+            printf '%b' "$bad" | answer web+public 200
+            run "${reader[@]}" pubkey web --format $format
+            [ "$status" -eq 8 ]
+            one_line
+            [[ $output == *'web: no public key'* && $output != *$'\e'* ]]
+        done
+        # One of a kind that is none of ours.
+        for bad in 'RSA -pkeyopt rsa_keygen_bits:1024' X25519 'EC -pkeyopt ec_paramgen_curve:brainpoolP256r1'; do
+            # shellcheck disable=SC2086 # words
+            openssl genpkey -algorithm $bad 2>/dev/null | openssl pkey -pubout | answer web+public 200
+            run "${reader[@]}" pubkey web --format $format
+            [[ $status == [128] ]]
+            one_line
+        done
+        answer web+public 200 <<<"$good"
+    done
+    # Keys of all kinds go through that.
+    for type in p384 rsa2048 ed25519 ed448 secp256k1; do
+        keygen "$type" -t "$type" --no-recovery
+        answers_for "$type"
+        "${reader[@]}" pubkey "$type" | diff <(tpm-sign pubkey "$type") -
+        for by in tpm-sign "${reader[*]}"; do
+            # shellcheck disable=SC2086 # words
+            run $by pubkey "$type" --format ssh
+            echo "$status $output" >>"$type.ssh"
+        done
+        [ "$(sort -u "$type.ssh" | wc -l)" -eq 1 ]
     done
 }
 

@@ -281,6 +281,21 @@ unsigned int daemon_older(const struct daemon *daemon, size_t index)
 	return version > 0 ? (unsigned int)version : 0;
 }
 
+/* What it shows of the key, as text that is to be read, not printed. */
+static int show(const struct daemon *daemon, const char *action, char **ret,
+		struct sr_err *err)
+{
+	static const struct sr_secret nothing;
+	_cleanup_secret_ struct sr_secret answer = { 0 };
+	struct json_text body = { 0 };
+	int r = ask(daemon, "GET", action, &nothing, &answer, &body, err);
+
+	if (r < 0)
+		return r;
+	*ret = strndup(body.data, body.size);
+	return *ret ? 0 : sr_fail(err, -ENOMEM, "out of memory");
+}
+
 static int sign_elsewhere(void *arg, const struct sr_sign_options *options,
 			  const struct sr_digest *digests, size_t count,
 			  struct sr_signature *ret, struct sr_err *err)
@@ -298,11 +313,12 @@ int daemon_key(struct daemon *daemon, struct sr_key **ret, struct sr_err *err)
 	if (!json_object_object_get_ex(daemon->said, "usage", &said) ||
 	    key_usage_parse(json_object_get_string(said) ?: "", &usage, NULL) < 0)
 		return daemon_fail(daemon, err);
-	r = daemon_show(daemon, "/public", &pem, err);
+	r = show(daemon, "/public", &pem, err);
 	if (r < 0)
 		return r;
 	daemon->elsewhere = (struct sr_elsewhere){ sign_elsewhere, daemon };
-	return sr_key_elsewhere(daemon->key, pem, usage, &daemon->elsewhere, ret, err);
+	return sr_key_elsewhere(daemon_name(daemon), pem, usage, &daemon->elsewhere, ret,
+				err);
 }
 
 void key_hand_done(struct key_hand *hand)
@@ -449,23 +465,9 @@ int daemon_find_unreadable(const char *name, struct daemon *ret, struct sr_err *
 	return r == 1 ? daemon_find(name, ret, err) : r;
 }
 
-int daemon_show(const struct daemon *daemon, const char *action, char **ret,
-		struct sr_err *err)
-{
-	static const struct sr_secret nothing;
-	_cleanup_secret_ struct sr_secret answer = { 0 };
-	struct json_text body = { 0 };
-	int r = ask(daemon, "GET", action, &nothing, &answer, &body, err);
-
-	if (r < 0)
-		return r;
-	*ret = strndup(body.data, body.size);
-	return *ret ? 0 : sr_fail(err, -ENOMEM, "out of memory");
-}
-
 int daemon_certificates(const struct daemon *daemon, char **ret, struct sr_err *err)
 {
-	int r = daemon_show(daemon, "/certificate", ret, err);
+	int r = show(daemon, "/certificate", ret, err);
 
 	return r == -ENOKEY ? 0 : r;
 }

@@ -53,10 +53,6 @@ int daemon_find(const char *name, struct daemon *ret, struct sr_err *err);
 /** daemon_find_unreadable() - as above, but only who may not read the store; NULL for all keys */
 int daemon_find_unreadable(const char *name, struct daemon *ret, struct sr_err *err);
 
-/** daemon_show() - what it shows of the key, as text: "/public?format=ssh" */
-int daemon_show(const struct daemon *daemon, const char *action, char **ret,
-		struct sr_err *err);
-
 /** daemon_sign() - as sr_key_sign() */
 int daemon_sign(const struct daemon *daemon, const struct sr_sign_options *options,
 		const struct sr_digest *digests, size_t count, struct sr_signature *ret,

@@ -327,8 +327,7 @@ int cmd_pubkey(int argc, char **argv, struct sr_err *err)
 {
 	const char *format = sign_choices.format ?: "pem";
 	bool ssh = strcmp(format, "ssh") == 0;
-	_cleanup_key_work_ struct key_work work = { 0 };
-	_cleanup_daemon_ struct daemon daemon = { 0 };
+	_cleanup_(key_hand_done) struct key_hand hand = { 0 };
 	_cleanup_free_ char *text = NULL;
 	int r;
 
@@ -336,13 +335,11 @@ int cmd_pubkey(int argc, char **argv, struct sr_err *err)
 		return sr_fail(err, -EINVAL, "no format \"%s\": pem or ssh", format);
 	if (argc == 0)
 		return key_print_storage(ssh, err);
-	r = daemon_find_unreadable(argv[0], &daemon, err);
-	if (r == 1)
-		r = daemon_show(&daemon, ssh ? "/public?format=ssh" : "/public", &text,
-				err);
-	else if (r == 0)
-		r = key_work_load(&work, argv[0], false, err);
-	if (r == 0 && !text)
-		r = sr_key_public(work.key, ssh ? SR_FORM_SSH : SR_FORM_PEM, &text, err);
+	/* Of what the daemon says, the key alone is printed, and written here. */
+	r = daemon_find_unreadable(argv[0], &hand.daemon, err);
+	r = key_hand_take(&hand, r, argv[0], false, err);
+	if (r == 0)
+		r = sr_key_public(hand.work.key, ssh ? SR_FORM_SSH : SR_FORM_PEM, &text,
+				  err);
 	return r < 0 ? r : key_output(text, strlen(text), true, err);
 }
