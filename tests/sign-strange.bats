@@ -87,6 +87,16 @@ refusal() {
     answer "$1" "$2" <<<"{\"code\":\"$3\",\"message\":\"it says $3\"}"
 }
 
+@test "list: of no key that one may use" {
+    answer +api+v1+keys 200 <<<'{"keys":[]}'
+    [ "$("${reader[@]}" list --json | jq -c .)" = '[]' ]
+    fails 0 "${reader[@]}" list
+    says 'no keys that you may use'
+    refusal nix 404 no_such_key
+    fails 9 "${reader[@]}" list nix --json
+    [ "$output" = 'tpm-sign: it says no_such_key' ]
+}
+
 @test "certificates that the daemon can't read are not none" {
     local said
     for said in '[]:none' '["x509"]:X.509' null:unknown; do

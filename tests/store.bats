@@ -119,6 +119,46 @@ seal_numbered() {
     [ "$tried" -eq 11 ]
 }
 
+@test "--json: an empty list of nothing, and none of what is not there" {
+    local command made name said count=0
+    for command in 'tpm-ring list' 'tpm-reseal status' 'tpm-reseal explain' 'tpm-sign list' 'tpm-luks list'; do
+        for made in '' state state/rings state/keys; do
+            rm -rf "$SEALRING_STATE_DIR"
+            [ -z "$made" ] || mkdir -p "$BATS_TEST_TMPDIR/$made"
+            $command --json >json 2>/dev/null
+            [ "$(jq -c . json)" = '[]' ]
+            count=$((count + 1))
+        done
+    done
+    [ "$count" -eq 20 ]
+    seal key sesame
+    keygen web
+    for command in 'tpm-ring list' 'tpm-ring show' 'tpm-reseal status' 'tpm-reseal explain' 'tpm-sign list' 'tpm-sign info'; do
+        name=system
+        [[ $command != tpm-sign* ]] || name=web
+        $command $name --json >json
+        [ "$(jq length json)" -eq 1 ]
+        # shellcheck disable=SC2086 # words
+        fails 9 $command nix
+        one_line
+        said=$output
+        # shellcheck disable=SC2086
+        fails 9 $command nix --json
+        [ "$output" = "$said" ]
+        count=$((count + 1))
+    done
+    [ "$count" -eq 26 ]
+    # One of several that is damaged is told, and the others are listed.
+    seal other text --ring second
+    echo nonsense >"$RINGS/second/ring.conf"
+    echo nonsense >"$KEYS/bad.pem"
+    for command in 'tpm-ring list' 'tpm-sign list'; do
+        run $command --json
+        [ "$status" -eq 8 ]
+        [ "$(grep -v '^tpm-' <<<"$output" | jq length)" -eq 1 ]
+    done
+}
+
 @test "the variables move the trees; empty ones count as unset" {
     home_at "" relative
     printf '[Policy]\nPCRs=0+4\n' >"$SEALRING_CONFIG_DIR/sealring.conf"

@@ -31,4 +31,14 @@ static inline void json_print(struct json_object *object)
 	json_object_put(object);
 }
 
+/** json_list_end() - print what was listed, unless that failed; NULL is not printed. Returns @r. */
+static inline int json_list_end(struct json_object *list, int r)
+{
+	if (list && r >= 0)
+		json_print(list);
+	else
+		json_object_put(list);
+	return r;
+}
+
 #endif

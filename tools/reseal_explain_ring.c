@@ -394,7 +394,6 @@ int reseal_explain_rings(int argc, char **argv, struct sr_err *err)
 		if (name[1] && !rings.array)
 			putchar('\n');
 	}
-	if (rings.array)
-		json_print(rings.array);
+	r = json_list_end(rings.array, r);
 	return r < 0 ? r : 0;
 }

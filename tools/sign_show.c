@@ -217,10 +217,7 @@ int cmd_list(int argc, char **argv, struct sr_err *err)
 		r = list_one(store, argv[0], array, err);
 	else if (r >= 0)
 		list_all(store, names, array);
-	if (array && r >= 0)
-		json_print(array);
-	else
-		json_object_put(array);
+	r = json_list_end(array, r);
 	return r < 0 ? r : 0;
 }
 

@@ -112,8 +112,7 @@ static int cmd_status(int argc, char **argv, struct sr_err *err)
 		work.array = json_object_new_array();
 	if (r == 0)
 		r = reseal_each(&work, argc, argv, show_status, err);
-	if (work.array)
-		json_print(work.array);
+	r = json_list_end(work.array, r);
 	if (r == 0 && work.worst)
 		tool_fail_silently(work.worst);
 	return r;

@@ -158,8 +158,7 @@ static int cmd_list(int argc, char **argv, struct sr_err *err)
 	}
 	if (!as_json && !*rings)
 		tool_say("no rings in %s: tpm-seal makes one", sr_store_path(store));
-	if (array)
-		json_print(array);
+	r = json_list_end(array, r);
 	return r < 0 ? r : 0;
 }
 
