@@ -325,7 +325,7 @@ static int is_of_version(const struct check *check, unsigned int version,
 	return r == -EBADMSG ? 0 : r < 0 ? r : 1;
 }
 
-/* As sr_key_verify_any(); but whether it is of a version that can't be had, nobody knows. */
+/* As sr_key_verify_any(). */
 static int verify_served(const struct check *check, unsigned int *version,
 			 struct sr_err *err)
 {
