@@ -11,6 +11,16 @@ listed() {
     ssh-add -l | awk '/^[0-9]/ { print $3 }' | tr '\n' ' ' | sed 's/ $//'
 }
 
+# activated [OPTIONS]: the agent, started by systemd's part for the first who asks
+activated() {
+    SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/activated.sock
+    systemd-socket-activate --fdname=agent -l "$SSH_AUTH_SOCK" -E SEALRING_TCTI \
+        -E SEALRING_STATE_DIR -E SEALRING_CONFIG_DIR -E PATH -E ASAN_OPTIONS \
+        tpm-serve "$@" >served 2>said 3>&- &
+    agent=$!
+    until [ -S "$SSH_AUTH_SOCK" ]; do sleep 0.01; done
+}
+
 # ticks PID: hundredths of a second that the processor worked for it
 ticks() {
     awk '{ print $14 + $15 }' "/proc/$1/stat"
@@ -77,12 +87,7 @@ asked() {
 
 @test "with --idle 0 it ends with its last client, and sleeps until then" {
     keygen web
-    SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/activated.sock
-    systemd-socket-activate --fdname=agent -l "$SSH_AUTH_SOCK" -E SEALRING_TCTI \
-        -E SEALRING_STATE_DIR -E SEALRING_CONFIG_DIR -E PATH -E ASAN_OPTIONS \
-        tpm-serve --idle 0 >served 2>said 3>&- &
-    agent=$!
-    until [ -S "$SSH_AUTH_SOCK" ]; do sleep 0.01; done
+    activated --idle 0
     "$helper/agent" hold 3 >held 3>&- &
     client=$!
     until [ -s held ]; do sleep 0.01; done
@@ -96,12 +101,7 @@ asked() {
 
 @test "started by its socket, and only by one of its name" {
     keygen web
-    SSH_AUTH_SOCK=$BATS_TEST_TMPDIR/activated.sock
-    systemd-socket-activate --fdname=agent -l "$SSH_AUTH_SOCK" -E SEALRING_TCTI \
-        -E SEALRING_STATE_DIR -E SEALRING_CONFIG_DIR -E PATH -E ASAN_OPTIONS \
-        tpm-serve --idle 1 >served 2>said 3>&- &
-    agent=$!
-    until [ -S "$SSH_AUTH_SOCK" ]; do sleep 0.01; done
+    activated --idle 1
     ssh_signs web
     agent_gone
     fails 2 tpm-serve

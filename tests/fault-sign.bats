@@ -205,6 +205,18 @@ rotated() {
     campaign "memory file" tpm-sign info kept
 }
 
+@test "tpm-sign csr --keep --if-missing, where one is kept" {
+    start_from "$BASE"
+    tpm-sign csr -q --keep kept --subject /CN=kept
+    mkdir requested
+    cp -a state requested/
+    start_from requested
+    local THOROUGH=1
+    succeeded() { cmp -s state/keys/kept.csr requested/state/keys/kept.csr; }
+    unharmed() { succeeded; }
+    campaign "memory file" tpm-sign csr --keep --if-missing kept --subject /CN=other
+}
+
 @test "tpm-sign keygen --backup" {
     start_from "$BASE"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=owner \

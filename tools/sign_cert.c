@@ -68,7 +68,7 @@ static int is_kept(const char *name, struct sr_err *err)
 	if (!sign_choices.if_missing)
 		return 0;
 	r = key_work_load(&work, name, false, err);
-	return r < 0 ? r : sr_key_has_request(work.store, work.key);
+	return r < 0 ? r : sr_key_has_request(work.store, work.key, err);
 }
 
 static int keep(const struct key_work *work, const char *pem, struct sr_err *err)

@@ -673,8 +673,13 @@ int sr_key_install(struct sr_store *store, const struct sr_key *key, const char 
 int sr_key_keep_request(struct sr_store *store, const struct sr_key *key, const char *pem,
 			struct sr_err *err);
 
-/** sr_key_has_request() - whether one is kept that is for this key */
-bool sr_key_has_request(const struct sr_store *store, const struct sr_key *key);
+/**
+ * sr_key_has_request() - whether one is kept that is for this key
+ *
+ * Returns 1, 0, or -EIO, -ENOMEM ... if nobody knows, as it can't be read.
+ */
+int sr_key_has_request(const struct sr_store *store, const struct sr_key *key,
+		       struct sr_err *err);
 
 /**
  * sr_key_has_certificate() - whether there is one for this key

@@ -210,16 +210,25 @@ int sr_key_keep_request(struct sr_store *store, const struct sr_key *key, const 
 	return r < 0 ? sr_fail_key(key, r, err) : 0;
 }
 
-bool sr_key_has_request(const struct sr_store *store, const struct sr_key *key)
+int sr_key_has_request(const struct sr_store *store, const struct sr_key *key,
+		       struct sr_err *err)
 {
 	_cleanup_buf_ struct sr_buf content = { 0 };
-	_cleanup_close_ int dir = sr_keystore_dir(store, NULL);
+	_cleanup_close_ int dir = -1;
 	char file[SR_KEY_FILE];
+	int r;
 
+	if (sr_key_in_store(key, NULL) < 0)
+		return 0;
 	sr_keystore_file(key->name, ".csr", file);
-	return dir >= 0 && sr_key_in_store(key, NULL) == 0 &&
-	       sr_read_file(dir, file, SR_CERTIFICATES_MAX, &content, NULL) == 0 &&
-	       check_request(key, (const char *)content.data, content.size, NULL) == 0;
+	r = dir = sr_keystore_dir(store, err);
+	if (r >= 0)
+		r = sr_read_file(dir, file, SR_CERTIFICATES_MAX, &content, err);
+	if (r == 0)
+		r = check_request(key, (const char *)content.data, content.size, err);
+	if (r == -ENOENT || r == -EBADMSG)
+		return 0;
+	return r < 0 ? sr_fail_key(key, r, err) : 1;
 }
 
 static int fail_none(const struct sr_key *key, enum sr_key_form form, struct sr_err *err)
