@@ -129,7 +129,7 @@ static bool is_ssh(const struct sr_buf *content)
 	const uint8_t *at = content->data;
 	size_t left = content->size;
 
-	while (left > 0 && memchr(SR_SSHCERT_BLANKS, *at, strlen(SR_SSHCERT_BLANKS))) {
+	while (left > 0 && *at && strchr(SR_SSHCERT_BLANKS, *at)) {
 		at++;
 		left--;
 	}
