@@ -286,6 +286,19 @@ flipped() {
     run "$helper/pty" "Passphrase of the private key:" sesame -- tpm-sign import x p12
     diff "$KEYS/x.pub" <(openssl pkey -in plain -pubout)
     diff "$KEYS/x.crt" <(cat client.crt ca.crt)
+    # Without a terminal it is read; a newline at its end is the editor's.
+    fails 4 setsid -w tpm-sign import y p12
+    says "--passphrase-file FILE"
+    echo wrong >passphrase
+    fails 4 tpm-sign import y p12 --passphrase-file passphrase
+    says "wrong passphrase"
+    [ ! -e "$KEYS/y.pem" ]
+    echo sesame >passphrase
+    tpm-sign import -q y p12 --passphrase-file passphrase
+    tpm-sign import -q y2 --passphrase-file - p12 < <(printf sesame)
+    diff "$KEYS/y.crt" "$KEYS/x.crt"
+    cmp "$KEYS/y2.pub" "$KEYS/x.pub"
+    fails 2 tpm-sign import y3 - --passphrase-file - <p12
     openssl pkcs12 -export -inkey plain -in client.crt -passout pass: -out empty.p12
     tpm-sign import -q empty empty.p12
     diff "$KEYS/empty.crt" client.crt

@@ -76,19 +76,30 @@ static int ask_pin(const char *question, struct sr_secret *ret, struct sr_err *e
 	return r == -EINVAL ? fail_long(question, err) : r;
 }
 
-/* One newline at the end is the editor's, not the PIN's. */
+/* One newline at the end is the editor's, not the secret's. */
+int choices_read_typed(const char *name, size_t max, struct sr_secret *ret,
+		       struct sr_err *err)
+{
+	_cleanup_secret_ struct sr_secret text = { 0 };
+	int r = choices_read_file(name, max, &text, err);
+	bool newline = text.size > 0 && text.data[text.size - 1] == '\n';
+
+	return r < 0 ? r : sr_secret_copy(text.data, text.size - newline, ret, err);
+}
+
 static int read_pin_file(const char *file, struct sr_secret *ret, struct sr_err *err)
 {
 	_cleanup_secret_ struct sr_secret text = { 0 };
-	size_t size;
-	int r = choices_read_file(file, PIN_FILE_MAX, &text, err);
+	int r = choices_read_typed(file, PIN_FILE_MAX, &text, err);
 
 	if (r < 0)
 		return r;
-	size = text.size && text.data[text.size - 1] == '\n' ? text.size - 1 : text.size;
-	if (size == 0 || size > SR_PIN_MAX || memchr(text.data, '\0', size))
+	if (text.size == 0 || text.size > SR_PIN_MAX ||
+	    memchr(text.data, '\0', text.size))
 		return fail_long(file, err);
-	return sr_secret_copy(text.data, size, ret, err);
+	*ret = text;
+	text = (struct sr_secret){ 0 };
+	return 0;
 }
 
 static int give_pin(void *arg, const char *name, struct sr_secret *ret,

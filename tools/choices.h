@@ -117,6 +117,10 @@ int choices_open_recovery(struct sr_ring *ring, const char *name, const char *es
 /** choices_standard_input() - its descriptor, for the one who asks first; -EINVAL for others */
 int choices_standard_input(struct sr_err *err);
 
+/** choices_read_typed() - what could be typed, from a file: without the newline at its end */
+int choices_read_typed(const char *name, size_t max, struct sr_secret *ret,
+		       struct sr_err *err);
+
 /** choices_read_file() - a file named on the command line, "-" for standard input */
 int choices_read_file(const char *name, size_t max, struct sr_secret *ret,
 		      struct sr_err *err);

@@ -29,6 +29,7 @@ struct sign_choices {
 	const char *days;
 	bool force;
 	bool exportable;
+	const char *passphrase_file;
 	const char *to;
 	struct option_list backup;
 	struct option_list tags;

@@ -197,10 +197,19 @@ static int give_passphrase(void *arg, const char *name, struct sr_secret *ret,
 			   struct sr_err *err)
 {
 	char question[64];
+	int r;
 
 	(void)arg;
+	if (sign_choices.passphrase_file)
+		return choices_read_typed(sign_choices.passphrase_file, PASSPHRASE_MAX,
+					  ret, err);
 	(void)snprintf(question, sizeof(question), "Passphrase of %s", name);
-	return prompt_secret(question, PASSPHRASE_MAX, ret, err);
+	r = prompt_secret(question, PASSPHRASE_MAX, ret, err);
+	return r == -EACCES
+		   ? sr_fail(err, r,
+			     "it takes a passphrase, and there is nobody to ask: "
+			     "--passphrase-file FILE")
+		   : r;
 }
 
 static int import_key(struct key_work *work, const char *name,

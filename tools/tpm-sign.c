@@ -25,6 +25,8 @@ static const struct option_row options[] = {
 	  "keygen, import, " USES },
 	{ 0, "new-pin-file", OPTION_TEXT, &choices.new_pin_file, "FILE",
 	  "read the new PIN from FILE", "keygen, import, passwd" },
+	{ 0, "passphrase-file", OPTION_TEXT, &sign_choices.passphrase_file, "FILE",
+	  "read the passphrase of what is imported", "import" },
 	{ 0, "exportable", OPTION_FLAG, &sign_choices.exportable, NULL,
 	  "it may be moved to another TPM", "keygen, import" },
 	{ 0, "tag", OPTION_LIST, &sign_choices.tags, "NAME=VALUE",
