@@ -130,6 +130,18 @@ void sr_call_start(struct sr_call *call, bool confirm);
 /** sr_call_fail() - it is done, and did not succeed */
 void sr_call_fail(struct sr_call *call, int r);
 
+/** sr_call_take_back() - the call that a job is part of, if anybody still waits for it */
+struct sr_call *sr_call_take_back(struct sr_job *job);
+
+/** sr_call_conclude() - go on with what the thread did; false if it is not done after all */
+bool sr_call_conclude(struct sr_call *call);
+
+/** sr_call_is_software() - whether it uses a software key, for anything but replacing it */
+bool sr_call_is_software(const struct sr_call *call);
+
+/** sr_server_report() - tell of a failure that has no caller, or one more than that */
+void sr_server_report(struct sr_server *server, int r, const struct sr_err *why);
+
 /** sr_server_read() - take in what changed */
 void sr_server_read(struct sr_server *server);
 
