@@ -105,6 +105,7 @@ int sr_rules_read(const struct sr_store *store, const char *name, struct sr_rule
 	_cleanup_free_ char *path = NULL;
 	int r;
 
+	*ret = (struct sr_rules){ .confirm = true, .hidden = true };
 	if (asprintf(&path, "%s/keys.d/%s.conf", store->config_dir, name) < 0) {
 		path = NULL;
 		return sr_fail_memory(err);
@@ -112,10 +113,8 @@ int sr_rules_read(const struct sr_store *store, const char *name, struct sr_rule
 	r = sr_read_file(AT_FDCWD, path, SR_CONF_MAX, &content, err);
 	if (r == 0)
 		r = sr_conf_read(&content, path, rules_keys, &rules, err);
-	if (r < 0 && r != -ENOENT) {
-		*ret = (struct sr_rules){ .confirm = true, .hidden = true };
+	if (r < 0 && r != -ENOENT)
 		return r;
-	}
 	*ret = rules;
 	rules = (struct sr_rules){ 0 };
 	return 0;
