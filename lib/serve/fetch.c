@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "ground/clock.h"
 #include "ring/store.h"
 
 #define SOCKET "softkey.sock"
@@ -48,6 +49,7 @@ static int connect_to(const struct sr_store *store, const char *name, int *ret,
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct timeval patience = { .tv_sec = SECONDS };
+	time_t began = sr_clock();
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int size, r;
 
@@ -61,13 +63,17 @@ static int connect_to(const struct sr_store *store, const char *name, int *ret,
 	r = bind_to(fd, name, err);
 	if (r < 0)
 		return r;
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return sr_fail(err, -EIO,
 			       "its ring is not for this user to read, and at %s nobody "
 			       "answers: systemctl start tpm-sign-softkey.socket",
 			       address.sun_path);
+	if (sr_clock() < began + SECONDS)
+		patience.tv_sec = began + SECONDS - sr_clock();
+	else
+		patience.tv_sec = 1;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	*ret = take_fd(&fd);
 	return 0;
 }
