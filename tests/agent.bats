@@ -456,6 +456,12 @@ END
     cp web.conf "$RULES"
     [ "$(peer rotate web "sed -i /Rotate/d '$RULES/web.conf'")" = "$missing" ]
     cp web.conf "$RULES"
+    # A file that is written anew, with the same key, is no other key.
+    [ "$(peer use web "touch '$KEYS/web.pem'")" = signed ]
+    # What can't be looked at is not used either.
+    [[ $(peer use web "mv '$KEYS' '$KEYS.away'; touch '$KEYS'" 2>/dev/null) == *"can't be read"* ]]
+    rm "$KEYS"
+    mv "$KEYS.away" "$KEYS"
     # The same name, and another key.
     keygen other
     [ "$(peer use web "mv '$KEYS/other.pem' '$KEYS/web.pem'")" = "$missing" ]

@@ -139,6 +139,19 @@ sent() {
     [ "$SECONDS" -le 14 ]
 }
 
+@test "a list is not signed on when its key is removed" {
+    keygen web
+    SEALRING_TCTI="cmd:$helper/proxy ${SEALRING_TCTI#swtpm:path=} hang 15d 2" rest_start
+    jq -n '{ data: [range(100) | tojson | @base64] }' >body
+    answers 200 "$(key_path web sign)" -d @body
+    rest_stop
+    SEALRING_TCTI="cmd:$helper/proxy ${SEALRING_TCTI#swtpm:path=} hang 15d 2" rest_start
+    { sleep 1 && mv "$KEYS/web.pem" .; } 3>&- &
+    refuses 404 no_such_key "$(key_path web sign)" -d @body
+    wait $!
+    mv web.pem "$KEYS"
+}
+
 @test "both sockets at once: one queue, one session" {
     local n
     for ((n = 0; n < 4; n++)); do keygen k$n; done

@@ -200,13 +200,61 @@ static void take_pin(struct sr_call *call, const struct sr_secret *pin)
 		submit(call);
 }
 
+/* Its file may have been written anew, with the same key in it. */
+static const struct sr_entry *find_entry(struct sr_call *call)
+{
+	const struct sr_entry *entry =
+	    sr_catalog_of(&call->server->catalog, sr_call_key(call));
+
+	if (!entry || !entry->served || !call->may(entry, call->peer) ||
+	    EVP_PKEY_eq(entry->served->pub, call->served->pub) != 1)
+		return NULL;
+	if (entry->served != call->served) {
+		sr_served_drop(call->served);
+		call->served = sr_served_hold(entry->served);
+	}
+	return entry;
+}
+
+/*
+ * What was right when it was asked for may not be so any more: a person takes his time, and so
+ * do others between two signatures of a list. The key may have been locked meanwhile, or
+ * removed, or forbidden.
+ */
+static int check(struct sr_call *call)
+{
+	struct sr_server *server = call->server;
+
+	if (sr_locks_has(&server->locks, call->uid))
+		return sr_fail(&call->err, -EPERM,
+			       "the agent is locked: unlock it with ssh-add -X");
+	sr_server_read(server);
+	if (call->asked && server->changed)
+		return sr_fail(&call->err, -EIO,
+			       "key %s: whether it is there still can't be read: the "
+			       "daemon's log says why",
+			       sr_call_key(call));
+	return find_entry(call)
+		   ? 0
+		   : sr_fail_no_key(server->store, sr_call_key(call), &call->err);
+}
+
+/* Whether there is more to be signed, and may be still. */
+static bool has_more(struct sr_call *call)
+{
+	if (call->r < 0 || !call->again || !call->again(call))
+		return false;
+	call->r = check(call);
+	return call->r == 0;
+}
+
 /* True if there is more to be signed. */
 static bool sign_in_software(struct sr_call *call, const struct sr_secret *value)
 {
 	call->r = sr_software_sign(call->served->key, call->served->pub, value,
 				   &call->scheme, &call->digest, &call->der, &call->err);
 	count(call);
-	if (call->r == 0 && call->again && call->again(call))
+	if (has_more(call))
 		return true;
 	if (call->r < 0)
 		sr_server_report(call->server, call->r, &call->err);
@@ -247,25 +295,6 @@ static void go_on_in_software(struct sr_call *call)
 		sign_remembered(call, value);
 	else if (call->state != SR_CALL_PIN)
 		submit(call);
-}
-
-/*
- * What was right when it was asked for may not be so any more: a person takes his time, and
- * the key may have been locked meanwhile, or removed, or forbidden.
- */
-static int check(struct sr_call *call)
-{
-	struct sr_server *server = call->server;
-	const struct sr_entry *entry;
-
-	if (sr_locks_has(&server->locks, call->uid))
-		return sr_fail(&call->err, -EPERM,
-			       "the agent is locked: unlock it with ssh-add -X");
-	sr_server_read(server);
-	entry = sr_catalog_of(&server->catalog, call->served);
-	return entry && call->may(entry, call->peer)
-		   ? 0
-		   : sr_fail_no_key(server->store, sr_call_key(call), &call->err);
 }
 
 /* With a PIN that is remembered nobody is asked, nor where it would be in vain. */
@@ -335,7 +364,7 @@ void sr_call_confirm(struct sr_call *call, bool yes)
 {
 	if (call->state != SR_CALL_CONFIRM)
 		return;
-	call->server->changed = true;
+	call->asked = call->server->changed = true;
 	if (yes)
 		go_on(call);
 	else
@@ -352,7 +381,7 @@ void sr_call_pin(struct sr_call *call, const struct sr_secret *pin)
 
 	if (call->state != SR_CALL_PIN)
 		return;
-	call->server->changed = true;
+	call->asked = call->server->changed = true;
 	r = pin && pin->size > 0 ? check(call) : -EACCES;
 	if (r < 0)
 		sr_call_fail(call, r);
@@ -440,7 +469,7 @@ bool sr_call_conclude(struct sr_call *call)
 	call->server->changed |= call->renewed != NULL;
 	learn(call);
 	count(call);
-	if (call->r == 0 && call->again && call->again(call)) {
+	if (has_more(call)) {
 		submit(call);
 		return call->state != SR_CALL_WORK;
 	}

@@ -237,20 +237,11 @@ static const struct sr_entry *find_fingerprint(const struct sr_catalog *catalog,
 	return older;
 }
 
-static const struct sr_entry *find_entry(const struct sr_catalog *catalog,
-					 const char *name)
+const struct sr_entry *sr_catalog_of(const struct sr_catalog *catalog, const char *name)
 {
 	return catalog->count > 0 ? bsearch(name, catalog->entry, catalog->count,
 					    sizeof(*catalog->entry), compare_name)
 				  : NULL;
-}
-
-const struct sr_entry *sr_catalog_of(const struct sr_catalog *catalog,
-				     const struct sr_served *served)
-{
-	const struct sr_entry *entry = find_entry(catalog, served->key->name);
-
-	return entry && entry->served == served ? entry : NULL;
 }
 
 const struct sr_entry *sr_catalog_named(const struct sr_catalog *catalog,
@@ -260,7 +251,7 @@ const struct sr_entry *sr_catalog_named(const struct sr_catalog *catalog,
 
 	if (sr_key_is_fingerprint(name))
 		return find_fingerprint(catalog, name, peer);
-	entry = find_entry(catalog, name);
+	entry = sr_catalog_of(catalog, name);
 	return entry && sr_catalog_may_use(entry, peer) ? entry : NULL;
 }
 

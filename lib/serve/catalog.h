@@ -80,9 +80,8 @@ bool sr_catalog_may_use(const struct sr_entry *entry, const struct sr_peer *peer
 /** sr_catalog_may_rotate() - whether it may be replaced for somebody */
 bool sr_catalog_may_rotate(const struct sr_entry *entry, const struct sr_peer *peer);
 
-/** sr_catalog_of() - the entry of a key that was found before; NULL if it is gone since */
-const struct sr_entry *sr_catalog_of(const struct sr_catalog *catalog,
-				     const struct sr_served *served);
+/** sr_catalog_of() - the entry of this name, whoever may use it; NULL if there is none */
+const struct sr_entry *sr_catalog_of(const struct sr_catalog *catalog, const char *name);
 
 /**
  * sr_catalog_named() - the key that somebody may use, by name or fingerprint; or NULL

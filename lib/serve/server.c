@@ -103,8 +103,9 @@ void sr_server_read(struct sr_server *server)
 	r = sr_catalog_read(&server->catalog, server->store, &server->reporter, &err);
 	server->changed = r < 0;
 	server->again = server->catalog.refused ? sr_clock() + REFUSED_SECONDS : 0;
-	if (r < 0)
+	if (r < 0 && r != server->unread)
 		sr_server_report(server, r, &err);
+	server->unread = r;
 }
 
 bool sr_server_remembers(struct sr_server *server)

@@ -24,6 +24,7 @@ struct sr_server {
 	struct sr_locks locks;
 	struct sr_tries tries;
 	bool changed;
+	int unread;   /* why the keys could not be read; 0 if they could */
 	time_t again; /* when what was refused is looked at once more; 0 if nothing was */
 	bool busy;    /* the TPM was used since the server last left it */
 	struct sr_job leave;
@@ -43,6 +44,7 @@ struct sr_server {
  * @doubted:	a signature that did not verify was made again
  * @checking:	the thread has only to say whether the key's policy holds
  * @checked:	it did
+ * @asked:	a person was
  * @served:	the key; NULL where none is used
  * @may:	whether @peer may have done with it what is asked
  * @scheme:	how it signs
@@ -84,6 +86,7 @@ struct sr_call {
 	bool doubted;
 	bool checking;
 	bool checked;
+	bool asked;
 	struct sr_served *served;
 	bool (*may)(const struct sr_entry *entry, const struct sr_peer *peer);
 	struct sr_scheme scheme;
