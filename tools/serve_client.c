@@ -249,7 +249,7 @@ void serve_stop(void)
 
 void serve_end(void)
 {
-	stopping = false;
+	stopping = true;
 	agent_end();
 	rest_end();
 	finished = sd_event_source_disable_unref(finished);

@@ -32,7 +32,7 @@ void person_forget(struct waiter *waiter)
 	ask_next();
 }
 
-/* What the kernel knows of who asks; the rest anybody could say. */
+/* What the kernel knows of who asks; the name a program gives itself. */
 static void describe(const struct client *client, char *ret, size_t room)
 {
 	const struct passwd *user = getpwuid(client->peer.uid);
@@ -131,7 +131,7 @@ static void ask_next(void)
 {
 	static bool busy;
 
-	if (busy)
+	if (busy || serve_stopping())
 		return;
 	busy = true;
 	while (questions && !asking && !tried)

@@ -322,6 +322,7 @@ static void start(struct request *request, const char *method, const char *path)
 	static char none[1];
 
 	request->begun = true;
+	set_deadline(request->link);
 	request->what = (struct api_request){
 		.method = method,
 		.path = path,
@@ -363,7 +364,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
 		*size = 0;
 		return result;
 	}
-	if (request->gone)
+	if (request->gone || (!request->begun && serve_stopping()))
 		return MHD_NO;
 	if (!request->begun)
 		start(request, method, url);
@@ -535,8 +536,9 @@ void rest_end(void)
 		if (link->request && link->request->waits)
 			give_up(link->request);
 	(void)MHD_run(http);
-	MHD_stop_daemon(http);
-	http = NULL;
+	/* It closes what this one watches. */
 	ready = sd_event_source_disable_unref(ready);
 	more = sd_event_source_disable_unref(more);
+	MHD_stop_daemon(http);
+	http = NULL;
 }
