@@ -561,7 +561,7 @@ int sr_key_verify(const struct sr_key *key, const struct sr_sign_options *option
  * @ret:	whose it is; 0 for @key itself
  *
  * The rest is as for sr_key_verify(). Where an older version can't be read nobody knows whose it
- * is: then it fails as sr_key_load() does.
+ * is: then it fails as sr_key_load() does, but with -EUCLEAN where that is damaged.
  */
 int sr_key_verify_any(struct sr_store *store, const struct sr_key *key,
 		      const struct sr_sign_options *options,

@@ -16,11 +16,7 @@ static int explain(struct sr_server *server, const char *name, struct sr_err *er
 
 	if (r == -ENOENT || r == 0)
 		return sr_fail_no_key(server->store, name, err);
-	if (r == -EBADMSG)
-		r = -EUCLEAN;
-	if (err)
-		err->code = r;
-	return r;
+	return sr_key_unreadable(r, err);
 }
 
 int sr_server_find(struct sr_server *server, const struct sr_peer *peer, const char *name,
@@ -85,7 +81,7 @@ const struct sr_key *sr_server_next_key(struct sr_server *server,
 	while (*at < catalog->count) {
 		const struct sr_entry *entry = &catalog->entry[(*at)++];
 
-		if (entry->served && !entry->older && sr_rules_allow(&entry->rules, peer))
+		if (entry->served && !entry->older && sr_catalog_may_use(entry, peer))
 			return entry->served->key;
 	}
 	return NULL;

@@ -167,3 +167,12 @@ const char *sr_key_type_name(size_t at)
 
 	return type ? type->name : NULL;
 }
+
+int sr_key_unreadable(int r, struct sr_err *err)
+{
+	if (r == -EBADMSG)
+		r = -EUCLEAN;
+	if (err)
+		err->code = r;
+	return r;
+}

@@ -94,6 +94,9 @@ int sr_key_set_tags(struct sr_key *key, const char *const *tags, size_t count,
 /** sr_key_read_tag() - take in a tag from its text; a wrong one is left out */
 void sr_key_read_tag(struct sr_key *key, const char *tag);
 
+/** sr_key_unreadable() - @r; of a damaged file -EUCLEAN, where -EBADMSG is a wrong signature */
+int sr_key_unreadable(int r, struct sr_err *err);
+
 /** sr_key_retext() - bring version and tags in its text up to date; 0 or -ENOMEM */
 int sr_key_retext(struct sr_key *key, struct sr_err *err);
 

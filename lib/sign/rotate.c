@@ -135,21 +135,6 @@ unsigned int sr_key_older(const struct sr_store *store, const struct sr_key *key
 	return version;
 }
 
-/* What is no key at all has the same errno as a signature that is wrong, but says nothing of it. */
-static int load_version(struct sr_store *store, const struct sr_key *key,
-			unsigned int version, struct sr_key **ret, struct sr_err *err)
-{
-	char older[SR_KEY_NAME + 1];
-	int r;
-
-	sr_keystore_older(key->name, version, older);
-	r = sr_key_load(store, older, ret, err);
-	if (r != -EBADMSG)
-		return r;
-	err->code = -EUCLEAN;
-	return -EUCLEAN;
-}
-
 /* 1 or 0; 0 also if it has been removed meanwhile. */
 static int is_of_version(struct sr_store *store, const struct sr_key *key,
 			 unsigned int version, const struct sr_sign_options *options,
@@ -157,10 +142,13 @@ static int is_of_version(struct sr_store *store, const struct sr_key *key,
 			 const struct sr_signature *signature, struct sr_err *err)
 {
 	_cleanup_key_ struct sr_key *old = NULL;
-	int r = load_version(store, key, version, &old, err);
+	char older[SR_KEY_NAME + 1];
+	int r;
 
+	sr_keystore_older(key->name, version, older);
+	r = sr_key_load(store, older, &old, err);
 	if (r < 0)
-		return r == -ENOKEY ? 0 : r;
+		return r == -ENOKEY ? 0 : sr_key_unreadable(r, err);
 	r = sr_key_verify(old, options, digest, signature, err);
 	return r == -EBADMSG ? 0 : r < 0 ? r : 1;
 }
