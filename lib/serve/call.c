@@ -201,19 +201,19 @@ static void take_pin(struct sr_call *call, const struct sr_secret *pin)
 }
 
 /* Its file may have been written anew, with the same key in it. */
-static const struct sr_entry *find_entry(struct sr_call *call)
+static bool is_there(struct sr_call *call)
 {
 	const struct sr_entry *entry =
 	    sr_catalog_of(&call->server->catalog, sr_call_key(call));
 
 	if (!entry || !entry->served || !call->may(entry, call->peer) ||
 	    EVP_PKEY_eq(entry->served->pub, call->served->pub) != 1)
-		return NULL;
+		return false;
 	if (entry->served != call->served) {
 		sr_served_drop(call->served);
 		call->served = sr_served_hold(entry->served);
 	}
-	return entry;
+	return true;
 }
 
 /*
@@ -234,7 +234,7 @@ static int check(struct sr_call *call)
 			       "key %s: whether it is there still can't be read: the "
 			       "daemon's log says why",
 			       sr_call_key(call));
-	return find_entry(call)
+	return is_there(call)
 		   ? 0
 		   : sr_fail_no_key(server->store, sr_call_key(call), &call->err);
 }

@@ -186,7 +186,7 @@ bool sr_catalog_may_use(const struct sr_entry *entry, const struct sr_peer *peer
 
 bool sr_catalog_may_rotate(const struct sr_entry *entry, const struct sr_peer *peer)
 {
-	return !entry->older && sr_rules_allow(&entry->rules, peer) &&
+	return !entry->older && sr_catalog_may_use(entry, peer) &&
 	       sr_rules_allow_rotate(&entry->rules, peer);
 }
 
@@ -227,7 +227,7 @@ static const struct sr_entry *find_fingerprint(const struct sr_catalog *catalog,
 	for (size_t i = 0; i < catalog->count; i++) {
 		const struct sr_entry *entry = &catalog->entry[i];
 
-		if (!entry->served || !sr_rules_allow(&entry->rules, peer) ||
+		if (!entry->served || !sr_catalog_may_use(entry, peer) ||
 		    !sr_key_has_fingerprint(entry->served->key, wanted))
 			continue;
 		if (!entry->older)

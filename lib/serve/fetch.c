@@ -44,12 +44,19 @@ static int bind_to(int fd, const char *name, struct sr_err *err)
 	return 0;
 }
 
+static void set_patience(int fd, int option, time_t until)
+{
+	time_t left = until - sr_clock();
+	struct timeval patience = { .tv_sec = left > 0 ? left : 1 };
+
+	(void)setsockopt(fd, SOL_SOCKET, option, &patience, sizeof(patience));
+}
+
 static int connect_to(const struct sr_store *store, const char *name, int *ret,
 		      struct sr_err *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval patience = { .tv_sec = SECONDS };
-	time_t began = sr_clock();
+	time_t until = sr_clock() + SECONDS;
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int size, r;
 
@@ -63,17 +70,13 @@ static int connect_to(const struct sr_store *store, const char *name, int *ret,
 	r = bind_to(fd, name, err);
 	if (r < 0)
 		return r;
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	set_patience(fd, SO_SNDTIMEO, until);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return sr_fail(err, -EIO,
 			       "its ring is not for this user to read, and at %s nobody "
 			       "answers: systemctl start tpm-sign-softkey.socket",
 			       address.sun_path);
-	if (sr_clock() < began + SECONDS)
-		patience.tv_sec = began + SECONDS - sr_clock();
-	else
-		patience.tv_sec = 1;
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	set_patience(fd, SO_RCVTIMEO, until);
 	*ret = take_fd(&fd);
 	return 0;
 }
