@@ -131,38 +131,19 @@ static int certificates_of(struct sr_store *store, const struct sr_key *key,
 	return 0;
 }
 
-/* Takes @certificates. */
-static struct json_object *whole(struct sr_store *store, const struct sr_key *key,
-				 const struct sr_key_info *info,
-				 struct json_object *certificates)
+int key_whole_to_json(struct sr_store *store, const struct sr_key *key,
+		      const struct sr_key_info *info, struct json_object **ret,
+		      struct sr_err *err)
 {
 	struct json_object *json = key_to_json(info), *older = json_object_new_array();
+	struct json_object *certificates = NULL;
 	unsigned int version = info->version;
+	int r = certificates_of(store, key, &certificates, err);
 
 	while ((version = sr_key_older(store, key, version)))
 		json_object_array_add(older, json_object_new_int((int)version));
 	json_object_object_add(json, "older", older);
 	json_object_object_add(json, "certificates", certificates);
-	return json;
-}
-
-struct json_object *key_whole_to_json(struct sr_store *store, const struct sr_key *key,
-				      const struct sr_key_info *info)
-{
-	struct json_object *certificates = NULL;
-
-	(void)certificates_of(store, key, &certificates, NULL);
-	return whole(store, key, info, certificates);
-}
-
-int key_whole_read(struct sr_store *store, const struct sr_key *key,
-		   const struct sr_key_info *info, struct json_object **ret,
-		   struct sr_err *err)
-{
-	struct json_object *certificates = NULL;
-	int r = certificates_of(store, key, &certificates, err);
-
-	if (r == 0)
-		*ret = whole(store, key, info, certificates);
+	*ret = json;
 	return r;
 }

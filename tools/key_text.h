@@ -28,14 +28,10 @@ struct json_object *key_to_json(const struct sr_key_info *info);
 /**
  * key_whole_to_json() - the same, and what is beside it in the store
  *
- * "certificates" is null where nobody knows, as they can't be read.
+ * Where its certificates can't be read this fails, and @ret is there all the same: they are null.
  */
-struct json_object *key_whole_to_json(struct sr_store *store, const struct sr_key *key,
-				      const struct sr_key_info *info);
-
-/** key_whole_read() - the same; but where they can't be read it fails */
-int key_whole_read(struct sr_store *store, const struct sr_key *key,
-		   const struct sr_key_info *info, struct json_object **ret,
-		   struct sr_err *err);
+int key_whole_to_json(struct sr_store *store, const struct sr_key *key,
+		      const struct sr_key_info *info, struct json_object **ret,
+		      struct sr_err *err);
 
 #endif

@@ -26,7 +26,10 @@ int api_give_key(const struct sr_key *key, struct api_answer *answer, struct sr_
 static struct json_object *show(const struct api_work *work, const struct sr_key *key,
 				const struct sr_key_info *info)
 {
-	return key_whole_to_json(sr_server_store(work->server), key, info);
+	struct json_object *json = NULL;
+
+	(void)key_whole_to_json(sr_server_store(work->server), key, info, &json, NULL);
+	return json;
 }
 
 int api_list_keys(struct api_work *work, struct sr_err *err)

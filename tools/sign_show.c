@@ -145,9 +145,11 @@ static int list_one(struct sr_store *store, const char *name, struct json_object
 		print_line(&info);
 		return 0;
 	}
-	r = key_whole_read(store, key, &info, &json, err);
+	r = key_whole_to_json(store, key, &info, &json, err);
 	if (r == 0)
 		json_object_array_add(into, json);
+	else
+		json_object_put(json);
 	return r;
 }
 
@@ -312,12 +314,11 @@ int cmd_info(int argc, char **argv, struct sr_err *err)
 	if (r == 0)
 		r = sr_key_info(work.key, &info, err);
 	if (r == 0)
-		r = key_whole_read(work.store, work.key, &info, &json, err);
-	if (r < 0)
-		return r;
-	print_details(&info, json, true);
+		r = key_whole_to_json(work.store, work.key, &info, &json, err);
+	if (r == 0)
+		print_details(&info, json, true);
 	json_object_put(json);
-	return 0;
+	return r;
 }
 
 int cmd_pubkey(int argc, char **argv, struct sr_err *err)
