@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "ground/secret.h"
 #include "prompt.h"
 #include "tool.h"
 
@@ -97,8 +98,7 @@ static int read_pin_file(const char *file, struct sr_secret *ret, struct sr_err 
 	if (text.size == 0 || text.size > SR_PIN_MAX ||
 	    memchr(text.data, '\0', text.size))
 		return fail_long(file, err);
-	*ret = text;
-	text = (struct sr_secret){ 0 };
+	sr_secret_take(&text, ret);
 	return 0;
 }
 
