@@ -21,6 +21,13 @@ activated() {
     until [ -S "$SSH_AUTH_SOCK" ]; do sleep 0.01; done
 }
 
+# client_holds SECONDS: a client that has signed, waits so long, and will sign once more
+client_holds() {
+    "$helper/agent" hold "$1" >held 3>&- &
+    client=$!
+    until [ -s held ]; do sleep 0.01; done
+}
+
 # ticks PID: hundredths of a second that the processor worked for it
 ticks() {
     awk '{ print $14 + $15 }' "/proc/$1/stat"
@@ -74,9 +81,7 @@ asked() {
 @test "it leaves the TPM also while a client stays, and comes back for it" {
     keygen web
     agent_start --idle 1
-    "$helper/agent" hold 4 >held 3>&- &
-    client=$!
-    until [ -s held ]; do sleep 0.01; done
+    client_holds 4
     # The TPM has one connection for all, and answers others: the daemon has hung up.
     sleep 2.5
     no_handles_left
@@ -88,9 +93,7 @@ asked() {
 @test "with --idle 0 it ends with its last client, and sleeps until then" {
     keygen web
     activated --idle 0
-    "$helper/agent" hold 3 >held 3>&- &
-    client=$!
-    until [ -s held ]; do sleep 0.01; done
+    client_holds 3
     before=$(ticks "$agent")
     sleep 2
     [ $(($(ticks "$agent") - before)) -lt 40 ]
